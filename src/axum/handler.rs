@@ -1,0 +1,112 @@
+//! [`fiber`]: a plain function as a [`Handler`].
+
+use std::{any::type_name, fmt, future::Future, marker::PhantomData, pin::Pin};
+
+use axum::{extract::Request, handler::Handler, response::Response};
+
+use super::SyncHandler;
+use crate::FiberLayer;
+
+/// Makes an axum [`Handler`] of a plain function.
+///
+/// The function takes 0 to 16 extractors (the last may be a [`FromRequest`](axum::extract::FromRequest), the others are
+/// [`FromRequestParts`](axum::extract::FromRequestParts)) and returns anything that is
+/// [`IntoResponse`](axum::response::IntoResponse), also a `Result`. It may wait by
+/// [`await_in_fiber`](crate::await_in_fiber). Extraction is ordinary async code and is done before a stack is taken.
+///
+/// All defaults apply, as for [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
+/// `#[debug_handler]` is for async functions and refuses plain ones.
+///
+/// # Cancel safety
+///
+/// When the client goes while the function waits, the function runs to its end in the background
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)).
+///
+/// # Panics
+///
+/// The handler's future panics if the function does, with the same payload, and outside a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Json, Router, extract::Query, routing::get};
+/// use serde_json::{Value, json};
+/// use tower_fiber::{WaitExt as _, axum::fiber};
+///
+/// fn sum(Query(terms): Query<Vec<(String, i64)>>) -> Json<Value> {
+///     let sum: i64 = terms.iter().map(|(_, n)| async { *n }.wait()).sum();
+///     Json(json!({ "sum": sum }))
+/// }
+///
+/// let app: Router = Router::new().route("/sum", get(fiber(sum)));
+/// ```
+pub fn fiber<F, T, S>(f: F) -> FiberHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+{
+    fiber_with(&FiberLayer::new(), f)
+}
+
+/// Makes an axum [`Handler`] of a plain function that runs with the settings of `layer`, whose name and counters it shares.
+///
+/// # Cancel safety
+///
+/// As the layer's [`OnDrop`](crate::OnDrop) says.
+///
+/// # Panics
+///
+/// As [`fiber`].
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_fiber::{FiberLayer, axum::fiber_with};
+///
+/// let layer = FiberLayer::builder().name("pages").stack_size(256 * 1024).build()?;
+/// let app: Router = Router::new().route("/", get(fiber_with(&layer, || "hello")));
+/// # Ok::<(), tower_fiber::error::ConfigError>(())
+/// ```
+pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+{
+    FiberHandler { f, layer: layer.clone(), arguments: PhantomData }
+}
+
+/// The handler of [`fiber`] and [`fiber_with`].
+pub struct FiberHandler<F, T, S> {
+    f: F,
+    layer: FiberLayer,
+    arguments: PhantomData<fn(T, S)>,
+}
+
+impl<F: Clone, T, S> Clone for FiberHandler<F, T, S> {
+    fn clone(&self) -> Self {
+        Self { f: self.f.clone(), layer: self.layer.clone(), arguments: PhantomData }
+    }
+}
+
+impl<F, T, S> fmt::Debug for FiberHandler<F, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", &self.layer).finish()
+    }
+}
+
+impl<F, T, S> Handler<T, S> for FiberHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: Send + Sync + 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, state: S) -> Self::Future {
+        Box::pin(async move {
+            match self.f.extract(request, state).await {
+                Ok(call) => self.layer.run_labelled(call, type_name::<F>()).await,
+                Err(rejection) => rejection,
+            }
+        })
+    }
+}

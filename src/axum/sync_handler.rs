@@ -1,0 +1,87 @@
+//! Which functions can be handlers, and how their arguments are extracted.
+
+use std::future::Future;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+
+/// A plain function that [`fiber`](super::fiber) takes: 0 to 16 extractors in, a response out.
+///
+/// `T` stands for the argument types and is inferred; `S` is the router's state.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plain function that can handle requests",
+    label = "not a plain handler function",
+    note = "`fiber` takes functions that are not async (give async ones to axum as they are), with at most 16 arguments",
+    note = "each argument must be an extractor: the last one may implement `FromRequest`, the others `FromRequestParts`",
+    note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
+)]
+pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
+    /// Extracts the arguments; what comes back runs the function, in a fiber.
+    ///
+    /// # Errors
+    ///
+    /// The response of the extractor that rejected the request.
+    fn extract(
+        self,
+        request: Request,
+        state: S,
+    ) -> impl Future<Output = Result<impl FnOnce() -> Response + Send + 'static, Response>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, S, R> SyncHandler<((),), S> for F
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    R: IntoResponse,
+{
+    async fn extract(self, _: Request, _: S) -> Result<impl FnOnce() -> Response + Send + 'static, Response> {
+        Ok(move || self().into_response())
+    }
+}
+
+macro_rules! sync_handler {
+    ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, S, R, M, $($part,)* $last> SyncHandler<(M, $($part,)* $last,), S> for F
+        where
+            F: Fn($($part,)* $last,) -> R + Clone + Send + Sync + 'static,
+            S: Send + Sync + 'static,
+            R: IntoResponse,
+            $($part: FromRequestParts<S> + Send + 'static,)*
+            $last: FromRequest<S, M> + Send + 'static,
+        {
+            async fn extract(
+                self,
+                request: Request,
+                state: S,
+            ) -> Result<impl FnOnce() -> Response + Send + 'static, Response> {
+                #[allow(unused_mut, reason = "a function of one argument has no parts")]
+                let (mut parts, body) = request.into_parts();
+                $(let $value = $part::from_request_parts(&mut parts, &state).await.map_err(IntoResponse::into_response)?;)*
+                let request = Request::from_parts(parts, body);
+                let $last_value = $last::from_request(request, &state).await.map_err(IntoResponse::into_response)?;
+                Ok(move || self($($value,)* $last_value).into_response())
+            }
+        }
+    };
+}
+
+sync_handler!([] A a);
+sync_handler!([A a] B b);
+sync_handler!([A a B b] C c);
+sync_handler!([A a B b C c] D d);
+sync_handler!([A a B b C c D d] E e);
+sync_handler!([A a B b C c D d E e] G g);
+sync_handler!([A a B b C c D d E e G g] H h);
+sync_handler!([A a B b C c D d E e G g H h] I i);
+sync_handler!([A a B b C c D d E e G g H h I i] J j);
+sync_handler!([A a B b C c D d E e G g H h I i J j] K k);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k] L l);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k L l] N n);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n] O o);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o] P p);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p] Q q);
+sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p Q q] T t);

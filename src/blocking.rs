@@ -1,0 +1,185 @@
+//! Where a thread may block: waits that block it, and work that leaves the fiber's thread.
+
+use std::{
+    cell::RefCell,
+    future::{Future, IntoFuture, poll_fn, ready},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::pin,
+    rc::Rc,
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::spawn_blocking,
+};
+
+use crate::{
+    await_in_fiber,
+    error::{NOT_IN_FIBER, TryAwaitError},
+    in_fiber,
+};
+
+thread_local! {
+    static MODE: RefCell<Mode> = const { RefCell::new(Mode::Off) };
+}
+
+#[derive(Clone)]
+enum Mode {
+    Off,
+    On(Rc<Blocker>),
+    /// A future that is waited for is being polled.
+    Polling,
+}
+
+enum Blocker {
+    Entered(Handle),
+    Own(Runtime),
+}
+
+impl Blocker {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self {
+            Self::Entered(handle) => handle.block_on(future),
+            Self::Own(runtime) => runtime.block_on(future),
+        }
+    }
+}
+
+/// Restores the thread's former mode.
+struct Switch(Mode);
+
+impl Switch {
+    fn to(mode: Mode) -> Self {
+        Self(MODE.with(|slot| slot.replace(mode)))
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        MODE.with(|slot| slot.replace(std::mem::replace(&mut self.0, Mode::Off)));
+    }
+}
+
+/// Runs `f` on this thread; waits inside it block the thread.
+///
+/// For places that may block: tests, command-line tools, `main`, `spawn_blocking`, rayon. The same functions then
+/// work there and in fibers. Waits use the runtime that is entered, or, if there is none, a current-thread
+/// runtime of this call. A current-thread runtime that is entered must be driven by another thread meanwhile, as it is
+/// for code in `spawn_blocking`; tokio cannot drive its sockets and timers from here.
+///
+/// # Cancel safety
+///
+/// Not a future: it always runs to its end.
+///
+/// # Panics
+///
+/// Inside a fiber (just call `f`), and on a thread that drives a runtime, where blocking would stop other tasks: tokio
+/// prints its own refusal first. If no runtime is entered and none can be built. If `f` panics.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fiber::{WaitExt as _, run_blocking};
+///
+/// let answer = run_blocking(|| {
+///     async { tokio::time::sleep(Duration::from_millis(1)).await }.wait();
+///     42
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+#[track_caller]
+pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
+    assert!(!in_fiber(), "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend");
+    if is_on() {
+        return f();
+    }
+    let blocker = match Handle::try_current() {
+        Ok(handle) => {
+            // tokio alone knows whether this thread drives a runtime, and says so only by panicking.
+            if catch_unwind(AssertUnwindSafe(|| handle.block_on(ready(())))).is_err() {
+                panic!(
+                    "run_blocking would block a thread that drives a runtime: use run_in_fiber here, or move the \
+                     call to tokio::task::spawn_blocking"
+                );
+            }
+            Blocker::Entered(handle)
+        }
+        Err(_) => match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => Blocker::Own(runtime),
+            Err(error) => panic!("run_blocking could not build a runtime: {error}"),
+        },
+    };
+    let blocker = Rc::new(blocker);
+    let _mode = Switch::to(Mode::On(Rc::clone(&blocker)));
+    // Timers and sockets want a runtime where they are made, not only where they are awaited.
+    let _entered = match &*blocker {
+        Blocker::Entered(_) => None,
+        Blocker::Own(runtime) => Some(runtime.enter()),
+    };
+    f()
+}
+
+/// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
+///
+/// Waits inside `f` block that pool's thread, as under [`run_blocking`]. Called under [`run_blocking`], `f` runs on this
+/// thread, which may block anyway.
+///
+/// # Cancel safety
+///
+/// As [`await_in_fiber`]; `f` itself always runs to its end.
+///
+/// # Panics
+///
+/// Outside a fiber and [`run_blocking`], and outside a tokio runtime. If `f` panics, with its payload.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{offload, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let digits = run_in_fiber(|| offload(|| (1..=20_u64).product::<u64>().to_string())).await;
+/// assert_eq!(digits, "2432902008176640000");
+/// # }
+/// ```
+#[track_caller]
+pub fn offload<F, R>(f: F) -> R
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    if is_on() && !in_fiber() {
+        return f();
+    }
+    assert!(in_fiber(), "{NOT_IN_FIBER}");
+    match await_in_fiber(spawn_blocking(|| run_blocking(f))) {
+        Ok(output) => output,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => resume_unwind(payload),
+            Err(_) => panic!("offload was refused: the runtime is shutting down"),
+        },
+    }
+}
+
+/// Whether waits on this thread block it, outside of fibers.
+pub(crate) fn is_on() -> bool {
+    MODE.with(|mode| !matches!(*mode.borrow(), Mode::Off))
+}
+
+/// Waits outside of fibers.
+pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
+    // While the thread is blocked its runtime may poll other tasks here, which are not part of the waiting code.
+    let hidden = match MODE.with(|mode| mode.borrow().clone()) {
+        Mode::Off => return Err(TryAwaitError::NotInFiber(future)),
+        Mode::Polling => return Err(TryAwaitError::Nested(future)),
+        Mode::On(blocker) => (blocker, Switch::to(Mode::Off)),
+    };
+    let mut future = pin!(future.into_future());
+    let output = hidden.0.block_on(poll_fn(|cx| {
+        let _polling = Switch::to(Mode::Polling);
+        future.as_mut().poll(cx)
+    }));
+    Ok(output)
+}

@@ -1,0 +1,114 @@
+//! A fiber in a task of its own: on a pool worker, in a `LocalSet`, or handed over by a caller that has gone.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+    thread,
+};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use crate::{
+    discard::discard,
+    raw::{Fiber, Job, Phase},
+    settings::OnDrop,
+};
+
+type Reply<J> = oneshot::Sender<thread::Result<<J as Job>::Output>>;
+type Outcome<J> = oneshot::Receiver<thread::Result<<J as Job>::Output>>;
+
+/// Owns the fiber, sends its outcome to the caller, and does what the drop policy says when the caller has gone.
+pub(crate) struct Hosted<J: Job> {
+    /// Gone when the task has ended.
+    fiber: Option<Fiber<J>>,
+    /// `None` without a caller.
+    reply: Option<Reply<J>>,
+    /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
+    runtime: Option<Handle>,
+    on_drop: OnDrop,
+    /// Whether the fiber has been cancelled.
+    cancelled: bool,
+}
+
+impl<J: Job> Unpin for Hosted<J> {}
+
+impl<J: Job> Hosted<J> {
+    pub(crate) fn new(fiber: Fiber<J>, on_drop: OnDrop, runtime: Option<Handle>) -> (Self, Outcome<J>) {
+        let (reply, outcome) = oneshot::channel();
+        (Self { reply: Some(reply), ..Self::alone(fiber, on_drop, runtime) }, outcome)
+    }
+
+    /// For a fiber whose caller has gone.
+    pub(crate) fn alone(fiber: Fiber<J>, on_drop: OnDrop, runtime: Option<Handle>) -> Self {
+        Self { fiber: Some(fiber), reply: None, runtime, on_drop, cancelled: false }
+    }
+
+    /// Whether the caller has gone; if not, the task is woken when it goes.
+    fn is_alone(&mut self, cx: &mut Context<'_>) -> bool {
+        self.reply.as_mut().is_none_or(|reply| reply.poll_closed(cx).is_ready())
+    }
+
+    /// Ready when the fiber is to be dropped.
+    fn poll_fiber(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut polled = false;
+        loop {
+            let Some(fiber) = &self.fiber else { return Poll::Ready(()) };
+            // Only a hand-over can meet this: its runtime is driven by another thread now.
+            if !fiber.is_home() {
+                return Poll::Ready(());
+            }
+            match fiber.phase() {
+                // As without the layer: a future that nobody awaits is dropped.
+                Phase::Parked if self.is_alone(cx) => return Poll::Ready(()),
+                Phase::Suspended if self.on_drop != OnDrop::Finish && !self.cancelled && self.is_alone(cx) => {
+                    self.cancelled = true;
+                    if let Some(fiber) = &self.fiber {
+                        fiber.cancel(self.on_drop == OnDrop::Unwind && cfg!(panic = "unwind"));
+                    }
+                }
+                Phase::GivenUp | Phase::Finished => return Poll::Ready(()),
+                Phase::Fresh | Phase::Parked | Phase::Suspended if polled => return Poll::Pending,
+                Phase::Fresh | Phase::Parked | Phase::Suspended => {}
+            }
+            polled = true;
+            let Some(fiber) = &mut self.fiber else { return Poll::Ready(()) };
+            // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
+            let poll = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx))).unwrap_or_else(|e| Poll::Ready(Err(e)));
+            if let Poll::Ready(outcome) = poll {
+                self.end(outcome);
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: thread::Result<J::Output>) {
+        if self.cancelled {
+            if let Some(fiber) = &self.fiber {
+                fiber.meta().counts.cancelled.up();
+            }
+        }
+        match self.reply.take() {
+            Some(reply) => discard(reply.send(outcome)),
+            None => discard(outcome),
+        }
+    }
+}
+
+impl<J: Job> Future for Hosted<J> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let runtime = self.runtime.take();
+        let entered = runtime.as_ref().map(Handle::enter);
+        if self.poll_fiber(cx).is_pending() {
+            drop(entered);
+            self.runtime = runtime;
+            return Poll::Pending;
+        }
+        // A parked root is dropped with the caller's runtime entered, as it was polled.
+        discard(self.fiber.take());
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,81 @@
+//! What fibers run: a closure, or one call of a tower service.
+
+use std::{
+    any::TypeId,
+    convert::Infallible,
+    future::Ready,
+    pin::{Pin, pin},
+    task::Poll,
+};
+
+use tower_service::Service;
+
+use crate::raw::{Job, State, Step};
+
+/// A boxed closure: of any size, since what is boxed never crosses a stack switch by value.
+pub(crate) struct Closure<F: ?Sized>(pub(crate) Box<F>);
+
+impl<R: 'static> Job for Closure<dyn FnOnce() -> R + Send> {
+    type Root = Infallible;
+    type Output = R;
+
+    fn start(self, _: &State) -> Step<Self> {
+        Step::Done((self.0)())
+    }
+
+    fn resume(root: Infallible, _: &State) -> Step<Self> {
+        match root {}
+    }
+}
+
+impl<R: 'static> Job for Closure<dyn FnOnce() -> R> {
+    type Root = Infallible;
+    type Output = R;
+
+    fn start(self, _: &State) -> Step<Self> {
+        Step::Done((self.0)())
+    }
+
+    fn resume(root: Infallible, _: &State) -> Step<Self> {
+        match root {}
+    }
+}
+
+/// `service.call(request)` and then its future, the root.
+pub(crate) struct ServiceCall<S, Request> {
+    pub(crate) service: S,
+    pub(crate) request: Request,
+}
+
+impl<S, Request> Job for ServiceCall<S, Request>
+where
+    S: Service<Request> + 'static,
+    S::Response: 'static,
+    S::Error: 'static,
+    S::Future: 'static,
+    Request: 'static,
+{
+    type Root = Pin<Box<S::Future>>;
+    type Output = Result<S::Response, S::Error>;
+
+    fn start(self, state: &State) -> Step<Self> {
+        let Self { mut service, request } = self;
+        let root = service.call(request);
+        drop(service);
+        if TypeId::of::<S::Future>() == TypeId::of::<Ready<Self::Output>>() {
+            // Always ready (`sync_fn`), so it need not outlive this frame: no heap.
+            return match state.poll_awaited(pin!(root)) {
+                Poll::Ready(output) => Step::Done(output),
+                Poll::Pending => unreachable!("std::future::Ready is ready"),
+            };
+        }
+        Self::resume(Box::pin(root), state)
+    }
+
+    fn resume(mut root: Self::Root, state: &State) -> Step<Self> {
+        match state.poll_root(root.as_mut()) {
+            Poll::Ready(output) => Step::Done(output),
+            Poll::Pending => Step::Parked(root),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where a call runs.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task,
+};
+
+use crate::{
+    pool::{FiberPool, Worker},
+    settings::{Placement, Settings},
+};
+
+pub(crate) enum Place {
+    /// The caller's own task polls the fiber.
+    Here,
+    /// A pinned worker polls it, with the caller's runtime entered.
+    Worker(FiberPool, Handle),
+    /// A `spawn_local` task polls it.
+    LocalSet,
+}
+
+/// Chooses at the first poll, when the caller's runtime is known.
+///
+/// # Panics
+///
+/// Without a runtime.
+pub(crate) fn decide(settings: &Settings, name: &str) -> Place {
+    match &settings.placement {
+        // A worker's task is pinned already.
+        Placement::Auto if Worker::is_current() => Place::Here,
+        Placement::Auto => {
+            let runtime = runtime(name);
+            match runtime.runtime_flavor() {
+                RuntimeFlavor::CurrentThread => Place::Here,
+                _ => Place::Worker(FiberPool::process_wide().clone(), runtime),
+            }
+        }
+        Placement::Pool(pool) => {
+            let pool = pool.as_ref().unwrap_or_else(|| FiberPool::process_wide());
+            if pool.has_current() { Place::Here } else { Place::Worker(pool.clone(), runtime(name)) }
+        }
+        Placement::InPlace if Worker::is_current() => Place::Here,
+        Placement::InPlace => match runtime(name).runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Place::Here,
+            _ => Place::LocalSet,
+        },
+    }
+}
+
+fn runtime(name: &str) -> Handle {
+    Handle::try_current().unwrap_or_else(|_| {
+        panic!(
+            "fiber of service `{name}` was started outside a tokio runtime: await it inside one, or use run_local or \
+             run_blocking, which need none"
+        )
+    })
+}
+
+/// Hosts a fiber in the surrounding `LocalSet`.
+///
+/// # Panics
+///
+/// Outside a `LocalSet`.
+pub(crate) fn spawn_local(task: impl Future<Output = ()> + 'static, name: &str) {
+    // tokio says whether there is a `LocalSet` only by panicking.
+    if catch_unwind(AssertUnwindSafe(|| task::spawn_local(task))).is_err() {
+        panic!(
+            "fiber of service `{name}` is to run in place (`FiberLayer::builder().in_place()`), but this task of a \
+             multi-thread runtime may change threads: await it inside a tokio LocalSet or on a current-thread runtime, or leave \
+             out `.in_place()`"
+        );
+    }
+}

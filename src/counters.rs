@@ -1,0 +1,75 @@
+//! Looking at a layer from outside: its handle and its numbers.
+
+use std::{fmt, sync::Arc};
+
+use crate::settings::Settings;
+
+/// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::FiberLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = FiberLayer::new();
+/// let handle = layer.handle();
+/// assert_eq!(layer.run(move || handle.live()).await, 1);
+/// assert_eq!(layer.handle().live(), 0);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FiberHandle {
+    settings: Arc<Settings>,
+}
+
+impl FiberHandle {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings }
+    }
+
+    /// Fibers that exist now: running, or suspended in a wait.
+    #[must_use]
+    pub fn live(&self) -> u64 {
+        self.settings.meta.counts.live.get()
+    }
+
+    /// All numbers. They are read one after the other, so between running threads they may disagree by one.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let counts = &self.settings.meta.counts;
+        Counters {
+            live: counts.live.get(),
+            stacks_in_use: counts.stacks_in_use.get(),
+            leaked: counts.leaked.get(),
+            cancelled: counts.cancelled.get(),
+            handed_over: counts.handed_over.get(),
+            refused_waits: counts.refused_waits.get(),
+        }
+    }
+}
+
+impl fmt::Debug for FiberHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberHandle").field("name", &self.settings.meta.name).field("counters", &self.counters()).finish()
+    }
+}
+
+/// The numbers of one layer, since it was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Fibers that exist now: running, or suspended in a wait.
+    pub live: u64,
+    /// Stacks that fibers hold now, those of leaked fibers included.
+    pub stacks_in_use: u64,
+    /// Fibers and futures that could not be ended where they were dropped; their memory and whatever they held is lost.
+    pub leaked: u64,
+    /// Fibers that ended after they had been cancelled.
+    pub cancelled: u64,
+    /// Fibers that went on in another task because their response future was dropped.
+    pub handed_over: u64,
+    /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
+    pub refused_waits: u64,
+}

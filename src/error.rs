@@ -1,0 +1,106 @@
+//! Errors, and the payload of a cancelled fiber's unwinding.
+
+use std::{error::Error, fmt};
+
+/// Why [`try_await_in_fiber`](crate::try_await_in_fiber) did not wait.
+///
+/// A future that was refused before it was polled comes back by [`into_future`](Self::into_future), and can be awaited
+/// where that is possible.
+#[non_exhaustive]
+pub enum TryAwaitError<F> {
+    /// The code does not run in a fiber, nor under [`run_blocking`](crate::run_blocking).
+    NotInFiber(F),
+    /// The code runs inside the `poll` of a future that this fiber already waits for.
+    Nested(F),
+    /// The caller of this fiber has gone and its drop policy cancels. The future is there if the wait had not begun.
+    Cancelled(Option<F>),
+    /// The thread is panicking, so the fiber cannot suspend, and the future was not ready at once.
+    Unwinding,
+}
+
+impl<F> TryAwaitError<F> {
+    /// The future, if it was refused before it was polled.
+    pub fn into_future(self) -> Option<F> {
+        match self {
+            Self::NotInFiber(future) | Self::Nested(future) => Some(future),
+            Self::Cancelled(future) => future,
+            Self::Unwinding => None,
+        }
+    }
+}
+
+impl<F> fmt::Debug for TryAwaitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotInFiber(_) => "NotInFiber(..)",
+            Self::Nested(_) => "Nested(..)",
+            Self::Cancelled(_) => "Cancelled(..)",
+            Self::Unwinding => "Unwinding",
+        })
+    }
+}
+
+impl<F> fmt::Display for TryAwaitError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotInFiber(_) => NOT_IN_FIBER,
+            Self::Nested(_) => NESTED,
+            Self::Cancelled(_) => "the fiber was cancelled: its caller has gone",
+            Self::Unwinding => "a fiber cannot suspend while its thread is panicking",
+        })
+    }
+}
+
+impl<F> Error for TryAwaitError<F> {}
+
+pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
+     FiberLayer / run_in_fiber, or block on purpose with run_blocking";
+
+pub(crate) const NESTED: &str = "waited inside the poll of a future that is itself being waited for: `.await` it, \
+     or run the sync part with run_in_fiber";
+
+/// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
+/// [`LocalFiber`](crate::LocalFiber) is dropped.
+///
+/// No panic hook runs and no message is printed. Code that catches unwinding can recognise it by
+/// `payload.is::<Cancelled>()`; it should let it go on by [`resume_unwind`](std::panic::resume_unwind).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the fiber was cancelled: its caller has gone")
+    }
+}
+
+impl Error for Cancelled {}
+
+/// A setting of a builder was refused.
+#[derive(Debug)]
+pub struct ConfigError {
+    text: String,
+    source: Option<std::io::Error>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: None }
+    }
+
+    pub(crate) fn io(text: impl Into<String>, source: std::io::Error) -> Self {
+        Self { text: text.into(), source: Some(source) }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}

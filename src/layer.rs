@@ -1,0 +1,206 @@
+//! [`FiberLayer`] and its builder.
+
+use std::{any::type_name, fmt, sync::Arc};
+
+use tower_layer::Layer;
+
+use crate::{
+    FiberHandle, FiberPool, FiberService, InFiber, OnDrop,
+    error::ConfigError,
+    raw::Meta,
+    settings::{Placement, STACK_SIZE, Settings},
+};
+
+/// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
+const MIN_STACK_SIZE: usize = 64 * 1024;
+/// Largest usable stack, so that sums of sizes do not overflow and a typing error is found.
+const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
+
+/// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
+/// [`await_in_fiber`](crate::await_in_fiber).
+///
+/// It wraps services that work synchronously in `call` ([`sync_fn`](crate::sync_fn)) and async services whose futures reach
+/// synchronous code further down (an axum `Router`, a tonic server). State belongs to the layer: clones of it, and all
+/// services that it makes, share name and counters.
+///
+/// Put it innermost: whatever is scoped by `poll` (tracing, task-locals, time-outs, catch-panic) belongs outside of it.
+///
+/// # Examples
+///
+/// ```
+/// use std::{convert::Infallible, time::Duration};
+/// use tower::{Service as _, ServiceBuilder};
+/// use tower_fiber::{FiberLayer, WaitExt as _, sync_fn};
+///
+/// fn handler(name: &str) -> Result<String, Infallible> {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     Ok(format!("hello {name}"))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut service = ServiceBuilder::new().layer(FiberLayer::new()).service(sync_fn(handler));
+/// assert_eq!(service.call("world").await.unwrap(), "hello world");
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FiberLayer {
+    settings: Arc<Settings>,
+}
+
+impl FiberLayer {
+    /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`], placement by the runtime's flavor.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { settings: Settings::new(Meta::new(None, STACK_SIZE), Placement::Auto, OnDrop::Finish) }
+    }
+
+    /// Settings for a layer.
+    pub fn builder() -> FiberLayerBuilder {
+        FiberLayerBuilder { name: None, stack_size: STACK_SIZE, on_drop: OnDrop::Finish, placement: None, placed_twice: false }
+    }
+
+    /// Runs `f` in a fiber with this layer's settings, like [`run_in_fiber`](crate::run_in_fiber).
+    ///
+    /// # Cancel safety
+    ///
+    /// As the layer's [`OnDrop`] says. Before the first poll, `f` is dropped unrun.
+    pub fn run<F, R>(&self, f: F) -> InFiber<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.run_labelled(f, type_name::<F>())
+    }
+
+    /// `label` names the function in messages when the layer has no name.
+    pub(crate) fn run_labelled<F, R>(&self, f: F, label: &'static str) -> InFiber<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        InFiber::new(f, Arc::clone(&self.settings), label)
+    }
+
+    /// A view of the fibers that run under this layer.
+    #[must_use]
+    pub fn handle(&self) -> FiberHandle {
+        FiberHandle::new(Arc::clone(&self.settings))
+    }
+}
+
+impl Default for FiberLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for FiberLayer {
+    type Service = FiberService<S>;
+
+    fn layer(&self, service: S) -> FiberService<S> {
+        FiberService::with_settings(service, Arc::clone(&self.settings))
+    }
+}
+
+impl fmt::Debug for FiberLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberLayer")
+            .field("name", &self.settings.meta.name)
+            .field("stack_size", &self.settings.meta.stack_size)
+            .field("placement", &self.settings.placement)
+            .field("on_drop", &self.settings.on_drop)
+            .finish()
+    }
+}
+
+/// Settings of a [`FiberLayer`]. They are checked by [`build`](Self::build).
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{FiberLayer, OnDrop};
+///
+/// let layer = FiberLayer::builder().name("orders").stack_size(512 * 1024).on_drop(OnDrop::Cancel).build()?;
+/// assert!(FiberLayer::builder().stack_size(0).build().is_err());
+/// # Ok::<(), tower_fiber::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct FiberLayerBuilder {
+    name: Option<String>,
+    stack_size: usize,
+    on_drop: OnDrop,
+    placement: Option<Placement>,
+    placed_twice: bool,
+}
+
+impl FiberLayerBuilder {
+    /// What the layer is called in messages and events. Without a name they say the service's type.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Usable bytes of each stack; 2 MiB by default, as a std thread has. Only touched pages take memory.
+    ///
+    /// At least 64 KiB (a panic with its hook and a backtrace needs more than 16 KiB), at most 1 GiB; rounded up to whole
+    /// pages.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = bytes;
+        self
+    }
+
+    /// What becomes of a fiber whose response future is dropped; [`OnDrop::Finish`] by default.
+    pub fn on_drop(mut self, policy: OnDrop) -> Self {
+        self.on_drop = policy;
+        self
+    }
+
+    /// Runs fibers on the process-wide [`FiberPool`] under every runtime.
+    pub fn pooled(self) -> Self {
+        self.place(Placement::Pool(None))
+    }
+
+    /// Runs fibers on `pool` under every runtime.
+    pub fn on_pool(self, pool: FiberPool) -> Self {
+        self.place(Placement::Pool(Some(pool)))
+    }
+
+    /// Runs fibers on the calling thread under every runtime. On a multi-thread runtime calls must then be made inside a
+    /// tokio `LocalSet`; elsewhere they panic.
+    pub fn in_place(self) -> Self {
+        self.place(Placement::InPlace)
+    }
+
+    fn place(mut self, placement: Placement) -> Self {
+        if self.placement.replace(placement).is_some() {
+            self.placed_twice = true;
+        }
+        self
+    }
+
+    /// Makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty, the stack size out of range, or more than one placement was chosen.
+    pub fn build(self) -> Result<FiberLayer, ConfigError> {
+        if self.name.as_deref() == Some("") {
+            return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
+        }
+        if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stack_size) {
+            return Err(ConfigError::new(format!(
+                "stack_size is {} bytes: choose from {MIN_STACK_SIZE} (64 KiB) to {MAX_STACK_SIZE} (1 GiB)",
+                self.stack_size
+            )));
+        }
+        if self.placed_twice {
+            return Err(ConfigError::new(
+                "more than one placement was chosen: use one of `pooled`, `on_pool` and `in_place`, once",
+            ));
+        }
+        let meta = Meta::new(self.name.as_deref(), self.stack_size);
+        Ok(FiberLayer { settings: Settings::new(meta, self.placement.unwrap_or_default(), self.on_drop) })
+    }
+}

@@ -1,0 +1,43 @@
+//! The current fiber of this thread, as a stack discipline.
+
+use std::{cell::Cell, ptr::NonNull};
+
+use super::State;
+
+thread_local! {
+    static CURRENT: Cell<Option<NonNull<State>>> = const { Cell::new(None) };
+}
+
+/// Calls `f` with the state of the fiber that this code runs on, or `None` on a thread's own stack.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
+    let current = CURRENT.get();
+    // SAFETY: invariant 3: a state in the slot is that of the fiber whose stack is executing, so by invariant 4 it lives
+    // until frames below this one return; the reference cannot outlive this call. Only shared references to a
+    // `State` are ever made.
+    let state = current.map(|state| unsafe { state.as_ref() });
+    f(state)
+}
+
+/// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
+#[inline]
+pub(super) fn enter(state: &State) {
+    CURRENT.set(Some(NonNull::from(state)));
+}
+
+/// Puts the former current fiber back when control has returned from a resumed one.
+pub(super) struct Restore(Option<NonNull<State>>);
+
+impl Restore {
+    #[inline]
+    pub(super) fn new() -> Self {
+        Self(CURRENT.get())
+    }
+}
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}

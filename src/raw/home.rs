@@ -1,0 +1,84 @@
+//! Which OS thread is this? A cheap identity for the home checks.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    fmt,
+    num::NonZeroU64,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+thread_local! {
+    // Constant and without a destructor: readable at any time, also while the thread is ending.
+    static HERE: Cell<u64> = const { Cell::new(0) };
+    static FAREWELL: Farewell = const { Farewell };
+}
+
+/// Names of the threads that are home to fibers, for messages only.
+static NAMES: Mutex<Option<HashMap<u64, String>>> = Mutex::new(None);
+
+/// A thread that has run fibers. Never reused, unlike the addresses and ids that the system gives to threads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home(NonZeroU64);
+
+impl Home {
+    /// The thread that this is called on.
+    #[inline]
+    pub(crate) fn here() -> Self {
+        match NonZeroU64::new(HERE.get()) {
+            Some(id) => Self(id),
+            None => Self::register(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_here(self) -> bool {
+        HERE.get() == self.0.get()
+    }
+
+    #[cold]
+    fn register() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = NonZeroU64::new(id).expect("2^64 threads were started");
+        HERE.set(id.get());
+        // A thread that is already ending keeps its identity; its name then stays in the table.
+        _ = FAREWELL.try_with(|_| ());
+        names(|names| names.insert(id.get(), describe(&thread::current())));
+        Self(id)
+    }
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match names(|names| names.get(&self.0.get()).cloned()) {
+            Some(name) => f.write_str(&name),
+            None => f.write_str("a thread that has ended"),
+        }
+    }
+}
+
+fn describe(thread: &thread::Thread) -> String {
+    match thread.name() {
+        Some(name) => format!("thread `{name}` ({:?})", thread.id()),
+        None => format!("an unnamed thread ({:?})", thread.id()),
+    }
+}
+
+fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    f(names.get_or_insert_default())
+}
+
+/// Removes the thread's name from the table when the thread ends.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        names(|names| names.remove(&HERE.get()));
+    }
+}

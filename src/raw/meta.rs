@@ -1,0 +1,55 @@
+//! What a fiber is called and where it is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What all fibers of one layer share.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    /// The layer's name; without one, messages use the type name of what runs.
+    pub(crate) name: Option<Box<str>>,
+    /// Usable bytes of each stack.
+    pub(crate) stack_size: usize,
+    pub(crate) counts: Counts,
+}
+
+impl Meta {
+    pub(crate) fn new(name: Option<&str>, stack_size: usize) -> Self {
+        Self { name: name.map(Into::into), stack_size, counts: Counts::default() }
+    }
+
+    /// The layer's name, or `label`, the type name of the service or function.
+    pub(crate) fn name_or<'a>(&'a self, label: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(label)
+    }
+}
+
+/// Monotonic or balanced counters; the public snapshot is `Counters`.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) live: Count,
+    pub(crate) stacks_in_use: Count,
+    pub(crate) leaked: Count,
+    pub(crate) cancelled: Count,
+    pub(crate) handed_over: Count,
+    pub(crate) refused_waits: Count,
+}
+
+/// One counter. Relaxed: it orders nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    pub(crate) fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,67 @@
+//! The unsafe core: fibers over corosensei, and what must hold for them.
+//!
+//! This is the only module of the crate in which `unsafe` is allowed. It knows nothing of tower, tokio or drop
+//! policies; what it offers upwards ([`Fiber`], [`with_current`], [`State`]) is safe to call.
+//!
+//! # Words
+//!
+//! * The *owner* is the [`Fiber`] value. It can be moved freely, also to other threads: nothing points into it
+//!   between two polls.
+//! * The *coroutine* is corosensei's handle of a stack in use.
+//! * The [`State`] is a local variable of [`entry`](fiber), the first function on the coroutine's stack.
+//! * A [`Frame`] is a local variable of one [`Fiber::poll`], on the poller's stack: the waker of that poll, the
+//!   owner's slot, the owner's [`Meta`]. Each resume passes a pointer to a new one.
+//! * The *slot* is the owner's field through which values pass: the job in, the parked root or the outcome out.
+//!
+//! # States
+//!
+//! | state | slot | coroutine | who may touch what |
+//! |---|---|---|---|
+//! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
+//! | running | `Running` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot through it; the owner is borrowed by its `poll` |
+//! | suspended | `Running` | on its stack | the owner, at home only: resume, set flags in `State` |
+//! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
+//! | finished | `Running` | none | nobody |
+//!
+//! `fresh → running → (suspended → running)* → parked | finished`, and `parked → running` again.
+//!
+//! # Invariants
+//!
+//! Each `SAFETY` comment cites these by number.
+//!
+//! 1. **Home.** Once a fiber has a home, its coroutine is resumed, its `State` read and its parked root touched on
+//!    that thread only. [`Fiber::poll`], the flag setters and `Drop` compare [`Home`]s before anything else.
+//! 2. **`'static`.** Job, root and output are `'static`, and so is everything that a fiber's frames own; a fiber that
+//!    is never resumed again is a leak and nothing worse.
+//! 3. **Current.** The thread's current-fiber slot is empty or points to the `State` of the fiber whose stack is
+//!    executing on this thread. The fiber writes it when it begins and after each suspend; the poller's
+//!    [`Restore`](current::Restore) guard puts the former value back when control returns, also by unwinding.
+//! 4. **State.** A `State` lives from the first to the last statement of its `entry`. While the coroutine is not done
+//!    its stack is neither unmapped nor reused, so the pointer that the owner keeps is valid exactly as long as the
+//!    owner's coroutine is not done.
+//! 5. **Frame.** A `Frame` outlives the resume that it is passed to. A `State` always holds the pointer of the latest
+//!    resume, and only running code of the fiber follows it; it lives until control returns to the poller.
+//! 6. **Slot type.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>`; the
+//!    coroutine was made with `entry::<J>`.
+//! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
+//!    `Drop for Coroutine` would unwind it with a payload of corosensei's own.
+//! 8. **Stacks.** A stack returns to the cache only from a coroutine that is done; by then `entry` has returned, and with it
+//!    every destructor of the fiber has run.
+//! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
+//! 10. **Send.** A fresh fiber holds its job only, a running or suspended or parked one is guarded by invariant 1, and
+//!     an outcome leaves the slot within the poll that produced it. So a `Fiber<J>` may be sent if its job and output may.
+
+#![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
+
+mod current;
+mod fiber;
+mod home;
+mod meta;
+mod stack;
+mod state;
+
+pub(crate) use current::with_current;
+pub(crate) use fiber::{Fiber, Job, Phase, Step};
+pub(crate) use home::Home;
+pub(crate) use meta::Meta;
+pub(crate) use state::{Frame, State};

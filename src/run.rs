@@ -1,0 +1,163 @@
+//! Entering a fiber without a service.
+
+use std::{
+    any::type_name,
+    fmt,
+    future::Future,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use crate::{
+    call::{Call, Closure},
+    discard::discard,
+    raw::{Fiber, Phase},
+    settings::Settings,
+};
+
+type SendFn<R> = dyn FnOnce() -> R + Send;
+type LocalFn<R> = dyn FnOnce() -> R;
+
+/// Runs `f` in a fiber: the synchronous code in it may wait by [`await_in_fiber`](crate::await_in_fiber).
+///
+/// The returned future is `Send` and lazy: `f` runs when it is first polled, inside the polling task on a current-thread
+/// runtime and on the process-wide pool on a multi-thread one. [`FiberLayer::run`](crate::FiberLayer::run) does
+/// the same with a layer's settings.
+///
+/// # Cancel safety
+///
+/// If the future is dropped while `f` waits, `f` runs to its end in the background
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)) and its result is dropped. Before the first poll, `f` is dropped unrun.
+///
+/// # Panics
+///
+/// The future panics if `f` does, with the same payload; outside a tokio runtime; after it was ready; and on a
+/// current-thread runtime if it is polled on another thread than at first.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fiber::{WaitExt as _, run_in_fiber};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let answer = run_in_fiber(|| {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     42
+/// });
+/// assert_eq!(answer.await, 42);
+/// # }
+/// ```
+pub fn run_in_fiber<F, R>(f: F) -> InFiber<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    InFiber::new(f, Arc::clone(Settings::process_wide()), type_name::<F>())
+}
+
+/// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
+#[must_use = "futures do nothing unless polled"]
+pub struct InFiber<R: Send + 'static> {
+    call: Call<Closure<SendFn<R>>>,
+}
+
+impl<R: Send + 'static> InFiber<R> {
+    pub(crate) fn new<F>(f: F, settings: Arc<Settings>, label: &'static str) -> Self
+    where
+        F: FnOnce() -> R + Send + 'static,
+    {
+        Self { call: Call::new(Closure(Box::new(f)), settings, label) }
+    }
+}
+
+impl<R: Send + 'static> Future for InFiber<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl<R: Send + 'static> fmt::Debug for InFiber<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFiber").field("name", &self.call.name()).finish_non_exhaustive()
+    }
+}
+
+/// Runs `f` in a fiber on this thread: nothing need be `Send`, and no runtime is needed.
+///
+/// The returned future is not `Send` and lazy. It can be polled by any executor of this thread.
+///
+/// # Cancel safety
+///
+/// Dropping the future while `f` waits unwinds the fiber: the wait panics with the payload
+/// [`Cancelled`](crate::error::Cancelled), without message or hook, and destructors run before `drop` returns. A fiber that
+/// catches this and waits again is unwound again, 64 times, and then leaked. With `panic = "abort"` it is leaked
+/// unless its waits are all fallible. Before the first poll, `f` is dropped unrun.
+///
+/// # Panics
+///
+/// The future panics if `f` does, with the same payload, and after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use tower_fiber::{WaitExt as _, run_local};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let seen = Rc::new(Cell::new(0));
+/// let inside = Rc::clone(&seen);
+/// run_local(move || inside.set(async { 5 }.wait())).await;
+/// assert_eq!(seen.get(), 5);
+/// # }
+/// ```
+pub fn run_local<F, R>(f: F) -> LocalFiber<R>
+where
+    F: FnOnce() -> R + 'static,
+    R: 'static,
+{
+    let meta = Arc::clone(&Settings::process_wide().meta);
+    LocalFiber { fiber: Fiber::new(Closure(Box::new(f)), meta, type_name::<F>()) }
+}
+
+/// The future of [`run_local`].
+#[must_use = "futures do nothing unless polled"]
+pub struct LocalFiber<R: 'static> {
+    fiber: Fiber<Closure<LocalFn<R>>>,
+}
+
+impl<R: 'static> Future for LocalFiber<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let outcome = ready!(self.fiber.poll(cx));
+        Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
+    }
+}
+
+impl<R: 'static> Drop for LocalFiber<R> {
+    fn drop(&mut self) {
+        // Elsewhere, by an executor that breaks its promise, the fiber is leaked and counted.
+        if !self.fiber.is_home() || self.fiber.phase() != Phase::Suspended {
+            return;
+        }
+        self.fiber.cancel(cfg!(panic = "unwind"));
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(outcome) = self.fiber.poll(&mut cx) {
+            self.fiber.meta().counts.cancelled.up();
+            discard(outcome);
+        }
+    }
+}
+
+impl<R: 'static> fmt::Debug for LocalFiber<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalFiber").field("name", &self.fiber.name()).finish_non_exhaustive()
+    }
+}

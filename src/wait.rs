@@ -1,0 +1,320 @@
+//! Waiting: the calls by which synchronous code waits for a future.
+
+use std::{
+    future::{Future, IntoFuture},
+    panic::{Location, resume_unwind},
+    pin::{Pin, pin},
+    process,
+    task::Poll,
+    thread,
+};
+
+use crate::{
+    blocking,
+    error::{Cancelled, NESTED, NOT_IN_FIBER, TryAwaitError},
+    raw::{State, with_current},
+};
+
+/// Waits for `future` from synchronous code that runs in a fiber.
+///
+/// The fiber suspends and its thread goes on with other work until the future is ready; one that is ready at once costs
+/// no switch. The future is polled on the fiber's own stack, so it may borrow from the caller and need not be `Send`.
+/// Every 128th wait in a row that did not suspend yields once, so that a loop over ready futures does not starve the
+/// thread. Under [`run_blocking`](crate::run_blocking) the thread is blocked instead.
+///
+/// # Cancel safety
+///
+/// By default ([`OnDrop::Finish`](crate::OnDrop::Finish)) the wait always ends, also when the fiber's caller has gone.
+/// Under [`OnDrop::Unwind`](crate::OnDrop::Unwind), and in a [`LocalFiber`](crate::LocalFiber) that is dropped, it
+/// unwinds with [`Cancelled`] instead, which drops the future.
+///
+/// # Panics
+///
+/// Outside a fiber, and inside the `poll` of a future that this fiber already waits for; the text says what to do.
+/// A panic of the future surfaces here.
+///
+/// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic
+/// hook) the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is no
+/// value to return. Use [`try_await_in_fiber`] in such places.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// fn plain() -> u32 {
+///     tower_fiber::await_in_fiber(tokio::time::sleep(Duration::from_millis(1)));
+///     7
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(tower_fiber::run_in_fiber(plain).await, 7);
+/// # }
+/// ```
+#[track_caller]
+#[inline]
+pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
+    let caller = Location::caller();
+    let waited = with_current(|state| match state {
+        Some(state) if state.is_plain() => Ok(wait(state, pin!(future.into_future()), caller)),
+        Some(state) => wait_flagged(state, future, caller),
+        None => blocking::wait(future),
+    });
+    match waited {
+        Ok(output) => output,
+        Err(refused) => refuse(&refused),
+    }
+}
+
+/// Waits for `future` like [`await_in_fiber`], or says why that is not possible.
+///
+/// # Cancel safety
+///
+/// Under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and [`OnDrop::Unwind`](crate::OnDrop::Unwind) the present and all
+/// later calls return [`TryAwaitError::Cancelled`] when the fiber's caller has gone; a future whose wait had begun is dropped.
+///
+/// # Errors
+///
+/// [`TryAwaitError`], whose [`into_future`](TryAwaitError::into_future) hands back a future that was not polled.
+///
+/// # Panics
+///
+/// Only if the future does.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::ready;
+/// use tower_fiber::{error::TryAwaitError, try_await_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let refused = try_await_in_fiber(ready(1)).unwrap_err();
+/// assert!(matches!(refused, TryAwaitError::NotInFiber(_)));
+/// assert_eq!(refused.into_future().unwrap().await, 1);
+/// # }
+/// ```
+pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
+    with_current(|state| match state {
+        Some(state) => try_wait(state, future),
+        None => blocking::wait(future),
+    })
+}
+
+/// [`await_in_fiber`] in postfix form.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let sum = run_in_fiber(|| async { 1 }.wait() + async { 2 }.wait()).await;
+/// assert_eq!(sum, 3);
+/// # }
+/// ```
+pub trait WaitExt: IntoFuture + Sized {
+    /// Waits for this future from synchronous code: [`await_in_fiber`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`await_in_fiber`].
+    ///
+    /// # Panics
+    ///
+    /// As [`await_in_fiber`].
+    #[track_caller]
+    fn wait(self) -> Self::Output {
+        await_in_fiber(self)
+    }
+}
+
+impl<F: IntoFuture> WaitExt for F {}
+
+/// Lets other tasks of the thread run, once.
+///
+/// # Cancel safety
+///
+/// As [`await_in_fiber`].
+///
+/// # Panics
+///
+/// As [`await_in_fiber`].
+#[track_caller]
+pub fn yield_now() {
+    let mut yielded = false;
+    await_in_fiber(std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+}
+
+/// How a wait at this point is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitMode {
+    /// The code runs in a fiber, which suspends.
+    Fiber,
+    /// The code runs under [`run_blocking`](crate::run_blocking), and the thread is blocked.
+    Blocking,
+    /// A wait is refused.
+    None,
+}
+
+/// How a wait at this point is done.
+///
+/// Inside the `poll` of a future that is waited for this still says what the surrounding code runs in, although a nested
+/// wait is refused there.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitMode, run_blocking, wait_mode};
+///
+/// assert_eq!(wait_mode(), WaitMode::None);
+/// assert_eq!(run_blocking(wait_mode), WaitMode::Blocking);
+/// ```
+#[must_use]
+pub fn wait_mode() -> WaitMode {
+    if in_fiber() {
+        WaitMode::Fiber
+    } else if blocking::is_on() {
+        WaitMode::Blocking
+    } else {
+        WaitMode::None
+    }
+}
+
+/// Whether this code runs in a fiber.
+#[must_use]
+pub fn in_fiber() -> bool {
+    with_current(|state| state.is_some())
+}
+
+/// Waits on a fiber that is neither polling nor cancelled.
+#[inline]
+fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
+    if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+        if state.is_yield_due() {
+            yield_if_possible(state);
+        }
+        return output;
+    }
+    wait_pending(state, future, caller)
+}
+
+/// Waits for a future that was pending, until it is ready or the fiber is unwound.
+fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
+    loop {
+        if thread::panicking() {
+            end_process(state, caller);
+        }
+        state.suspend();
+        if state.is_unwinding() {
+            unwind(state);
+        }
+        if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+            return output;
+        }
+    }
+}
+
+#[cold]
+fn wait_flagged<F: IntoFuture>(
+    state: &State,
+    future: F,
+    caller: &Location<'_>,
+) -> Result<F::Output, TryAwaitError<F>> {
+    if state.is_polling() {
+        count_refused(state);
+        return Err(TryAwaitError::Nested(future));
+    }
+    // While a destructor waits during the unwinding, a future that is ready at once may still give its value.
+    if state.is_unwinding() && !thread::panicking() {
+        unwind(state);
+    }
+    let mut future = pin!(future.into_future());
+    match state.poll_awaited(future.as_mut()) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Ok(wait_pending(state, future, caller)),
+    }
+}
+
+fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwaitError<F>> {
+    if state.is_polling() {
+        count_refused(state);
+        return Err(TryAwaitError::Nested(future));
+    }
+    if state.is_cancelled() {
+        count_refused(state);
+        return Err(TryAwaitError::Cancelled(Some(future)));
+    }
+    let mut future = pin!(future.into_future());
+    if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+        if state.is_yield_due() {
+            yield_if_possible(state);
+        }
+        return Ok(output);
+    }
+    loop {
+        if thread::panicking() {
+            count_refused(state);
+            return Err(TryAwaitError::Unwinding);
+        }
+        state.suspend();
+        if state.is_cancelled() {
+            count_refused(state);
+            return Err(TryAwaitError::Cancelled(None));
+        }
+        if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+            return Ok(output);
+        }
+    }
+}
+
+#[cold]
+fn yield_if_possible(state: &State) {
+    if !thread::panicking() {
+        state.yield_now();
+    }
+}
+
+fn count_refused(state: &State) {
+    state.with_meta(|meta, _| meta.counts.refused_waits.up());
+}
+
+#[cold]
+#[track_caller]
+fn refuse<F>(error: &TryAwaitError<F>) -> ! {
+    match error {
+        TryAwaitError::Nested(_) => panic!("{NESTED}"),
+        _ => panic!("{NOT_IN_FIBER}"),
+    }
+}
+
+/// Unwinds a cancelled fiber from a wait.
+#[cold]
+fn unwind(state: &State) -> ! {
+    state.count_unwind();
+    resume_unwind(Box::new(Cancelled))
+}
+
+/// Ends the process: the fiber cannot suspend, since `thread::panicking()` would be true for every other task of the
+/// thread, and an infallible wait has no other value to give.
+#[cold]
+fn end_process(state: &State, caller: &Location<'_>) -> ! {
+    state.with_meta(|meta, label| {
+        eprintln!(
+            "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
+             which is not possible, and it has no error to return; wait by try_await_in_fiber in destructors and panic \
+             hooks, or await only what is ready at once. The process ends here.",
+            meta.name_or(label),
+        );
+    });
+    process::abort()
+}

@@ -1,0 +1,235 @@
+//! Response futures that are dropped: what becomes of the fiber, by policy and placement.
+
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
+use tokio_test::{assert_pending, task};
+use tower_fiber::{
+    Cancelled, FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
+};
+
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
+    let builder = FiberLayer::builder().on_drop(policy);
+    if pooled { builder.pooled() } else { builder }.build().unwrap()
+}
+
+/// Waits until no fiber of the layer is left.
+async fn settled(layer: &FiberLayer) {
+    while layer.handle().counters().stacks_in_use > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Starts a call whose sync code waits for the returned sender, drops it there, and returns what the code does next.
+async fn dropped_while_it_waits<R: Send + 'static>(
+    layer: &FiberLayer,
+    wait: impl FnOnce(oneshot::Receiver<&'static str>) -> R + Send + 'static,
+) -> (oneshot::Sender<&'static str>, mpsc::UnboundedReceiver<R>) {
+    let (send, receive) = oneshot::channel();
+    let (begun, begins) = oneshot::channel();
+    let (effect, effects) = mpsc::unbounded_channel();
+    let call = layer.run(move || {
+        begun.send(()).unwrap();
+        effect.send(wait(receive)).unwrap();
+    });
+    tokio::select! {
+        biased;
+        () = call => panic!("it waits"),
+        begun = begins => begun.unwrap(),
+    }
+    (send, effects)
+}
+
+#[tokio::test]
+async fn finish_runs_to_the_end_in_place() {
+    let layer = layer(OnDrop::Finish, false);
+    let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
+    assert_eq!(layer.handle().live(), 1, "stack and fiber are held until the end");
+    assert_eq!(layer.handle().counters().handed_over, 1);
+    send.send("effect").unwrap();
+    assert_eq!(effects.recv().await, Some("effect"));
+    settled(&layer).await;
+    assert_eq!(layer.handle().counters().leaked, 0);
+}
+
+#[tokio::test]
+async fn finish_runs_to_the_end_on_the_pool() {
+    let layer = layer(OnDrop::Finish, true);
+    let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
+    send.send("effect").unwrap();
+    assert_eq!(effects.recv().await, Some("effect"));
+    settled(&layer).await;
+    assert_eq!(layer.handle().counters(), Default::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn finish_survives_a_time_out() {
+    let effects = Arc::new(AtomicUsize::new(0));
+    let inside = Arc::clone(&effects);
+    let call = run_in_fiber(move || {
+        for _ in 0..10 {
+            sleep(Duration::from_secs(1)).wait();
+            inside.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    assert!(timeout(Duration::from_millis(2500), call).await.is_err());
+    assert_eq!(effects.load(Ordering::Relaxed), 2);
+    sleep(Duration::from_secs(8)).await;
+    assert_eq!(effects.load(Ordering::Relaxed), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finish_survives_an_abort_from_another_thread() {
+    let layer = FiberLayer::new();
+    let (send, receive) = oneshot::channel::<u32>();
+    let (begun, begins) = oneshot::channel();
+    let (effect, effects) = oneshot::channel();
+    let call = layer.run(move || {
+        begun.send(()).unwrap();
+        effect.send(receive.wait()).unwrap();
+    });
+    let task = tokio::spawn(call);
+    begins.await.unwrap();
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    send.send(5).unwrap();
+    assert_eq!(effects.await.unwrap(), Ok(5));
+}
+
+#[tokio::test]
+async fn cancel_fails_fallible_waits_the_present_and_the_later() {
+    for pooled in [false, true] {
+        let layer = layer(OnDrop::Cancel, pooled);
+        let (_send, mut effects) = dropped_while_it_waits(&layer, |receive| {
+            let present = matches!(try_await_in_fiber(receive), Err(TryAwaitError::Cancelled(None)));
+            let later = try_await_in_fiber(async { 1 });
+            let handed_back = matches!(later, Err(TryAwaitError::Cancelled(Some(_))));
+            let infallible = async { tokio::task::yield_now().await }.wait();
+            (present, handed_back, infallible)
+        })
+        .await;
+        assert_eq!(effects.recv().await, Some((true, true, ())));
+        settled(&layer).await;
+        assert_eq!(layer.handle().counters().cancelled, 1);
+        assert_eq!(layer.handle().counters().refused_waits, 2);
+    }
+}
+
+#[tokio::test]
+async fn cancel_lets_infallible_waits_go_on() {
+    for pooled in [false, true] {
+        let layer = layer(OnDrop::Cancel, pooled);
+        let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
+        tokio::task::yield_now().await;
+        assert_eq!(layer.handle().live(), 1);
+        send.send("went on").unwrap();
+        assert_eq!(effects.recv().await, Some("went on"));
+        settled(&layer).await;
+    }
+}
+
+#[tokio::test]
+async fn unwind_drops_each_local_once() {
+    for pooled in [false, true] {
+        let layer = layer(OnDrop::Unwind, pooled);
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (outer, inner) = (Dropped(Arc::clone(&drops)), Dropped(Arc::clone(&drops)));
+        let (_send, mut effects) = dropped_while_it_waits(&layer, move |receive| {
+            let _outer = outer;
+            (|| {
+                let _inner = inner;
+                receive.wait().unwrap()
+            })()
+        })
+        .await;
+        assert_eq!(effects.recv().await, None, "the code after the wait does not run");
+        settled(&layer).await;
+        assert_eq!(drops.load(Ordering::Relaxed), 2);
+        assert_eq!(layer.handle().counters().cancelled, 1);
+        assert_eq!(layer.handle().counters().leaked, 0);
+    }
+}
+
+#[tokio::test]
+async fn unwinding_that_is_caught_comes_again_and_is_given_up_in_the_end() {
+    for pooled in [false, true] {
+        let layer = layer(OnDrop::Unwind, pooled);
+        let tries = Arc::new(Mutex::new(0));
+        let inside = Arc::clone(&tries);
+        let (_send, _effects) = dropped_while_it_waits(&layer, move |receive| {
+            let mut payload = catch_unwind(AssertUnwindSafe(|| receive.wait())).unwrap_err();
+            loop {
+                assert!(payload.is::<Cancelled>());
+                *inside.lock().unwrap() += 1;
+                payload = catch_unwind(|| pending::<()>().wait()).unwrap_err();
+            }
+        })
+        .await;
+        while layer.handle().counters().leaked == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(*tries.lock().unwrap(), 64);
+        assert_eq!(layer.handle().live(), 0);
+        assert_eq!(layer.run(|| async { 1 }.wait()).await, 1, "the thread still serves");
+    }
+}
+
+#[tokio::test]
+async fn never_polled_drops_the_closure_and_takes_no_stack() {
+    for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
+        let layer = layer(policy, false);
+        let drops = Arc::new(AtomicUsize::new(0));
+        let held = Dropped(Arc::clone(&drops));
+        drop(layer.run(move || drop(held)));
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
+}
+
+#[test]
+fn a_local_fiber_is_unwound_where_it_is_dropped() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let held = Dropped(Arc::clone(&drops));
+    let mut call = task::spawn(run_local(move || {
+        let _held = held;
+        pending::<()>().wait();
+    }));
+    assert_pending!(call.poll());
+    drop(call);
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_hand_over_that_the_runtime_refuses_is_leaked_and_counted() {
+    let layer = FiberLayer::new();
+    let inside = layer.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.spawn(inside.run(|| pending::<()>().wait()));
+        runtime.block_on(tokio::task::yield_now());
+        assert_eq!(inside.handle().live(), 1);
+    })
+    .join()
+    .unwrap();
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.leaked), (0, 1));
+}

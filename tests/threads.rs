@@ -1,0 +1,210 @@
+//! Fibers and OS threads: foreign polls and drops, placements, `LocalSet`s.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::oneshot,
+    task::{LocalSet, yield_now},
+};
+use tokio_test::{assert_pending, assert_ready_eq, task};
+use tower_fiber::{FiberLayer, FiberPool, WaitExt as _, run_in_fiber};
+
+fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };
+    *payload.downcast::<String>().expect("a formatted text")
+}
+
+#[test]
+fn a_foreign_poll_names_both_threads_and_does_not_resume() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let _entered = runtime.enter();
+    let (send, receive) = oneshot::channel::<u32>();
+    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let mut call = task::spawn(layer.run(move || (receive.wait().unwrap(), thread::current().id())));
+    assert_pending!(call.poll());
+    send.send(1).unwrap();
+    let foreign = thread::Builder::new().name("foreign".to_owned());
+    let joined = foreign.spawn(move || (text_of_panic(|| call.poll()), call)).unwrap().join();
+    let (text, mut call) = joined.unwrap();
+    let home = thread::current().name().unwrap().to_owned();
+    assert!(text.contains("`orders`") && text.contains("`foreign`") && text.contains(&home), "{text}");
+    assert_ready_eq!(call.poll(), (1, thread::current().id()));
+}
+
+#[test]
+fn a_foreign_drop_is_handed_home() {
+    struct Where(Arc<std::sync::Mutex<Option<thread::ThreadId>>>);
+
+    impl Drop for Where {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = Some(thread::current().id());
+        }
+    }
+
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let layer = FiberLayer::new();
+    let dropped_on = Arc::new(std::sync::Mutex::new(None));
+    let local = Where(Arc::clone(&dropped_on));
+    let (send, receive) = oneshot::channel::<()>();
+    let call = {
+        let _entered = runtime.enter();
+        let mut call = task::spawn(layer.run(move || {
+            let _local = local;
+            receive.wait().unwrap();
+        }));
+        assert_pending!(call.poll());
+        call
+    };
+    thread::spawn(move || drop(call)).join().unwrap();
+    assert_eq!(*dropped_on.lock().unwrap(), None);
+    send.send(()).unwrap();
+    runtime.block_on(async {
+        while layer.handle().live() > 0 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(*dropped_on.lock().unwrap(), Some(thread::current().id()));
+    assert_eq!(layer.handle().counters().leaked, 0);
+}
+
+#[test]
+fn a_hand_over_that_another_thread_drives_is_leaked_and_counted() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let layer = FiberLayer::new();
+    let drops = Arc::new(AtomicUsize::new(0));
+    let held = Arc::clone(&drops);
+    runtime.block_on(async {
+        let (send, receive) = oneshot::channel::<()>();
+        let mut call = task::spawn(layer.run(move || {
+            receive.wait().unwrap_err();
+            held.fetch_add(1, Ordering::Relaxed);
+        }));
+        assert_pending!(call.poll());
+        drop((send, call));
+    });
+    thread::spawn(move || runtime.block_on(yield_now())).join().unwrap();
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.leaked), (0, 1));
+    assert_eq!(drops.load(Ordering::Relaxed), 0, "nothing was resumed");
+}
+
+#[tokio::test]
+async fn in_place_runs_on_the_callers_thread() {
+    let here = thread::current().id();
+    assert_eq!(run_in_fiber(|| thread::current().id()).await, here);
+    let forced = FiberLayer::builder().pooled().build().unwrap();
+    assert_ne!(forced.run(|| thread::current().id()).await, here);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn multi_thread_runtimes_use_the_pool() {
+    let name = run_in_fiber(|| thread::current().name().map(str::to_owned)).await.unwrap();
+    assert!(name.starts_with("tower-fiber-"), "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pool_fibers_see_the_callers_runtime() {
+    let (callers, flavor) = run_in_fiber(|| {
+        let handle = tokio::runtime::Handle::current();
+        tokio::time::sleep(std::time::Duration::from_millis(1)).wait();
+        (tokio::spawn(async { tokio::runtime::Handle::current().id() }).wait().unwrap(), handle.runtime_flavor())
+    })
+    .await;
+    assert_eq!(callers, tokio::runtime::Handle::current().id());
+    assert_eq!(flavor, tokio::runtime::RuntimeFlavor::MultiThread);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forced_in_place_on_a_multi_thread_runtime_needs_a_local_set() {
+    let layer = FiberLayer::builder().name("orders").in_place().build().unwrap();
+    let call = tokio::spawn(layer.run(|| ()));
+    let text = *call.await.unwrap_err().into_panic().downcast::<String>().unwrap();
+    assert!(text.contains("`orders`") && text.contains("LocalSet"), "{text}");
+}
+
+#[test]
+fn forced_in_place_in_a_local_set_runs_there() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let layer = FiberLayer::builder().in_place().build().unwrap();
+    let inside = layer.clone();
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let here = thread::current().id();
+        let call = inside.run(|| {
+            yield_now().wait();
+            thread::current().id()
+        });
+        assert_eq!(call.await, here);
+        // Dropped while it waits, it goes on as a task of the set.
+        let (send, receive) = oneshot::channel::<()>();
+        let mut call = task::spawn(inside.run(move || receive.wait().unwrap()));
+        assert_pending!(call.poll());
+        yield_now().await;
+        drop(call);
+        assert_eq!(inside.handle().live(), 1);
+        send.send(()).unwrap();
+        while inside.handle().live() > 0 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(layer.handle().counters().leaked, 0);
+}
+
+#[test]
+fn a_local_runtime_runs_fibers_in_place() {
+    let runtime = Builder::new_current_thread().build_local(Default::default()).unwrap();
+    let here = thread::current().id();
+    runtime.block_on(async {
+        let task = tokio::task::spawn_local(run_in_fiber(|| {
+            yield_now().wait();
+            thread::current().id()
+        }));
+        assert_eq!(task.await.unwrap(), here);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_of_ones_own() {
+    let pool = FiberPool::builder().threads(3).thread_name("legacy").build().unwrap();
+    assert_eq!(pool.threads(), 3);
+    let layer = FiberLayer::builder().on_pool(pool.clone()).build().unwrap();
+    let calls = (0..300).map(|n| {
+        tokio::spawn(layer.run(move || {
+            yield_now().wait();
+            (n, thread::current().name().unwrap().to_owned())
+        }))
+    });
+    let mut names = Vec::new();
+    for (n, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
+        let (m, name) = call.await.unwrap();
+        assert_eq!(m, n);
+        assert!(name.starts_with("legacy-"), "{name}");
+        names.push(name);
+    }
+    assert_eq!(layer.handle().counters(), Default::default());
+}
+
+#[test]
+fn dropping_a_pool_lets_its_fibers_end() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let pool = FiberPool::builder().threads(1).build().unwrap();
+    let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
+    let (send, receive) = oneshot::channel::<u32>();
+    let (begun, begins) = oneshot::channel();
+    let call = runtime.spawn(layer.run(move || {
+        begun.send(()).unwrap();
+        receive.wait().unwrap()
+    }));
+    runtime.block_on(begins).unwrap();
+    drop(layer);
+    send.send(3).unwrap();
+    assert_eq!(runtime.block_on(call).unwrap(), 3);
+}
