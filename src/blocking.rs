@@ -90,7 +90,10 @@ impl Drop for Switch {
 /// ```
 #[track_caller]
 pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
-    assert!(!in_fiber(), "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend");
+    assert!(
+        !in_fiber(),
+        "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend"
+    );
     if is_on() {
         return f();
     }

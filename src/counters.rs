@@ -52,7 +52,10 @@ impl FiberHandle {
 
 impl fmt::Debug for FiberHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FiberHandle").field("name", &self.settings.meta.name).field("counters", &self.counters()).finish()
+        f.debug_struct("FiberHandle")
+            .field("name", &self.settings.meta.name)
+            .field("counters", &self.counters())
+            .finish()
     }
 }
 

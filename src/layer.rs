@@ -57,7 +57,13 @@ impl FiberLayer {
 
     /// Settings for a layer.
     pub fn builder() -> FiberLayerBuilder {
-        FiberLayerBuilder { name: None, stack_size: STACK_SIZE, on_drop: OnDrop::Finish, placement: None, placed_twice: false }
+        FiberLayerBuilder {
+            name: None,
+            stack_size: STACK_SIZE,
+            on_drop: OnDrop::Finish,
+            placement: None,
+            placed_twice: false,
+        }
     }
 
     /// Runs `f` in a fiber with this layer's settings, like [`run_in_fiber`](crate::run_in_fiber).

@@ -1,4 +1,153 @@
-#![doc = "placeholder"]
+//! Lets ordinary synchronous code wait for futures, without blocking a thread and without a rewrite.
+//!
+//! A [`FiberLayer`] runs each call of a tower [`Service`](tower_service::Service) on a stackful coroutine, a *fiber*.
+//! Anywhere below that call, however many plain functions deep, [`await_in_fiber`] suspends the fiber and yields to the
+//! enclosing tokio task; one thread then serves thousands of calls that each look blocking.
+//!
+//! ```
+//! use std::{convert::Infallible, time::{Duration, Instant}};
+//! use futures_util::future::join_all;
+//! use tower::{ServiceBuilder, ServiceExt as _};
+//! use tower_fiber::{FiberLayer, WaitExt as _, sync_fn};
+//!
+//! // Plain functions, as an old code base has them.
+//! fn price(book: u32) -> u32 {
+//!     tokio::time::sleep(Duration::from_millis(100)).wait(); // asks a supplier
+//!     book * 10
+//! }
+//!
+//! fn handler(book: u32) -> Result<String, Infallible> {
+//!     Ok(format!("book {book} costs {}", price(book)))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let service = ServiceBuilder::new().layer(FiberLayer::new()).service(sync_fn(handler));
+//!
+//! // A hundred calls on this one thread.
+//! let begun = Instant::now();
+//! let answers = join_all((0..100).map(|book| service.clone().oneshot(book))).await;
+//! assert_eq!(answers[7], Ok("book 7 costs 70".to_owned()));
+//! assert!(begun.elapsed() < Duration::from_secs(1));
+//! # }
+//! ```
+//!
+//! # What to use
+//!
+//! | to | use |
+//! |---|---|
+//! | run a service's calls in fibers | [`FiberLayer`], [`FiberService`], [`.fiber()`](ServiceExt::fiber) |
+//! | make a tower service of a plain function | [`sync_fn`] |
+//! | make an axum handler of a plain function | `axum::fiber` (feature `axum`) |
+//! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
+//! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
+//! | call an async function as a plain one | [`synchronize`] |
+//! | burn CPU or really block | [`offload`] |
+//! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
+//! | ask where the code runs | [`in_fiber`], [`wait_mode`] |
+//!
+//! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that.
+//! New code is better written async.
+//!
+//! # How it works
+//!
+//! ```text
+//!  client ── axum / tonic ── FiberService::call ──┬─ current-thread runtime: the caller's own task resumes the fiber  (in place)
+//!                                                 └─ multi-thread runtime:  hand-off ── a pinned worker resumes it    (pool)
+//!  on the fiber's stack:  service.call(request) → plain fn → plain fn → await_in_fiber(future)
+//!                             ready    → value, no switch
+//!                             pending  → suspend → task returns Pending → waker → task polled → resume → poll again
+//! ```
+//!
+//! * The awaited future is polled on the fiber's own stack: it may borrow and need not be `Send`; its panics surface at the call.
+//! * A fiber never changes threads. On a current-thread runtime it runs inside the caller's task. On a multi-thread
+//!   runtime it runs on a worker of a [`FiberPool`], where the caller's runtime is entered, so that sockets, timers and
+//!   `tokio::spawn` are the caller's. [`FiberLayerBuilder`] forces either.
+//! * The wrapped service's future is kept on the heap and polled on a borrowed stack: an async handler that is idle holds no
+//!   stack. While synchronous code below it waits, the stack is held, and a `select!`, `join!` or time-out *inside* the layer
+//!   does not advance. Put time-outs outside.
+//! * Every 128th wait in a row that was ready at once yields.
+//!
+//! # Dropped calls
+//!
+//! A plain function does not expect to be stopped in the middle. What happens when a response future is dropped (the
+//! client has gone, a time-out has elapsed) while synchronous code waits is the layer's [`OnDrop`]:
+//!
+//! | policy | fallible waits ([`try_await_in_fiber`]) | infallible waits ([`await_in_fiber`]) | risks |
+//! |---|---|---|---|
+//! | [`Finish`](OnDrop::Finish), the default | go on | go on | work for a caller that has gone |
+//! | [`Cancel`](OnDrop::Cancel) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | go on | the code's own error paths |
+//! | [`Unwind`](OnDrop::Unwind) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | unwind with the payload [`Cancelled`] | half-done updates, poisoned locks, C frames abort |
+//!
+//! In place, the rest of the fiber runs as a task of the runtime on which it was polled; on the pool it stays on its
+//! worker. If that runtime is shutting down, or is then driven by another thread, the fiber is leaked and counted
+//! ([`Counters::leaked`]): running its destructors elsewhere, or after the thread-locals that they borrow have gone, would be
+//! unsound. A retry in front of a finishing layer can run an operation twice. A leaked fiber keeps its locks and permits.
+//! A service that is pending with no synchronous code below it is dropped with its response, as without the layer. A
+//! [`LocalFiber`] has no runtime to go on in: dropping it unwinds it.
+//!
+//! A panic goes to the caller with its payload, as if the service had been called directly. While a thread is panicking no
+//! fiber suspends on it: a fallible wait in a destructor then fails with
+//! [`Unwinding`](error::TryAwaitError::Unwinding), and an infallible one that is not ready at once ends the process with a text.
+//!
+//! # Soundness
+//!
+//! Fibers interleave in the middle of their frames, on one thread. That breaks code which assumes that what is entered on a
+//! thread is left in reverse order. Rust's type system cannot see this, and some safe code relies on it. This program
+//! has undefined behaviour, with this crate as with every stackful coroutine (corosensei, on which it is built, included),
+//! although it has no `unsafe`:
+//!
+//! ```no_run
+//! use tokio::task::yield_now;
+//! use tower_fiber::{WaitExt as _, run_local};
+//!
+//! scoped_tls::scoped_thread_local!(static NAME: String);
+//!
+//! fn scope(name: &str, waits: u32) {
+//!     NAME.set(&name.to_owned(), || (0..waits).for_each(|_| yield_now().wait()));
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let first = run_local(|| scope("first", 1));
+//! let second = run_local(|| scope("second", 2));
+//! // `first` enters and waits; `second` enters, saves the pointer to `first`'s name, and waits; `first` leaves and frees
+//! // its name; `second` leaves and restores the saved pointer, which now dangles.
+//! tokio::join!(first, second);
+//! NAME.with(|name| println!("{name}")); // reads freed memory
+//! # }
+//! ```
+//!
+//! Pinning fibers to their threads, which this crate never relaxes, protects what depends on the *identity* of the thread:
+//! `Rc`s, thread-local addresses that the compiler keeps in registers, guards that must be released where they were taken. It
+//! does not protect what depends on *nesting*. Do not hold these over a wait:
+//!
+//! * scopes of scoped thread-locals (`scoped-tls`, `LocalKey::with` around a wait that lets others change the value);
+//! * `tokio::runtime::Handle::enter` guards, and `block_in_place`;
+//! * `std::sync` lock guards that another fiber of the same thread may want: the thread then waits for itself;
+//! * initialisers of `LazyLock` and `OnceLock`, for the same reason;
+//! * `stacker::grow`, which keeps the thread's stack limit in a thread-local;
+//! * a [`LocalFiber`] in a thread-local: at thread exit it may be unwound after other thread-locals that it borrows.
+//!
+//! All `unsafe` code of the crate is in one module, whose chapter lists the invariants that each block cites. Everything
+//! that a fiber owns is `'static`, so that leaking one is safe. Threads are compared on every poll and drop: a foreign poll
+//! panics with a text that names both threads, a foreign drop hands the fiber home.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tracing` | yes | events: the pool was started, a fiber was leaked |
+//! | `axum` | no | `axum::fiber`: plain functions as handlers |
+//!
+//! # Platforms
+//!
+//! Linux on x86-64 is tested. Elsewhere the crate builds wherever corosensei does, but it is untested there.
+//!
+//! # Minimum supported Rust version
+//!
+//! 1.85, which tokio asks for too.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
@@ -6,11 +155,12 @@ pub mod axum;
 mod blocking;
 mod call;
 mod counters;
-pub mod error;
 mod discard;
+pub mod error;
 mod ext;
 pub mod future;
 mod layer;
+mod mode;
 mod pool;
 mod raw;
 mod run;
@@ -26,11 +176,17 @@ pub use self::{
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     layer::{FiberLayer, FiberLayerBuilder},
+    mode::{WaitMode, in_fiber, wait_mode},
     pool::{FiberPool, FiberPoolBuilder},
     run::{InFiber, LocalFiber, run_in_fiber, run_local},
     service::FiberService,
     settings::OnDrop,
     sync_fn::{SyncFn, sync_fn},
     synchronize::{AsyncFunction, synchronize},
-    wait::{WaitExt, WaitMode, await_in_fiber, in_fiber, try_await_in_fiber, wait_mode, yield_now},
+    wait::{WaitExt, await_in_fiber, try_await_in_fiber, yield_now},
 };
+
+/// The README's examples.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -154,48 +154,6 @@ pub fn yield_now() {
     }));
 }
 
-/// How a wait at this point is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WaitMode {
-    /// The code runs in a fiber, which suspends.
-    Fiber,
-    /// The code runs under [`run_blocking`](crate::run_blocking), and the thread is blocked.
-    Blocking,
-    /// A wait is refused.
-    None,
-}
-
-/// How a wait at this point is done.
-///
-/// Inside the `poll` of a future that is waited for this still says what the surrounding code runs in, although a nested
-/// wait is refused there.
-///
-/// # Examples
-///
-/// ```
-/// use tower_fiber::{WaitMode, run_blocking, wait_mode};
-///
-/// assert_eq!(wait_mode(), WaitMode::None);
-/// assert_eq!(run_blocking(wait_mode), WaitMode::Blocking);
-/// ```
-#[must_use]
-pub fn wait_mode() -> WaitMode {
-    if in_fiber() {
-        WaitMode::Fiber
-    } else if blocking::is_on() {
-        WaitMode::Blocking
-    } else {
-        WaitMode::None
-    }
-}
-
-/// Whether this code runs in a fiber.
-#[must_use]
-pub fn in_fiber() -> bool {
-    with_current(|state| state.is_some())
-}
-
 /// Waits on a fiber that is neither polling nor cancelled.
 #[inline]
 fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
@@ -225,11 +183,7 @@ fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Loca
 }
 
 #[cold]
-fn wait_flagged<F: IntoFuture>(
-    state: &State,
-    future: F,
-    caller: &Location<'_>,
-) -> Result<F::Output, TryAwaitError<F>> {
+fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: &Location<'_>) -> Result<F::Output, TryAwaitError<F>> {
     if state.is_polling() {
         count_refused(state);
         return Err(TryAwaitError::Nested(future));

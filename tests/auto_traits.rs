@@ -3,8 +3,8 @@
 use std::{cell::Cell, convert::Infallible, rc::Rc};
 
 use tower_fiber::{
-    Cancelled, Counters, FiberHandle, FiberLayer, FiberLayerBuilder, FiberPool, FiberPoolBuilder, FiberService, InFiber,
-    LocalFiber, OnDrop, SyncFn, WaitMode,
+    Cancelled, Counters, FiberHandle, FiberLayer, FiberLayerBuilder, FiberPool, FiberPoolBuilder, FiberService,
+    InFiber, LocalFiber, OnDrop, SyncFn, WaitMode,
     error::{ConfigError, TryAwaitError},
     future::ResponseFuture,
 };

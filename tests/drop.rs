@@ -123,11 +123,14 @@ async fn cancel_fails_fallible_waits_the_present_and_the_later() {
             let present = matches!(try_await_in_fiber(receive), Err(TryAwaitError::Cancelled(None)));
             let later = try_await_in_fiber(async { 1 });
             let handed_back = matches!(later, Err(TryAwaitError::Cancelled(Some(_))));
-            let infallible = async { tokio::task::yield_now().await }.wait();
-            (present, handed_back, infallible)
+            let infallible = async {
+                tokio::task::yield_now().await;
+                1
+            };
+            (present, handed_back, infallible.wait())
         })
         .await;
-        assert_eq!(effects.recv().await, Some((true, true, ())));
+        assert_eq!(effects.recv().await, Some((true, true, 1)));
         settled(&layer).await;
         assert_eq!(layer.handle().counters().cancelled, 1);
         assert_eq!(layer.handle().counters().refused_waits, 2);
@@ -155,10 +158,11 @@ async fn unwind_drops_each_local_once() {
         let (outer, inner) = (Dropped(Arc::clone(&drops)), Dropped(Arc::clone(&drops)));
         let (_send, mut effects) = dropped_while_it_waits(&layer, move |receive| {
             let _outer = outer;
-            (|| {
+            let below = move || {
                 let _inner = inner;
                 receive.wait().unwrap()
-            })()
+            };
+            below()
         })
         .await;
         assert_eq!(effects.recv().await, None, "the code after the wait does not run");

@@ -96,7 +96,8 @@ async fn threads_and_blocking_tasks_of_a_handler_are_outside() {
         assert!(in_fiber());
         assert_eq!(wait_mode(), WaitMode::Fiber);
         thread::spawn(|| assert!(try_await_in_fiber(ready(())).is_err())).join().unwrap();
-        let blocking = tokio::task::spawn_blocking(|| matches!(try_await_in_fiber(ready(())), Err(TryAwaitError::NotInFiber(_))));
+        let blocking =
+            tokio::task::spawn_blocking(|| matches!(try_await_in_fiber(ready(())), Err(TryAwaitError::NotInFiber(_))));
         assert!(blocking.wait().unwrap());
         let task = tokio::spawn(async { (in_fiber(), wait_mode()) });
         assert_eq!(task.wait().unwrap(), (false, WaitMode::None));
@@ -143,9 +144,7 @@ async fn polled_after_the_end_says_so() {
 #[tokio::test]
 async fn tokio_refuses_to_block_inside_a_fiber_in_its_own_words() {
     for layer in [FiberLayer::new(), FiberLayer::builder().pooled().build().unwrap()] {
-        let text = layer
-            .run(|| text_of_panic(|| tokio::runtime::Handle::current().block_on(async {})))
-            .await;
+        let text = layer.run(|| text_of_panic(|| tokio::runtime::Handle::current().block_on(async {}))).await;
         assert!(text.contains("Cannot start a runtime from within a runtime"), "{text}");
         assert_eq!(layer.run(|| ready(1).wait()).await, 1);
     }

@@ -175,7 +175,7 @@ async fn futures_of_the_service_need_not_be_send() {
         tokio::task::yield_now().await;
         Ok::<_, Infallible>((*local, in_fiber()))
     });
-    assert_eq!(send(FiberService::new(service.clone()).oneshot(5)).await, Ok((5, true)));
+    assert_eq!(send(FiberService::new(service).oneshot(5)).await, Ok((5, true)));
     let pooled = FiberLayer::builder().pooled().build().unwrap().layer(service);
     assert_eq!(send(pooled.oneshot(5)).await, Ok((5, true)));
 }

@@ -87,7 +87,12 @@ async fn the_ready_instance_is_the_one_called() {
 #[tokio::test]
 async fn state_belongs_to_the_layer() {
     let layer = FiberLayer::builder().name("shared").build().unwrap();
-    let sleepy = || sync_fn(|()| Ok::<_, Infallible>(tokio::task::yield_now().wait()));
+    let sleepy = || {
+        sync_fn(|()| {
+            tokio::task::yield_now().wait();
+            Ok::<_, Infallible>(())
+        })
+    };
     let one = ServiceBuilder::new().layer(layer.clone()).service(sleepy());
     let two = ServiceBuilder::new().layer(layer.clone()).service(sleepy());
     let mut calls = [task::spawn(one.oneshot(())), task::spawn(two.oneshot(()))];

@@ -196,7 +196,11 @@ async fn ten_thousand_waits_stay_on_one_thread() {
         let mut threads = vec![thread::current().id()];
         for n in 0..10_000 {
             // Some are woken by other threads of the runtime.
-            if n % 3 == 0 { tokio::spawn(async {}).wait().unwrap() } else { tokio::task::yield_now().wait() }
+            if n % 3 == 0 {
+                tokio::spawn(async {}).wait().unwrap()
+            } else {
+                tokio::task::yield_now().wait()
+            }
             if !threads.contains(&thread::current().id()) {
                 threads.push(thread::current().id());
             }

@@ -44,6 +44,6 @@ fn the_plain_function_can_be_kept_and_called_anywhere() {
 #[test]
 fn outside_a_fiber_it_says_what_to_do() {
     let plain = synchronize(none);
-    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| plain())).unwrap_err();
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(plain)).unwrap_err();
     assert!(payload.downcast_ref::<String>().unwrap().contains("run_in_fiber"));
 }

@@ -129,8 +129,9 @@ impl FiberPoolBuilder {
         let mut shared = Shared { workers: Vec::with_capacity(threads) };
         for index in 0..threads {
             let name = format!("{}-{index}", self.thread_name);
-            let worker = Worker::start(name)
-                .map_err(|error| ConfigError::io(format!("could not start worker {index} of {threads}: {error}"), error))?;
+            let worker = Worker::start(name).map_err(|error| {
+                ConfigError::io(format!("could not start worker {index} of {threads}: {error}"), error)
+            })?;
             shared.workers.push(worker);
         }
         Ok(FiberPool { shared: Arc::new(shared) })

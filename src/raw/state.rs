@@ -158,7 +158,7 @@ impl State {
     /// Counts a wait that was ready at once; whether it is time to yield.
     #[inline]
     pub(crate) fn is_yield_due(&self) -> bool {
-        let waits = self.ready_waits.get() + 1;
+        let waits = self.ready_waits.get().saturating_add(1);
         self.ready_waits.set(waits);
         waits >= READY_WAITS
     }

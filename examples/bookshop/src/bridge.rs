@@ -1,0 +1,80 @@
+//! The one place where the synchronous shop meets asynchronous drivers.
+//!
+//! Each function here is called by plain synchronous code, starts a future and waits for it. The
+//! fiber waits; its thread goes on with other requests.
+
+use std::fmt;
+use std::time::Duration;
+
+use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
+use diesel_async::pooled_connection::deadpool::Object;
+use tower_fiber::{WaitExt, await_in_fiber};
+
+use crate::db::{AsyncConn, Pools};
+use crate::legacy::{Database, Quote, Supplier, SupplierError, Unavailable};
+
+/// How diesel-async's synchronous wrapper waits for its futures.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FiberBlockOn;
+
+impl BlockOn for FiberBlockOn {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        await_in_fiber(future)
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+/// A pooled asynchronous connection that is an ordinary `diesel::Connection` inside a fiber.
+pub type Conn = AsyncConnectionWrapper<Object<AsyncConn>, FiberBlockOn>;
+
+impl Database for Pools {
+    fn reader(&self) -> Result<Conn, Unavailable> {
+        let conn = self.readers.get().wait();
+        conn.map(Conn::from).map_err(Unavailable::new)
+    }
+
+    fn writer(&self) -> Result<Conn, Unavailable> {
+        let conn = self.writer.get().wait();
+        conn.map(Conn::from).map_err(Unavailable::new)
+    }
+}
+
+/// The supplier, asked over HTTP.
+pub struct HttpSupplier {
+    client: reqwest::Client,
+    base: String,
+}
+
+impl HttpSupplier {
+    /// Asks the server at `base`, such as `http://127.0.0.1:4000`, and gives up after `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the HTTP client cannot be built.
+    pub fn new(base: impl Into<String>, timeout: Duration) -> Result<Self, reqwest::Error> {
+        // The supplier is next door, whatever proxy the environment names.
+        let client = reqwest::Client::builder().timeout(timeout).no_proxy();
+        Ok(Self { client: client.build()?, base: base.into() })
+    }
+
+    fn get_quote(&self, book_id: i32) -> Result<Quote, reqwest::Error> {
+        let url = format!("{}/quotes/{book_id}", self.base);
+        let response = self.client.get(url).send().wait()?;
+        response.error_for_status()?.json().wait()
+    }
+}
+
+impl Supplier for HttpSupplier {
+    fn quote(&self, book_id: i32) -> Result<Quote, SupplierError> {
+        self.get_quote(book_id).map_err(SupplierError::new)
+    }
+}
+
+impl fmt::Debug for HttpSupplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSupplier").field("base", &self.base).finish_non_exhaustive()
+    }
+}
