@@ -30,6 +30,8 @@ impl FiberHandle {
     }
 
     /// Fibers that exist now: running, or suspended in a wait.
+    ///
+    /// Not the requests in flight: an async service that is pending with no synchronous code below it has no fiber.
     #[must_use]
     pub fn live(&self) -> u64 {
         self.settings.meta.counts.live.get()

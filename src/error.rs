@@ -56,7 +56,7 @@ impl<F> Error for TryAwaitError<F> {}
 pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
      FiberLayer / run_in_fiber, or block on purpose with run_blocking";
 
-pub(crate) const NESTED: &str = "waited inside the poll of a future that is itself being waited for: `.await` it, \
+pub(crate) const NESTED: &str = "waited inside a future that this fiber is already waiting for: `.await` it, \
      or run the sync part with run_in_fiber";
 
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a

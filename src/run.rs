@@ -4,6 +4,7 @@ use std::{
     any::type_name,
     fmt,
     future::Future,
+    marker::PhantomData,
     panic::resume_unwind,
     pin::Pin,
     sync::Arc,
@@ -123,14 +124,22 @@ where
     R: 'static,
 {
     let meta = Arc::clone(&Settings::process_wide().meta);
-    LocalFiber { fiber: Fiber::new(Closure(Box::new(f)), meta, type_name::<F>()) }
+    LocalFiber {
+        _stays: StaysOnItsThread(PhantomData),
+        fiber: Fiber::new(Closure(Box::new(f)), meta, type_name::<F>()),
+    }
 }
 
 /// The future of [`run_local`].
 #[must_use = "futures do nothing unless polled"]
 pub struct LocalFiber<R: 'static> {
+    // First, so that a compiler error about `Send` names this.
+    _stays: StaysOnItsThread,
     fiber: Fiber<Closure<LocalFn<R>>>,
 }
+
+/// Not `Send`: a local fiber may hold anything.
+struct StaysOnItsThread(PhantomData<*const ()>);
 
 impl<R: 'static> Future for LocalFiber<R> {
     type Output = R;

@@ -19,7 +19,8 @@ use crate::{
 /// Runs each call of `S` in a fiber; made by [`FiberLayer`].
 ///
 /// Errors of `S` pass through unchanged. `S`, its requests, responses and errors must be `Send`; its futures need not be,
-/// since a fiber never leaves the thread on which it builds and polls them.
+/// since a fiber never leaves the thread on which it builds and polls them. `S` must be `Clone` and everything `'static`. If
+/// the compiler finds no method `call`, one of these bounds is missing.
 #[derive(Clone)]
 pub struct FiberService<S> {
     inner: S,

@@ -49,7 +49,8 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async function that `synchronize` can make plain",
     label = "not an async function of 0 to 8 owned arguments",
-    note = "the function must be `Send + Sync + 'static`, and return a future that owns its arguments"
+    note = "the function must be `Send + Sync + 'static`, and return a future that owns its arguments",
+    note = "a function that is not async can be called as it is"
 )]
 pub trait AsyncFunction<Args>: Sized {
     /// The plain function: a boxed `Fn` of the same arguments.

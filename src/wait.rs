@@ -30,8 +30,9 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Outside a fiber, and inside the `poll` of a future that this fiber already waits for; the text says what to do.
-/// A panic of the future surfaces here.
+/// Outside a fiber, and inside a future that this fiber is already waiting for; the text says what to do. The panic's
+/// location is that of the caller; behind an adapter (diesel's `BlockOn`) it is the adapter's line, and `RUST_BACKTRACE=1`
+/// shows the rest. A panic of the future surfaces here.
 ///
 /// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic
 /// hook) the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is no

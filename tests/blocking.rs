@@ -1,11 +1,8 @@
 //! Places that may block: `run_blocking`, `offload`, and the same function in both worlds.
 
-use std::{
-    future::ready,
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-    time::Duration,
-};
+mod support;
+
+use std::{future::ready, panic::catch_unwind, thread, time::Duration};
 
 use tokio::{runtime::Builder, sync::oneshot, time::sleep};
 use tower_fiber::{
@@ -13,13 +10,7 @@ use tower_fiber::{
     wait_mode,
 };
 
-fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => payload.downcast_ref::<&str>().expect("a text").to_string(),
-    }
-}
+use support::text_of_panic;
 
 /// Plain code that serves in fibers and on threads that may block.
 fn legacy() -> (WaitMode, u32) {

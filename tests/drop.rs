@@ -1,5 +1,7 @@
 //! Response futures that are dropped: what becomes of the fiber, by policy and placement.
 
+mod support;
+
 use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,13 +21,7 @@ use tower_fiber::{
     Cancelled, FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
 };
 
-struct Dropped(Arc<AtomicUsize>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use support::{Drops, until};
 
 fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
     let builder = FiberLayer::builder().on_drop(policy);
@@ -34,9 +30,7 @@ fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
 
 /// Waits until no fiber of the layer is left.
 async fn settled(layer: &FiberLayer) {
-    while layer.handle().counters().stacks_in_use > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| layer.handle().counters().stacks_in_use == 0).await;
 }
 
 /// Starts a call whose sync code waits for the returned sender, drops it there, and returns what the code does next.
@@ -154,8 +148,8 @@ async fn cancel_lets_infallible_waits_go_on() {
 async fn unwind_drops_each_local_once() {
     for pooled in [false, true] {
         let layer = layer(OnDrop::Unwind, pooled);
-        let drops = Arc::new(AtomicUsize::new(0));
-        let (outer, inner) = (Dropped(Arc::clone(&drops)), Dropped(Arc::clone(&drops)));
+        let drops = Drops::default();
+        let (outer, inner) = (drops.held(), drops.held());
         let (_send, mut effects) = dropped_while_it_waits(&layer, move |receive| {
             let _outer = outer;
             let below = move || {
@@ -167,7 +161,7 @@ async fn unwind_drops_each_local_once() {
         .await;
         assert_eq!(effects.recv().await, None, "the code after the wait does not run");
         settled(&layer).await;
-        assert_eq!(drops.load(Ordering::Relaxed), 2);
+        assert_eq!(drops.count(), 2);
         assert_eq!(layer.handle().counters().cancelled, 1);
         assert_eq!(layer.handle().counters().leaked, 0);
     }
@@ -188,9 +182,7 @@ async fn unwinding_that_is_caught_comes_again_and_is_given_up_in_the_end() {
             }
         })
         .await;
-        while layer.handle().counters().leaked == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| layer.handle().counters().leaked == 1).await;
         assert_eq!(*tries.lock().unwrap(), 64);
         assert_eq!(layer.handle().live(), 0);
         assert_eq!(layer.run(|| async { 1 }.wait()).await, 1, "the thread still serves");
@@ -201,25 +193,25 @@ async fn unwinding_that_is_caught_comes_again_and_is_given_up_in_the_end() {
 async fn never_polled_drops_the_closure_and_takes_no_stack() {
     for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
         let layer = layer(policy, false);
-        let drops = Arc::new(AtomicUsize::new(0));
-        let held = Dropped(Arc::clone(&drops));
+        let drops = Drops::default();
+        let held = drops.held();
         drop(layer.run(move || drop(held)));
-        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        assert_eq!(drops.count(), 1);
         assert_eq!(layer.handle().counters(), Default::default());
     }
 }
 
 #[test]
 fn a_local_fiber_is_unwound_where_it_is_dropped() {
-    let drops = Arc::new(AtomicUsize::new(0));
-    let held = Dropped(Arc::clone(&drops));
+    let drops = Drops::default();
+    let held = drops.held();
     let mut call = task::spawn(run_local(move || {
         let _held = held;
         pending::<()>().wait();
     }));
     assert_pending!(call.poll());
     drop(call);
-    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    assert_eq!(drops.count(), 1);
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! Panics: before, between and after waits, from the awaited future, and what they leave behind.
 
+mod support;
+
 use std::{
     cell::Cell,
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
 };
 
 use futures_util::FutureExt as _;
@@ -16,16 +14,10 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{FiberLayer, WaitExt as _, in_fiber, run_local, sync_fn};
 
+use support::Drops;
+
 #[derive(Debug, PartialEq)]
 struct Payload(&'static str);
-
-struct Dropped(Arc<AtomicUsize>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 async fn pending_once() {
     tokio::task::yield_now().await;
@@ -53,17 +45,17 @@ fn legacy(place: &'static str) {
 }
 
 async fn payloads_come_out(layer: FiberLayer) {
-    let drops = Arc::new(AtomicUsize::new(0));
-    let held = Arc::clone(&drops);
+    let drops = Drops::default();
+    let held = drops.clone();
     let service = layer.layer(sync_fn(move |place: &'static str| {
-        let _held = Dropped(Arc::clone(&held));
+        let _held = held.held();
         legacy(place);
         Ok::<_, Infallible>(in_fiber())
     }));
     for (n, place) in ["before", "between", "after", "future"].into_iter().enumerate() {
         let panicked = AssertUnwindSafe(service.clone().oneshot(place)).catch_unwind().await.unwrap_err();
         assert_eq!(*panicked.downcast::<Payload>().unwrap(), Payload(place));
-        assert_eq!(drops.load(Ordering::Relaxed), n + 1);
+        assert_eq!(drops.count(), n + 1);
     }
     assert_eq!(service.oneshot("nowhere").await, Ok(true));
     assert_eq!(layer.handle().counters(), Default::default());

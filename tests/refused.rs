@@ -1,9 +1,10 @@
 //! Waits that are refused: outside a fiber, nested, and what comes back.
 
+mod support;
+
 use std::{
     cell::Cell,
     future::{Future, poll_fn, ready},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
     task::Poll,
@@ -16,13 +17,7 @@ use tower_fiber::{
     run_local, try_await_in_fiber, wait_mode, yield_now,
 };
 
-fn text_of_panic(f: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("it should have panicked");
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => payload.downcast_ref::<&str>().expect("a text").to_string(),
-    }
-}
+use support::text_of_panic;
 
 const OUTSIDE: &str = "use `.await` here, enter a fiber with FiberLayer / run_in_fiber, or block on purpose with \
                        run_blocking";

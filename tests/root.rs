@@ -1,12 +1,11 @@
 //! Async services behind the layer: their futures are polled on a fiber, but do not live on one.
 
+mod support;
+
 use std::{
     convert::Infallible,
     future::{Future, pending},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -15,13 +14,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_fiber::{FiberLayer, FiberService, WaitExt as _, in_fiber};
 
-struct Dropped(Arc<AtomicUsize>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use support::{Drops, until};
 
 #[tokio::test]
 async fn an_idle_async_handler_holds_no_stack() {
@@ -36,30 +29,37 @@ async fn an_idle_async_handler_holds_no_stack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_async_handler_on_the_pool_holds_no_stack() {
+async fn an_idle_async_handler_on_the_pool_holds_no_stack_and_is_dropped_with_its_response() {
     let layer = FiberLayer::new();
     let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let drops = Drops::default();
+    let held = drops.clone();
     let service = layer.layer(service_fn(move |()| {
         begun.send(()).unwrap();
-        pending::<Result<(), Infallible>>()
+        let held = held.held();
+        async move {
+            pending::<()>().await;
+            drop(held);
+            Ok::<_, Infallible>(())
+        }
     }));
     let call = tokio::spawn(service.oneshot(()));
     begins.recv().await.unwrap();
     // The worker sends before its poll of the future has ended.
-    while layer.handle().counters().stacks_in_use > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| layer.handle().counters().stacks_in_use == 0).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
+    until(|| drops.count() == 1).await;
+    assert_eq!(layer.handle().counters(), Default::default());
 }
 
 #[tokio::test]
 async fn an_idle_async_handler_is_dropped_with_its_response() {
     let layer = FiberLayer::new();
-    let drops = Arc::new(AtomicUsize::new(0));
-    let held = Arc::clone(&drops);
+    let drops = Drops::default();
+    let held = drops.clone();
     let service = layer.layer(service_fn(move |()| {
-        let held = Dropped(Arc::clone(&held));
+        let held = held.held();
         async move {
             pending::<()>().await;
             drop(held);
@@ -68,9 +68,9 @@ async fn an_idle_async_handler_is_dropped_with_its_response() {
     }));
     let mut call = task::spawn(service.oneshot(()));
     assert_pending!(call.poll());
-    assert_eq!(drops.load(Ordering::Relaxed), 0);
+    assert_eq!(drops.count(), 0);
     drop(call);
-    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    assert_eq!(drops.count(), 1);
     assert_eq!(layer.handle().counters(), Default::default());
 }
 

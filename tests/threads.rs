@@ -1,7 +1,8 @@
 //! Fibers and OS threads: foreign polls and drops, placements, `LocalSet`s.
 
+mod support;
+
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,12 +16,9 @@ use tokio::{
     task::{LocalSet, yield_now},
 };
 use tokio_test::{assert_pending, assert_ready_eq, task};
-use tower_fiber::{FiberLayer, FiberPool, WaitExt as _, run_in_fiber};
+use tower_fiber::{FiberLayer, WaitExt as _, run_in_fiber};
 
-fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };
-    *payload.downcast::<String>().expect("a formatted text")
-}
+use support::{text_of_panic, until};
 
 #[test]
 fn a_foreign_poll_names_both_threads_and_does_not_resume() {
@@ -67,9 +65,7 @@ fn a_foreign_drop_is_handed_home() {
     assert_eq!(*dropped_on.lock().unwrap(), None);
     send.send(()).unwrap();
     runtime.block_on(async {
-        while layer.handle().live() > 0 {
-            yield_now().await;
-        }
+        until(|| layer.handle().live() == 0).await;
     });
     assert_eq!(*dropped_on.lock().unwrap(), Some(thread::current().id()));
     assert_eq!(layer.handle().counters().leaked, 0);
@@ -79,13 +75,13 @@ fn a_foreign_drop_is_handed_home() {
 fn a_hand_over_that_another_thread_drives_is_leaked_and_counted() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let layer = FiberLayer::new();
-    let drops = Arc::new(AtomicUsize::new(0));
-    let held = Arc::clone(&drops);
+    let resumed = Arc::new(AtomicUsize::new(0));
+    let inside = Arc::clone(&resumed);
     runtime.block_on(async {
         let (send, receive) = oneshot::channel::<()>();
         let mut call = task::spawn(layer.run(move || {
             receive.wait().unwrap_err();
-            held.fetch_add(1, Ordering::Relaxed);
+            inside.fetch_add(1, Ordering::Relaxed);
         }));
         assert_pending!(call.poll());
         drop((send, call));
@@ -93,7 +89,7 @@ fn a_hand_over_that_another_thread_drives_is_leaked_and_counted() {
     thread::spawn(move || runtime.block_on(yield_now())).join().unwrap();
     let counters = layer.handle().counters();
     assert_eq!((counters.live, counters.leaked), (0, 1));
-    assert_eq!(drops.load(Ordering::Relaxed), 0, "nothing was resumed");
+    assert_eq!(resumed.load(Ordering::Relaxed), 0, "nothing was resumed");
 }
 
 #[tokio::test]
@@ -151,60 +147,38 @@ fn forced_in_place_in_a_local_set_runs_there() {
         drop(call);
         assert_eq!(inside.handle().live(), 1);
         send.send(()).unwrap();
-        while inside.handle().live() > 0 {
-            yield_now().await;
-        }
+        until(|| inside.handle().live() == 0).await;
     });
     assert_eq!(layer.handle().counters().leaked, 0);
 }
 
 #[test]
-fn a_local_runtime_runs_fibers_in_place() {
+fn a_local_runtime_runs_fibers_in_place_and_finishes_them() {
     let runtime = Builder::new_current_thread().build_local(Default::default()).unwrap();
     let here = thread::current().id();
+    let layer = FiberLayer::new();
     runtime.block_on(async {
-        let task = tokio::task::spawn_local(run_in_fiber(|| {
+        let task = tokio::task::spawn_local(layer.run(|| {
             yield_now().wait();
             thread::current().id()
         }));
         assert_eq!(task.await.unwrap(), here);
+        for foreign in [false, true] {
+            let (send, receive) = oneshot::channel::<()>();
+            let (effect, effects) = oneshot::channel();
+            let mut call = task::spawn(layer.run(move || {
+                receive.wait().unwrap();
+                effect.send(thread::current().id()).unwrap();
+            }));
+            assert_pending!(call.poll());
+            if foreign {
+                thread::spawn(move || drop(call)).join().unwrap()
+            } else {
+                drop(call)
+            }
+            send.send(()).unwrap();
+            assert_eq!(effects.await.unwrap(), here);
+        }
     });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_of_ones_own() {
-    let pool = FiberPool::builder().threads(3).thread_name("legacy").build().unwrap();
-    assert_eq!(pool.threads(), 3);
-    let layer = FiberLayer::builder().on_pool(pool.clone()).build().unwrap();
-    let calls = (0..300).map(|n| {
-        tokio::spawn(layer.run(move || {
-            yield_now().wait();
-            (n, thread::current().name().unwrap().to_owned())
-        }))
-    });
-    let mut names = Vec::new();
-    for (n, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
-        let (m, name) = call.await.unwrap();
-        assert_eq!(m, n);
-        assert!(name.starts_with("legacy-"), "{name}");
-        names.push(name);
-    }
-    assert_eq!(layer.handle().counters(), Default::default());
-}
-
-#[test]
-fn dropping_a_pool_lets_its_fibers_end() {
-    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let pool = FiberPool::builder().threads(1).build().unwrap();
-    let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
-    let (send, receive) = oneshot::channel::<u32>();
-    let (begun, begins) = oneshot::channel();
-    let call = runtime.spawn(layer.run(move || {
-        begun.send(()).unwrap();
-        receive.wait().unwrap()
-    }));
-    runtime.block_on(begins).unwrap();
-    drop(layer);
-    send.send(3).unwrap();
-    assert_eq!(runtime.block_on(call).unwrap(), 3);
+    assert_eq!(layer.handle().counters().leaked, 0);
 }

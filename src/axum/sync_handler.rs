@@ -13,7 +13,8 @@ use axum::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can handle requests",
     label = "not a plain handler function",
-    note = "`fiber` takes functions that are not async (give async ones to axum as they are), with at most 16 arguments",
+    note = "`fiber` takes functions that are not async (give async ones to axum as they are), with at most 16 arguments; \
+            axum's `debug_handler`, which an error below may suggest, is for async functions only",
     note = "each argument must be an extractor: the last one may implement `FromRequest`, the others `FromRequestParts`",
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]

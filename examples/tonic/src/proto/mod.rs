@@ -1,0 +1,22 @@
+//! What `tonic-prost-build` generates from this file, in the same shape:
+//!
+//! ```proto
+//! syntax = "proto3";
+//! package greeting;
+//!
+//! service Greeter {
+//!     rpc SayHello (HelloRequest) returns (HelloReply);
+//! }
+//! message HelloRequest { string name = 1; }
+//! message HelloReply { string message = 1; }
+//! ```
+
+mod client;
+mod messages;
+mod server;
+
+pub use self::{
+    client::GreeterClient,
+    messages::{HelloReply, HelloRequest},
+    server::{Greeter, GreeterServer},
+};

@@ -1,0 +1,9 @@
+//! The greeter over loopback sockets, on a current-thread and on a multi-thread runtime.
+
+mod client_goes;
+mod errors;
+mod harness;
+mod hundred_at_once;
+mod mounting;
+mod panics;
+mod unary;

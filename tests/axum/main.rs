@@ -1,0 +1,12 @@
+//! axum: the layer around async handlers, and plain functions as handlers.
+#![cfg(feature = "axum")]
+
+mod client_goes;
+mod extractors;
+mod harness;
+mod hundred_at_once;
+mod layer;
+mod panics;
+mod rejections;
+mod routing;
+mod settings;

@@ -1,0 +1,53 @@
+//! What several test files need.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// The text with which `f` panics.
+pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload.downcast_ref::<&str>().expect("a text").to_string(),
+    }
+}
+
+/// Lets other tasks run until `condition` holds; a generous bound turns a hang into a failure.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it did not come true in 30 s");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Counts the destructors that have run.
+#[derive(Clone, Default)]
+pub(crate) struct Drops(Arc<AtomicUsize>);
+
+impl Drops {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A value that counts when it is dropped.
+    pub(crate) fn held(&self) -> Held {
+        Held(self.clone())
+    }
+}
+
+pub(crate) struct Held(Drops);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
