@@ -154,11 +154,11 @@
 pub mod axum;
 mod blocking;
 mod call;
-mod counters;
 mod discard;
 pub mod error;
 mod ext;
 pub mod future;
+mod handle;
 mod layer;
 mod mode;
 mod pool;
@@ -172,9 +172,9 @@ mod wait;
 
 pub use self::{
     blocking::{offload, run_blocking},
-    counters::{Counters, FiberHandle},
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
+    handle::{Counters, FiberHandle},
     layer::{FiberLayer, FiberLayerBuilder},
     mode::{WaitMode, in_fiber, wait_mode},
     pool::{FiberPool, FiberPoolBuilder},

@@ -1,11 +1,14 @@
 //! Pools of pinned workers.
 
 use std::{
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use tokio::{runtime::Builder, sync::oneshot, task::yield_now};
@@ -32,14 +35,21 @@ async fn a_pool_of_ones_own() {
     assert_eq!(layer.handle().counters(), Default::default());
 }
 
+thread_local! {
+    /// Dropped when its thread ends.
+    static ALIVE: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
+}
+
 #[test]
-fn dropping_a_pool_lets_its_fibers_end() {
+fn dropping_a_pool_lets_its_fibers_end_and_then_its_threads() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let pool = FiberPool::builder().threads(1).build().unwrap();
     let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
     let (send, receive) = oneshot::channel::<u32>();
     let (begun, begins) = oneshot::channel();
+    let (alive, ended) = mpsc::channel();
     let call = runtime.spawn(layer.run(move || {
+        ALIVE.replace(Some(alive));
         begun.send(()).unwrap();
         receive.wait().unwrap()
     }));
@@ -47,6 +57,7 @@ fn dropping_a_pool_lets_its_fibers_end() {
     drop(layer);
     send.send(3).unwrap();
     assert_eq!(runtime.block_on(call).unwrap(), 3);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(30)), Err(mpsc::RecvTimeoutError::Disconnected));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
