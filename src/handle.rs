@@ -37,7 +37,7 @@ impl FiberHandle {
         self.settings.meta.counts.live.get()
     }
 
-    /// All numbers. They are read one after the other, so between running threads they may disagree by one.
+    /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let counts = &self.settings.meta.counts;

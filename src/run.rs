@@ -158,10 +158,7 @@ impl<R: 'static> Drop for LocalFiber<R> {
         }
         self.fiber.cancel(cfg!(panic = "unwind"));
         let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(outcome) = self.fiber.poll(&mut cx) {
-            self.fiber.meta().counts.cancelled.up();
-            discard(outcome);
-        }
+        discard(self.fiber.poll(&mut cx));
     }
 }
 

@@ -64,7 +64,7 @@ impl<J: Job> Hosted<J> {
                 Phase::Parked if self.is_alone(cx) => return Poll::Ready(()),
                 Phase::Suspended if self.on_drop != OnDrop::Finish && !self.cancelled && self.is_alone(cx) => {
                     self.cancelled = true;
-                    if let Some(fiber) = &self.fiber {
+                    if let Some(fiber) = &mut self.fiber {
                         fiber.cancel(self.on_drop == OnDrop::Unwind && cfg!(panic = "unwind"));
                     }
                 }
@@ -77,21 +77,12 @@ impl<J: Job> Hosted<J> {
             // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
             let poll = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx))).unwrap_or_else(|e| Poll::Ready(Err(e)));
             if let Poll::Ready(outcome) = poll {
-                self.end(outcome);
+                match self.reply.take() {
+                    Some(reply) => discard(reply.send(outcome)),
+                    None => discard(outcome),
+                }
                 return Poll::Ready(());
             }
-        }
-    }
-
-    fn end(&mut self, outcome: thread::Result<J::Output>) {
-        if self.cancelled {
-            if let Some(fiber) = &self.fiber {
-                fiber.meta().counts.cancelled.up();
-            }
-        }
-        match self.reply.take() {
-            Some(reply) => discard(reply.send(outcome)),
-            None => discard(outcome),
         }
     }
 }

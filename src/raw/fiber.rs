@@ -72,6 +72,7 @@ pub(crate) struct Fiber<J: Job> {
     slot: Slot<J>,
     live: Option<Live>,
     home: Option<Home>,
+    cancelled: bool,
     meta: Arc<Meta>,
     label: &'static str,
 }
@@ -85,7 +86,7 @@ impl<J: Job> Unpin for Fiber<J> {}
 impl<J: Job> Fiber<J> {
     /// `label` is the type name of the service or function, for messages.
     pub(crate) fn new(job: J, meta: Arc<Meta>, label: &'static str) -> Self {
-        Self { slot: Slot::Start(job), live: None, home: None, meta, label }
+        Self { slot: Slot::Start(job), live: None, home: None, cancelled: false, meta, label }
     }
 
     pub(crate) fn meta(&self) -> &Meta {
@@ -113,10 +114,11 @@ impl<J: Job> Fiber<J> {
 
     /// Makes the present and all later fallible waits fail, and with `unwind` the infallible ones unwind; it takes
     /// effect at the next poll. Without a stack in use it does nothing.
-    pub(crate) fn cancel(&self, unwind: bool) {
+    pub(crate) fn cancel(&mut self, unwind: bool) {
         self.assert_home("cancelled");
         if let Some(live) = &self.live {
             live.state().cancel(unwind);
+            self.cancelled = true;
         }
     }
 
@@ -188,8 +190,13 @@ impl<J: Job> Fiber<J> {
     fn end(&mut self) {
         let live = self.live.take().expect("only a fiber with a stack ends");
         live.coroutine.into_stack().give_back();
-        self.meta.counts.live.down();
-        self.meta.counts.stacks_in_use.down();
+        let counts = &self.meta.counts;
+        if mem::take(&mut self.cancelled) {
+            counts.cancelled.up();
+        }
+        counts.stacks_in_use.down();
+        // Last, so that whoever sees no live fiber sees its other numbers.
+        counts.live.down();
     }
 
     fn assert_home(&self, what: &str) {
@@ -219,8 +226,8 @@ impl<J: Job> Drop for Fiber<J> {
         if let Some(live) = self.live.take() {
             // Invariant 7; by invariant 2 forgetting it is sound.
             let _leaked = ManuallyDrop::new(live);
-            self.meta.counts.live.down();
             self.count_leak("a suspended fiber");
+            self.meta.counts.live.down();
         } else if matches!(self.slot, Slot::Parked(_)) && !self.is_home() {
             let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
             self.count_leak("a parked future");

@@ -34,7 +34,7 @@ pub(crate) struct Counts {
     pub(crate) refused_waits: Count,
 }
 
-/// One counter. Relaxed: it orders nothing else.
+/// One counter. Whoever sees it fall sees what was counted before.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
 
@@ -46,10 +46,10 @@ impl Count {
 
     #[inline]
     pub(crate) fn down(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
