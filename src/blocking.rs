@@ -1,23 +1,16 @@
-//! Where a thread may block: waits that block it, and work that leaves the fiber's thread.
+//! Where a thread may block: waits that block it.
 
 use std::{
     cell::RefCell,
     future::{Future, IntoFuture, poll_fn, ready},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
 };
 
-use tokio::{
-    runtime::{Builder, Handle, Runtime},
-    task::spawn_blocking,
-};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{
-    await_in_fiber,
-    error::{NOT_IN_FIBER, TryAwaitError},
-    in_fiber,
-};
+use crate::{error::TryAwaitError, raw::with_current};
 
 thread_local! {
     static MODE: RefCell<Mode> = const { RefCell::new(Mode::Off) };
@@ -91,7 +84,7 @@ impl Drop for Switch {
 #[track_caller]
 pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
     assert!(
-        !in_fiber(),
+        with_current(|fiber| fiber.is_none()),
         "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend"
     );
     if is_on() {
@@ -121,49 +114,6 @@ pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
         Blocker::Own(runtime) => Some(runtime.enter()),
     };
     f()
-}
-
-/// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
-///
-/// Waits inside `f` block that pool's thread, as under [`run_blocking`]. Called under [`run_blocking`], `f` runs on this
-/// thread, which may block anyway.
-///
-/// # Cancel safety
-///
-/// As [`await_in_fiber`]; `f` itself always runs to its end.
-///
-/// # Panics
-///
-/// Outside a fiber and [`run_blocking`], and outside a tokio runtime. If `f` panics, with its payload.
-///
-/// # Examples
-///
-/// ```
-/// use tower_fiber::{offload, run_in_fiber};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let digits = run_in_fiber(|| offload(|| (1..=20_u64).product::<u64>().to_string())).await;
-/// assert_eq!(digits, "2432902008176640000");
-/// # }
-/// ```
-#[track_caller]
-pub fn offload<F, R>(f: F) -> R
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    if is_on() && !in_fiber() {
-        return f();
-    }
-    assert!(in_fiber(), "{NOT_IN_FIBER}");
-    match await_in_fiber(spawn_blocking(|| run_blocking(f))) {
-        Ok(output) => output,
-        Err(error) => match error.try_into_panic() {
-            Ok(payload) => resume_unwind(payload),
-            Err(_) => panic!("offload was refused: the runtime is shutting down"),
-        },
-    }
 }
 
 /// Whether waits on this thread block it, outside of fibers.

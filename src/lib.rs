@@ -161,6 +161,7 @@ pub mod future;
 mod handle;
 mod layer;
 mod mode;
+mod offload;
 mod pool;
 mod raw;
 mod run;
@@ -171,12 +172,13 @@ mod synchronize;
 mod wait;
 
 pub use self::{
-    blocking::{offload, run_blocking},
+    blocking::run_blocking,
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     handle::{Counters, FiberHandle},
     layer::{FiberLayer, FiberLayerBuilder},
     mode::{WaitMode, in_fiber, wait_mode},
+    offload::offload,
     pool::{FiberPool, FiberPoolBuilder},
     run::{InFiber, LocalFiber, run_in_fiber, run_local},
     service::FiberService,

@@ -1,0 +1,51 @@
+//! Work that leaves the fiber's thread.
+
+use std::panic::resume_unwind;
+
+use tokio::task::spawn_blocking;
+
+use crate::{WaitMode, await_in_fiber, error::NOT_IN_FIBER, run_blocking, wait_mode};
+
+/// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
+///
+/// Waits inside `f` block that pool's thread, as under [`run_blocking`]. Called under [`run_blocking`], `f` runs on this
+/// thread, which may block anyway.
+///
+/// # Cancel safety
+///
+/// As [`await_in_fiber`]; `f` itself always runs to its end.
+///
+/// # Panics
+///
+/// Outside a fiber and [`run_blocking`], and outside a tokio runtime. If `f` panics, with its payload.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{offload, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let digits = run_in_fiber(|| offload(|| (1..=20_u64).product::<u64>().to_string())).await;
+/// assert_eq!(digits, "2432902008176640000");
+/// # }
+/// ```
+#[track_caller]
+pub fn offload<F, R>(f: F) -> R
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    match wait_mode() {
+        WaitMode::Fiber => {}
+        WaitMode::Blocking => return f(),
+        WaitMode::None => panic!("{NOT_IN_FIBER}"),
+    }
+    match await_in_fiber(spawn_blocking(|| run_blocking(f))) {
+        Ok(output) => output,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => resume_unwind(payload),
+            Err(_) => panic!("offload was refused: the runtime is shutting down"),
+        },
+    }
+}
