@@ -16,7 +16,10 @@ const CASE: &str = "TOWER_FIBER_CASE";
 
 /// Runs one test of this binary as a child that takes its branch of `case`, for a minute at most.
 fn child(test: &str) -> Output {
-    let child = Command::new(env::current_exe().unwrap())
+    // Without core dumps, which some of the children would leave.
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(CASE, test)
         .env("RUST_BACKTRACE", "0")
