@@ -15,20 +15,11 @@ use crate::raw::{Job, State, Step};
 /// A boxed closure: of any size, since what is boxed never crosses a stack switch by value.
 pub(crate) struct Closure<F: ?Sized>(pub(crate) Box<F>);
 
-impl<R: 'static> Job for Closure<dyn FnOnce() -> R + Send> {
-    type Root = Infallible;
-    type Output = R;
-
-    fn start(self, _: &State) -> Step<Self> {
-        Step::Done((self.0)())
-    }
-
-    fn resume(root: Infallible, _: &State) -> Step<Self> {
-        match root {}
-    }
-}
-
-impl<R: 'static> Job for Closure<dyn FnOnce() -> R> {
+impl<F, R> Job for Closure<F>
+where
+    F: FnOnce() -> R + ?Sized + 'static,
+    R: 'static,
+{
     type Root = Infallible;
     type Output = R;
 
