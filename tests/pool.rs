@@ -1,18 +1,25 @@
 //! Pools of pinned workers.
 
+mod support;
+
 use std::{
     cell::RefCell,
+    future::poll_fn,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
+    task::Poll,
     thread,
     time::Duration,
 };
 
 use tokio::{runtime::Builder, sync::oneshot, task::yield_now};
+use tokio_test::{assert_pending, task};
 use tower_fiber::{FiberLayer, FiberPool, WaitExt as _};
+
+use support::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_of_ones_own() {
@@ -117,4 +124,29 @@ async fn a_value_whose_destructor_panics_harms_nobody() {
     assert!(call.await.is_err());
     send.send(()).unwrap();
     assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_whose_wakers_are_all_gone_goes_on_waiting() {
+    let pool = FiberPool::builder().threads(1).build().unwrap();
+    let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
+    let stored = Arc::new(Mutex::new(None));
+    let store = Arc::clone(&stored);
+    let call = layer.run(move || {
+        let waits = poll_fn(|cx| {
+            *store.lock().unwrap() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        waits.wait();
+    });
+    let mut call = task::spawn(call);
+    assert_pending!(call.poll());
+    until(|| stored.lock().unwrap().is_some()).await;
+    // When the worker has served another call it has left this one, so the waker is the last.
+    assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+    drop(stored.lock().unwrap().take());
+    assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+    assert_pending!(call.poll());
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.leaked), (1, 0), "as a thread that waits for ever");
 }

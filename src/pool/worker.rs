@@ -102,6 +102,8 @@ impl Worker {
         let (runnable, task) = async_task::spawn(
             async move {
                 let _counted = counted;
+                // `async-task` ends a task that nobody can wake; a fiber that waits for ever must stay, as a thread would.
+                let _own_waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
                 task.await;
             },
             move |runnable| shared.schedule(runnable),
