@@ -10,7 +10,7 @@ use std::{
 
 use tower_service::Service;
 
-use crate::raw::{Job, State, Step};
+use crate::raw::{Exit, Job};
 
 /// A boxed closure: of any size, since what is boxed never crosses a stack switch by value.
 pub(crate) struct Closure<F: ?Sized>(pub(crate) Box<F>);
@@ -23,11 +23,11 @@ where
     type Root = Infallible;
     type Output = R;
 
-    fn start(self, _: &State) -> Step<Self> {
-        Step::Done((self.0)())
+    fn start(self, exit: Exit<'_, Self>) {
+        exit.done((self.0)());
     }
 
-    fn resume(root: Infallible, _: &State) -> Step<Self> {
+    fn resume(root: Infallible, _: Exit<'_, Self>) {
         match root {}
     }
 }
@@ -49,24 +49,28 @@ where
     type Root = Pin<Box<S::Future>>;
     type Output = Result<S::Response, S::Error>;
 
-    fn start(self, state: &State) -> Step<Self> {
+    fn start(self, exit: Exit<'_, Self>) {
         let Self { mut service, request } = self;
         let root = service.call(request);
         drop(service);
         if TypeId::of::<S::Future>() == TypeId::of::<Ready<Self::Output>>() {
             // Always ready (`sync_fn`), so it need not outlive this frame: no heap.
-            return match state.poll_awaited(pin!(root)) {
-                Poll::Ready(output) => Step::Done(output),
+            return match exit.state.poll_awaited(pin!(root)) {
+                Poll::Ready(output) => exit.done(output),
                 Poll::Pending => unreachable!("std::future::Ready is ready"),
             };
         }
-        Self::resume(Box::pin(root), state)
+        Self::resume(Box::pin(root), exit);
     }
 
-    fn resume(mut root: Self::Root, state: &State) -> Step<Self> {
-        match state.poll_root(root.as_mut()) {
-            Poll::Ready(output) => Step::Done(output),
-            Poll::Pending => Step::Parked(root),
+    fn resume(mut root: Self::Root, exit: Exit<'_, Self>) {
+        match exit.state.poll_root(root.as_mut()) {
+            Poll::Ready(output) => {
+                // Its destructor may wait, so it runs before the exit.
+                drop(root);
+                exit.done(output);
+            }
+            Poll::Pending => exit.park(root),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     io,
+    marker::PhantomData,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
@@ -12,6 +13,8 @@ use std::{
 };
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use crate::discard::discard;
 
 use super::{
     Frame, Home, Meta, State,
@@ -27,16 +30,28 @@ pub(crate) trait Job: Sized + 'static {
     type Output: 'static;
 
     /// Runs on a fiber, first.
-    fn start(self, state: &State) -> Step<Self>;
+    fn start(self, exit: Exit<'_, Self>);
 
     /// Runs on a fiber, whenever a parked root is polled again.
-    fn resume(root: Self::Root, state: &State) -> Step<Self>;
+    fn resume(root: Self::Root, exit: Exit<'_, Self>);
 }
 
-/// How a job leaves its stack.
-pub(crate) enum Step<J: Job> {
-    Done(J::Output),
-    Parked(J::Root),
+/// How a job leaves its stack: by one of the two calls, as the last thing that it does.
+///
+/// A call and not a return value, so that an output of any size is moved as seldom as possible on the fiber's stack.
+pub(crate) struct Exit<'a, J: Job> {
+    pub(crate) state: &'a State,
+    job: PhantomData<J>,
+}
+
+impl<J: Job> Exit<'_, J> {
+    pub(crate) fn done(self, output: J::Output) {
+        *slot::<J>(self.state) = Slot::Done(Ok(output));
+    }
+
+    pub(crate) fn park(self, root: J::Root) {
+        *slot::<J>(self.state) = Slot::Parked(root);
+    }
 }
 
 /// Where a fiber is between two polls.
@@ -249,25 +264,28 @@ fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     let state = State::new(yielder, frame);
     state.frame().state.set(Some(NonNull::from(&state)));
     current::enter(&state);
-    let begin = replace_slot::<J>(&state, Slot::Running);
-    let outcome = catch_unwind(AssertUnwindSafe(|| match begin {
-        Slot::Start(job) => job.start(&state),
-        Slot::Parked(root) => J::resume(root, &state),
-        Slot::Running | Slot::Done(_) => unreachable!("only a fresh or parked fiber begins"),
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let exit = Exit { state: &state, job: PhantomData };
+        match mem::replace(slot::<J>(&state), Slot::Running) {
+            Slot::Start(job) => job.start(exit),
+            Slot::Parked(root) => J::resume(root, exit),
+            Slot::Running | Slot::Done(_) => unreachable!("only a fresh or parked fiber begins"),
+        }
     }));
-    let end = match outcome {
-        Ok(Step::Done(output)) => Slot::Done(Ok(output)),
-        Ok(Step::Parked(root)) => Slot::Parked(root),
-        Err(payload) => Slot::Done(Err(payload)),
-    };
-    replace_slot::<J>(&state, end);
+    if let Err(payload) = outcome {
+        // In two steps: dropping what was there may run code of the job, which must not find the slot borrowed, nor
+        // unwind from here (invariant 9).
+        let former = mem::replace(slot::<J>(&state), Slot::Done(Err(payload)));
+        discard(former);
+    }
 }
 
-/// Exchanges the owner's slot through the latest frame. Only for `entry::<J>`.
-fn replace_slot<J: Job>(state: &State, value: Slot<J>) -> Slot<J> {
+/// The owner's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
+#[expect(clippy::mut_from_ref, reason = "the slot is the owner's, not the state's; see the safety comment")]
+fn slot<J: Job>(state: &State) -> &mut Slot<J> {
     let mut slot = state.frame().slot.cast::<Slot<J>>();
     // SAFETY: invariant 6 gives the type; invariant 5: the owner is borrowed by the poll that made the frame, and does
-    // not touch its slot before control returns, so the reference is unique.
-    let slot = unsafe { slot.as_mut() };
-    mem::replace(slot, value)
+    // not touch its slot before control returns; each caller uses the reference at once, for an exchange or for replacing
+    // `Slot::Running`, which run no other code, so it is unique.
+    unsafe { slot.as_mut() }
 }

@@ -61,7 +61,7 @@ mod stack;
 mod state;
 
 pub(crate) use current::with_current;
-pub(crate) use fiber::{Fiber, Job, Phase, Step};
+pub(crate) use fiber::{Exit, Fiber, Job, Phase};
 pub(crate) use home::Home;
 pub(crate) use meta::Meta;
 pub(crate) use state::{Frame, State};
