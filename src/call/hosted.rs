@@ -28,8 +28,6 @@ pub(crate) struct Hosted<J: Job> {
     /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
     runtime: Option<Handle>,
     on_drop: OnDrop,
-    /// Whether the fiber has been cancelled.
-    cancelled: bool,
 }
 
 impl<J: Job> Unpin for Hosted<J> {}
@@ -42,38 +40,31 @@ impl<J: Job> Hosted<J> {
 
     /// For a fiber whose caller has gone.
     pub(crate) fn alone(fiber: Fiber<J>, on_drop: OnDrop, runtime: Option<Handle>) -> Self {
-        Self { fiber: Some(fiber), reply: None, runtime, on_drop, cancelled: false }
-    }
-
-    /// Whether the caller has gone; if not, the task is woken when it goes.
-    fn is_alone(&mut self, cx: &mut Context<'_>) -> bool {
-        self.reply.as_mut().is_none_or(|reply| reply.poll_closed(cx).is_ready())
+        Self { fiber: Some(fiber), reply: None, runtime, on_drop }
     }
 
     /// Ready when the fiber is to be dropped.
     fn poll_fiber(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = false;
         loop {
-            let Some(fiber) = &self.fiber else { return Poll::Ready(()) };
+            let Some(fiber) = &mut self.fiber else { return Poll::Ready(()) };
             // Only a hand-over can meet this: its runtime is driven by another thread now.
             if !fiber.is_home() {
                 return Poll::Ready(());
             }
             match fiber.phase() {
                 // As without the layer: a future that nobody awaits is dropped.
-                Phase::Parked if self.is_alone(cx) => return Poll::Ready(()),
-                Phase::Suspended if self.on_drop != OnDrop::Finish && !self.cancelled && self.is_alone(cx) => {
-                    self.cancelled = true;
-                    if let Some(fiber) = &mut self.fiber {
-                        fiber.cancel(self.on_drop == OnDrop::Unwind && cfg!(panic = "unwind"));
-                    }
+                Phase::Parked if is_alone(&mut self.reply, cx) => return Poll::Ready(()),
+                Phase::Suspended
+                    if self.on_drop != OnDrop::Finish && !fiber.is_cancelled() && is_alone(&mut self.reply, cx) =>
+                {
+                    fiber.cancel(self.on_drop == OnDrop::Unwind && cfg!(panic = "unwind"));
                 }
                 Phase::GivenUp | Phase::Finished => return Poll::Ready(()),
                 Phase::Fresh | Phase::Parked | Phase::Suspended if polled => return Poll::Pending,
                 Phase::Fresh | Phase::Parked | Phase::Suspended => {}
             }
             polled = true;
-            let Some(fiber) = &mut self.fiber else { return Poll::Ready(()) };
             // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
             let poll = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx))).unwrap_or_else(|e| Poll::Ready(Err(e)));
             if let Poll::Ready(outcome) = poll {
@@ -102,4 +93,9 @@ impl<J: Job> Future for Hosted<J> {
         discard(self.fiber.take());
         Poll::Ready(())
     }
+}
+
+/// Whether the caller has gone; if not, the task is woken when it goes.
+fn is_alone<T>(reply: &mut Option<oneshot::Sender<T>>, cx: &mut Context<'_>) -> bool {
+    reply.as_mut().is_none_or(|reply| reply.poll_closed(cx).is_ready())
 }

@@ -137,6 +137,11 @@ impl<J: Job> Fiber<J> {
         }
     }
 
+    /// Whether the present run of the fiber was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     /// Runs the fiber until it ends, parks or suspends.
     ///
     /// # Panics
