@@ -45,7 +45,7 @@
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
 //!    `Drop for Coroutine` would unwind it with a payload of corosensei's own.
-//! 8. **Stacks.** A stack returns to the cache only from a coroutine that is done; by then `entry` has returned, and with it
+//! 8. **Stacks.** A `FiberStack` owns its mapping, guard page included. It returns to the cache only from a coroutine that is done; by then `entry` has returned, and with it
 //!    every destructor of the fiber has run.
 //! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
 //! 10. **Send.** A fresh fiber holds its job only, a running or suspended or parked one is guarded by invariant 1, and
