@@ -38,6 +38,17 @@ async fn a_stack_is_as_large_as_was_asked() {
     }
 }
 
+#[tokio::test]
+async fn the_smallest_stack_has_room_for_a_panic_with_its_hook_and_a_backtrace() {
+    let layer = FiberLayer::builder().stack_size(64 * 1024).build().unwrap();
+    let call = layer.run(|| {
+        let backtrace = format!("{:#?}", std::backtrace::Backtrace::force_capture());
+        assert!(backtrace.contains("the_smallest_stack"));
+        panic!("formatted: {:?} {:.3}", [1, 2], 1.5);
+    });
+    assert!(tokio::spawn(call).await.unwrap_err().is_panic());
+}
+
 #[test]
 fn contradictory_placements_are_refused() {
     let pool = FiberPool::builder().threads(1).build().unwrap();
