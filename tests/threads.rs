@@ -153,6 +153,26 @@ fn forced_in_place_in_a_local_set_runs_there() {
 }
 
 #[test]
+fn a_call_that_outlives_its_local_set_says_so() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let layer = FiberLayer::builder().name("orders").in_place().build().unwrap();
+    let inside = layer.clone();
+    let local = LocalSet::new();
+    let mut call = local.block_on(&runtime, async move {
+        let mut call = task::spawn(inside.run(|| std::future::pending::<()>().wait()));
+        assert_pending!(call.poll());
+        yield_now().await;
+        assert_eq!(inside.handle().live(), 1);
+        call
+    });
+    drop(local);
+    let text = text_of_panic(|| call.poll());
+    assert!(text.contains("`orders`") && text.contains("keep it until its calls have ended"), "{text}");
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.leaked), (0, 1));
+}
+
+#[test]
 fn a_local_runtime_runs_fibers_in_place_and_finishes_them() {
     let runtime = Builder::new_current_thread().build_local(Default::default()).unwrap();
     let here = thread::current().id();

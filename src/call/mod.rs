@@ -77,6 +77,15 @@ impl<J: SendJob> Call<J> {
             }
         }
     }
+
+    #[cold]
+    fn no_outcome(&self) -> ! {
+        panic!(
+            "fiber of service `{}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended; \
+             keep it until its calls have ended",
+            self.name()
+        )
+    }
 }
 
 impl<J: SendJob> Future for Call<J> {
@@ -90,8 +99,7 @@ impl<J: SendJob> Future for Call<J> {
         }
         let outcome = match &mut this.stage {
             Stage::InPlace(fiber) => ready!(fiber.poll(cx)),
-            Stage::Elsewhere(outcome) => ready!(Pin::new(outcome).poll(cx))
-                .unwrap_or_else(|_| panic!("fiber of service `{}` was leaked before it had an outcome", this.name())),
+            Stage::Elsewhere(outcome) => ready!(Pin::new(outcome).poll(cx)).unwrap_or_else(|_| this.no_outcome()),
             Stage::New(_) | Stage::Done => panic!("call of service `{}` was polled after it had ended", this.name()),
         };
         this.stage = Stage::Done;
