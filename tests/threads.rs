@@ -156,14 +156,12 @@ fn forced_in_place_in_a_local_set_runs_there() {
 fn a_call_that_outlives_its_local_set_says_so() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let layer = FiberLayer::builder().name("orders").in_place().build().unwrap();
-    let inside = layer.clone();
     let local = LocalSet::new();
-    let mut call = local.block_on(&runtime, async move {
-        let mut call = task::spawn(inside.run(|| std::future::pending::<()>().wait()));
+    let mut call = task::spawn(layer.run(|| std::future::pending::<()>().wait()));
+    local.block_on(&runtime, async {
         assert_pending!(call.poll());
         yield_now().await;
-        assert_eq!(inside.handle().live(), 1);
-        call
+        assert_eq!(layer.handle().live(), 1);
     });
     drop(local);
     let text = text_of_panic(|| call.poll());
