@@ -12,7 +12,8 @@ pub enum TryAwaitError<F> {
     NotInFiber(F),
     /// The code runs inside the `poll` of a future that this fiber already waits for.
     Nested(F),
-    /// The caller of this fiber has gone and its drop policy cancels. The future is there if the wait had not begun.
+    /// The caller of this fiber has gone and its drop policy cancels, or all calls were cancelled through the layer's
+    /// handle. The future is there if the wait had not begun.
     Cancelled(Option<F>),
     /// The thread is panicking, so the fiber cannot suspend, and the future was not ready at once.
     Unwinding,
@@ -45,8 +46,8 @@ impl<F> fmt::Display for TryAwaitError<F> {
         f.write_str(match self {
             Self::NotInFiber(_) => NOT_IN_FIBER,
             Self::Nested(_) => NESTED,
-            Self::Cancelled(_) => "the fiber was cancelled: its caller has gone",
-            Self::Unwinding => "a fiber cannot suspend while its thread is panicking",
+            Self::Cancelled(_) => CANCELLED,
+            Self::Unwinding => UNWINDING,
         })
     }
 }
@@ -55,6 +56,11 @@ impl<F> Error for TryAwaitError<F> {}
 
 pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
      FiberLayer / run_in_fiber, or block on purpose with run_blocking";
+
+pub(crate) const CANCELLED: &str =
+    "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
+
+pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is panicking";
 
 pub(crate) const NESTED: &str = "waited inside a future that this fiber is already waiting for: `.await` it, \
      or run the sync part with run_in_fiber";
@@ -70,7 +76,7 @@ pub struct Cancelled;
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fiber was cancelled: its caller has gone")
+        f.write_str(CANCELLED)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::settings::Settings;
+use crate::{raw::cancel_all, settings::Settings};
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
 ///
@@ -35,6 +35,60 @@ impl FiberHandle {
     #[must_use]
     pub fn live(&self) -> u64 {
         self.settings.meta.counts.live.get()
+    }
+
+    /// Lets no more calls begin.
+    ///
+    /// A call that begins later panics with a text that says so. Calls that have begun go on, and so do calls that they make of this
+    /// layer's services. For an orderly end stop the server first (axum's `with_graceful_shutdown`), so that nobody meets
+    /// the panic; see the [lifecycle chapter](crate::lifecycle#shutting-down).
+    pub fn close(&self) {
+        self.settings.meta.calls.close();
+    }
+
+    /// Cancels all calls that have begun, at once.
+    ///
+    /// Fallible waits fail; under [`OnDrop::Unwind`](crate::OnDrop::Unwind) infallible ones unwind, and a caller that still
+    /// waits then gets the payload [`Cancelled`](crate::Cancelled) as it would get any panic. Under the other policies infallible waits go
+    /// on. [`shield`](crate::shield)ed sections end first. Calls that begin later are not cancelled.
+    ///
+    /// An async service that is pending with no synchronous code below it notices nothing: it ends with its response future.
+    pub fn cancel_all(&self) {
+        cancel_all(&self.settings.meta);
+    }
+
+    /// Waits until no call is in flight: each that has begun has ended, been dropped, or been leaked and counted.
+    ///
+    /// Nothing is left then that could be leaked. New calls may begin meanwhile unless the layer is [closed](Self::close).
+    /// A fiber that waits for what never comes is never done: put a time-out around this.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new();
+    /// let call = tokio::spawn(layer.run(|| tokio::time::sleep(Duration::from_millis(1)).wait()));
+    /// # while layer.handle().live() == 0 { tokio::task::yield_now().await }
+    /// let handle = layer.handle();
+    /// handle.close();
+    /// if tokio::time::timeout(Duration::from_secs(10), handle.drained()).await.is_err() {
+    ///     handle.cancel_all();
+    ///     handle.drained().await;
+    /// }
+    /// assert_eq!(handle.counters().leaked, 0);
+    /// # call.await.unwrap();
+    /// # }
+    /// ```
+    pub async fn drained(&self) {
+        self.settings.meta.calls.drained().await;
     }
 
     /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.

@@ -1,14 +1,13 @@
 //! [`FiberLayer`] and its builder.
 
-use std::{any::type_name, fmt, sync::Arc};
+use std::{any::type_name, fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
 use crate::{
     FiberHandle, FiberPool, FiberService, InFiber, OnDrop,
     error::ConfigError,
-    raw::Meta,
-    settings::{Placement, STACK_SIZE, Settings},
+    settings::{Leave, Placement, STACK_SIZE, Settings},
 };
 
 /// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
@@ -52,7 +51,7 @@ impl FiberLayer {
     /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`], placement by the runtime's flavor.
     #[must_use]
     pub fn new() -> Self {
-        Self { settings: Settings::new(Meta::new(None, STACK_SIZE), Placement::Auto, OnDrop::Finish) }
+        Self { settings: Settings::default_layer() }
     }
 
     /// Settings for a layer.
@@ -61,6 +60,7 @@ impl FiberLayer {
             name: None,
             stack_size: STACK_SIZE,
             on_drop: OnDrop::Finish,
+            grace: None,
             placement: None,
             placed_twice: false,
         }
@@ -115,7 +115,8 @@ impl fmt::Debug for FiberLayer {
             .field("name", &self.settings.meta.name)
             .field("stack_size", &self.settings.meta.stack_size)
             .field("placement", &self.settings.placement)
-            .field("on_drop", &self.settings.on_drop)
+            .field("on_drop", &self.settings.leave.on_drop)
+            .field("grace", &self.settings.leave.grace)
             .finish()
     }
 }
@@ -137,6 +138,7 @@ pub struct FiberLayerBuilder {
     name: Option<String>,
     stack_size: usize,
     on_drop: OnDrop,
+    grace: Option<Duration>,
     placement: Option<Placement>,
     placed_twice: bool,
 }
@@ -160,6 +162,16 @@ impl FiberLayerBuilder {
     /// What becomes of a fiber whose response future is dropped; [`OnDrop::Finish`] by default.
     pub fn on_drop(mut self, policy: OnDrop) -> Self {
         self.on_drop = policy;
+        self
+    }
+
+    /// How long a fiber whose response future is dropped may go on before [`OnDrop::Cancel`] or [`OnDrop::Unwind`]
+    /// cancels it; zero by default. The time is the caller's runtime's, which must have timers (`enable_time`): a call
+    /// under one that has none panics. It ends early when that runtime does.
+    ///
+    /// [`cancel_all`](crate::FiberHandle::cancel_all) does not wait for it.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
         self
     }
 
@@ -190,7 +202,8 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the name is empty, the stack size out of range, or more than one placement was chosen.
+    /// If the name is empty, the stack size out of range, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
+    /// more than one placement was chosen.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if self.name.as_deref() == Some("") {
             return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
@@ -206,7 +219,14 @@ impl FiberLayerBuilder {
                 "more than one placement was chosen: use one of `pooled`, `on_pool` and `in_place`, once",
             ));
         }
-        let meta = Meta::new(self.name.as_deref(), self.stack_size);
-        Ok(FiberLayer { settings: Settings::new(meta, self.placement.unwrap_or_default(), self.on_drop) })
+        if self.grace.is_some() && self.on_drop == OnDrop::Finish {
+            return Err(ConfigError::new(
+                "`grace` has no use with OnDrop::Finish, which never cancels: choose OnDrop::Cancel or OnDrop::Unwind, or \
+                 leave it out",
+            ));
+        }
+        let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
+        let placement = self.placement.unwrap_or_default();
+        Ok(FiberLayer { settings: Settings::new(self.name.as_deref(), self.stack_size, placement, leave) })
     }
 }

@@ -138,6 +138,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `tracing` | yes | events: the pool was started, a fiber was leaked |
+//! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
 //!
 //! # Platforms
@@ -154,12 +155,17 @@
 pub mod axum;
 mod blocking;
 mod call;
+mod caller;
 mod discard;
 pub mod error;
 mod ext;
 pub mod future;
 mod handle;
+#[cfg(feature = "io")]
+pub mod io;
 mod layer;
+#[doc = include_str!("../docs/lifecycle.md")]
+pub mod lifecycle {}
 mod mode;
 mod offload;
 mod pool;
@@ -167,12 +173,14 @@ mod raw;
 mod run;
 mod service;
 mod settings;
+mod shield;
 mod sync_fn;
 mod synchronize;
 mod wait;
 
 pub use self::{
     blocking::run_blocking,
+    caller::{UntilCallerGone, caller_gone, until_caller_gone},
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     handle::{Counters, FiberHandle},
@@ -183,6 +191,7 @@ pub use self::{
     run::{InFiber, LocalFiber, run_in_fiber, run_local},
     service::FiberService,
     settings::OnDrop,
+    shield::shield,
     sync_fn::{SyncFn, sync_fn},
     synchronize::{AsyncFunction, synchronize},
     wait::{WaitExt, await_in_fiber, try_await_in_fiber, yield_now},

@@ -123,10 +123,9 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    let meta = Arc::clone(&Settings::process_wide().meta);
     LocalFiber {
         _stays: StaysOnItsThread(PhantomData),
-        fiber: Fiber::new(Closure(Box::new(f)), meta, type_name::<F>()),
+        fiber: Fiber::new(Closure(Box::new(f)), Arc::clone(Settings::local()), type_name::<F>()),
     }
 }
 
@@ -145,7 +144,7 @@ impl<R: 'static> Future for LocalFiber<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        let outcome = ready!(self.fiber.poll(cx));
+        let outcome = ready!(self.fiber.poll(cx, None));
         Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 }
@@ -156,9 +155,9 @@ impl<R: 'static> Drop for LocalFiber<R> {
         if !self.fiber.is_home() || self.fiber.phase() != Phase::Suspended {
             return;
         }
-        self.fiber.cancel(cfg!(panic = "unwind"));
+        self.fiber.cancel();
         let mut cx = Context::from_waker(Waker::noop());
-        discard(self.fiber.poll(&mut cx));
+        discard(self.fiber.poll(&mut cx, None));
     }
 }
 

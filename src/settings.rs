@@ -1,8 +1,14 @@
 //! What a layer is set to; shared by all its services.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use crate::{pool::FiberPool, raw::Meta};
+use crate::{
+    pool::FiberPool,
+    raw::{Conduct, Meta},
+};
 
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
 /// time-out has elapsed, a `select!` was won by another branch.
@@ -27,6 +33,13 @@ pub enum OnDrop {
     Unwind,
 }
 
+impl OnDrop {
+    pub(crate) fn conduct(self) -> Conduct {
+        // Without unwinding, cooperation is all there is.
+        Conduct { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish }
+    }
+}
+
 /// Where fibers run.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Placement {
@@ -43,20 +56,40 @@ pub(crate) enum Placement {
 pub(crate) struct Settings {
     pub(crate) meta: Arc<Meta>,
     pub(crate) placement: Placement,
+    pub(crate) leave: Leave,
+}
+
+/// What is done when the caller goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leave {
     pub(crate) on_drop: OnDrop,
+    /// How long a fiber may go on before it is cancelled.
+    pub(crate) grace: Duration,
 }
 
 /// Usable bytes of a fiber's stack: as much as a std thread has. Only touched pages take memory.
 pub(crate) const STACK_SIZE: usize = 2 * 1024 * 1024;
 
 impl Settings {
-    pub(crate) fn new(meta: Meta, placement: Placement, on_drop: OnDrop) -> Arc<Self> {
-        Arc::new(Self { meta: Arc::new(meta), placement, on_drop })
+    pub(crate) fn new(name: Option<&str>, stack_size: usize, placement: Placement, leave: Leave) -> Arc<Self> {
+        let meta = Arc::new(Meta::new(name, stack_size, leave.on_drop.conduct()));
+        Arc::new(Self { meta, placement, leave })
     }
 
-    /// Those of `run_in_fiber` and `run_local`.
+    /// All defaults.
+    pub(crate) fn default_layer() -> Arc<Self> {
+        Self::new(None, STACK_SIZE, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO })
+    }
+
+    /// Those of `run_in_fiber`.
     pub(crate) fn process_wide() -> &'static Arc<Self> {
         static SETTINGS: OnceLock<Arc<Settings>> = OnceLock::new();
-        SETTINGS.get_or_init(|| Self::new(Meta::new(None, STACK_SIZE), Placement::Auto, OnDrop::Finish))
+        SETTINGS.get_or_init(Self::default_layer)
+    }
+
+    /// Those of `run_local`.
+    pub(crate) fn local() -> &'static Arc<Meta> {
+        static META: OnceLock<Arc<Meta>> = OnceLock::new();
+        META.get_or_init(|| Arc::new(Meta::new(None, STACK_SIZE, OnDrop::Unwind.conduct())))
     }
 }

@@ -36,7 +36,7 @@ use crate::{
 ///
 /// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic
 /// hook) the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is no
-/// value to return. Use [`try_await_in_fiber`] in such places.
+/// value to return. Use [`try_await_in_fiber`] or `io::FiberIo` in such places.
 ///
 /// # Examples
 ///
@@ -171,14 +171,23 @@ fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>
 fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
     loop {
         if thread::panicking() {
+            // Below a poller that panics it cannot be known whether this fiber does. If it is being unwound, it does not in
+            // all likelihood, but has caught that and waits again; if it does, the process ends here as well.
+            if state.is_unwinding() && state.is_poller_panicking() {
+                unwind(state);
+            }
             end_process(state, caller);
         }
         state.suspend();
-        if state.is_unwinding() {
+        if state.is_unwinding() && !state.has_nested() {
             unwind(state);
         }
         if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
             return output;
+        }
+        // The fibers inside were told by that poll; now it is this one's turn.
+        if state.is_unwinding() && !state.has_nested_shield() {
+            unwind(state);
         }
     }
 }
@@ -222,14 +231,19 @@ fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwa
             return Err(TryAwaitError::Unwinding);
         }
         state.suspend();
-        if state.is_cancelled() {
-            count_refused(state);
-            return Err(TryAwaitError::Cancelled(None));
+        if state.is_cancelled() && !state.has_nested() {
+            break;
         }
         if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
             return Ok(output);
         }
+        // The fibers inside were told by that poll; now it is this one's turn.
+        if state.is_cancelled() && !state.has_nested_shield() {
+            break;
+        }
     }
+    count_refused(state);
+    Err(TryAwaitError::Cancelled(None))
 }
 
 #[cold]
@@ -266,8 +280,8 @@ fn end_process(state: &State, caller: &Location<'_>) -> ! {
     state.with_meta(|meta, label| {
         eprintln!(
             "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
-             which is not possible, and it has no error to return; wait by try_await_in_fiber in destructors and panic \
-             hooks, or await only what is ready at once. The process ends here.",
+             which is not possible, and it has no error to return; in destructors and panic hooks wait by \
+             try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here.",
             meta.name_or(label),
         );
     });

@@ -58,11 +58,11 @@ async fn finish_runs_to_the_end_in_place() {
     let layer = layer(OnDrop::Finish, false);
     let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
     assert_eq!(layer.handle().live(), 1, "stack and fiber are held until the end");
-    assert_eq!(layer.handle().counters().handed_over, 1);
     send.send("effect").unwrap();
     assert_eq!(effects.recv().await, Some("effect"));
     settled(&layer).await;
     assert_eq!(layer.handle().counters().leaked, 0);
+    assert_eq!(layer.handle().counters().handed_over, 1);
 }
 
 #[tokio::test]

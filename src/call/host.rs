@@ -3,7 +3,7 @@
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{SendJob, hosted::Hosted};
-use crate::{pool::Worker, raw::Fiber, settings::OnDrop};
+use crate::{pool::Worker, raw::Fiber, settings::Leave};
 
 /// Who can poll tasks on the fiber's home thread.
 pub(crate) enum Host {
@@ -28,11 +28,10 @@ impl Host {
     }
 
     /// Makes the fiber a task at home. A host that is shutting down drops the task, which leaks the fiber and counts it.
-    pub(crate) fn take_over<J: SendJob>(self, fiber: Fiber<J>, on_drop: OnDrop) {
-        fiber.meta().counts.handed_over.up();
+    pub(crate) fn take_over<J: SendJob>(self, fiber: Fiber<J>, leave: Leave) {
         match self {
-            Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, on_drop, runtime)),
-            Self::Runtime(runtime) => drop(runtime.spawn(Hosted::alone(fiber, on_drop, None))),
+            Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, leave, runtime)),
+            Self::Runtime(runtime) => drop(runtime.spawn(Hosted::alone(fiber, leave, None))),
             Self::Nobody => drop(fiber),
         }
     }

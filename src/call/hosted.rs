@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
@@ -10,14 +11,21 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::departure::Departure;
 use crate::{
     discard::discard,
-    raw::{Fiber, Job, Phase},
-    settings::OnDrop,
+    raw::{Caller, Fiber, Job, Phase},
+    settings::{Leave, OnDrop},
 };
 
 type Reply<J> = oneshot::Sender<thread::Result<<J as Job>::Output>>;
 type Outcome<J> = oneshot::Receiver<thread::Result<<J as Job>::Output>>;
+
+impl<T: 'static> Caller for oneshot::Sender<T> {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+}
 
 /// Owns the fiber, sends its outcome to the caller, and does what the drop policy says when the caller has gone.
 pub(crate) struct Hosted<J: Job> {
@@ -27,46 +35,55 @@ pub(crate) struct Hosted<J: Job> {
     reply: Option<Reply<J>>,
     /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
     runtime: Option<Handle>,
-    on_drop: OnDrop,
+    departure: Departure,
+    leave: Leave,
+    /// The fiber had another task before.
+    is_hand_over: bool,
 }
 
 impl<J: Job> Unpin for Hosted<J> {}
 
 impl<J: Job> Hosted<J> {
-    pub(crate) fn new(fiber: Fiber<J>, on_drop: OnDrop, runtime: Option<Handle>) -> (Self, Outcome<J>) {
+    pub(crate) fn new(fiber: Fiber<J>, leave: Leave, runtime: Option<Handle>) -> (Self, Outcome<J>) {
         let (reply, outcome) = oneshot::channel();
-        (Self { reply: Some(reply), ..Self::alone(fiber, on_drop, runtime) }, outcome)
+        (Self { reply: Some(reply), is_hand_over: false, ..Self::alone(fiber, leave, runtime) }, outcome)
     }
 
     /// For a fiber whose caller has gone.
-    pub(crate) fn alone(fiber: Fiber<J>, on_drop: OnDrop, runtime: Option<Handle>) -> Self {
-        Self { fiber: Some(fiber), reply: None, runtime, on_drop }
+    pub(crate) fn alone(fiber: Fiber<J>, leave: Leave, runtime: Option<Handle>) -> Self {
+        let departure = Departure::NotSeen;
+        Self { fiber: Some(fiber), reply: None, runtime, departure, leave, is_hand_over: true }
     }
 
     /// Ready when the fiber is to be dropped.
-    fn poll_fiber(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_fiber(&mut self, runtime: Option<&Handle>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(fiber) = &mut self.fiber else { return Poll::Ready(()) };
+        // Only a hand-over can meet this: its runtime is driven by another thread now.
+        if !fiber.is_home() {
+            return Poll::Ready(());
+        }
+        if mem::take(&mut self.is_hand_over) {
+            fiber.meta().counts.handed_over.up();
+        }
         let mut polled = false;
         loop {
-            let Some(fiber) = &mut self.fiber else { return Poll::Ready(()) };
-            // Only a hand-over can meet this: its runtime is driven by another thread now.
-            if !fiber.is_home() {
-                return Poll::Ready(());
-            }
+            let is_alone = is_alone(&mut self.reply, cx);
             match fiber.phase() {
-                // As without the layer: a future that nobody awaits is dropped.
-                Phase::Parked if is_alone(&mut self.reply, cx) => return Poll::Ready(()),
-                Phase::Suspended
-                    if self.on_drop != OnDrop::Finish && !fiber.is_cancelled() && is_alone(&mut self.reply, cx) =>
-                {
-                    fiber.cancel(self.on_drop == OnDrop::Unwind && cfg!(panic = "unwind"));
-                }
                 Phase::GivenUp | Phase::Finished => return Poll::Ready(()),
-                Phase::Fresh | Phase::Parked | Phase::Suspended if polled => return Poll::Pending,
+                // As without the layer: a future that nobody awaits is dropped.
+                Phase::Parked if is_alone => return Poll::Ready(()),
+                Phase::Fresh if is_alone && self.leave.on_drop != OnDrop::Finish => return Poll::Ready(()),
                 Phase::Fresh | Phase::Parked | Phase::Suspended => {}
             }
+            let is_news = is_alone && self.departure.poll(fiber, self.leave, runtime, cx);
+            if polled && !is_news {
+                return Poll::Pending;
+            }
             polled = true;
+            let caller = self.reply.as_ref().map(|reply| reply as _);
             // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
-            let poll = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx))).unwrap_or_else(|e| Poll::Ready(Err(e)));
+            let poll =
+                catch_unwind(AssertUnwindSafe(|| fiber.poll(cx, caller))).unwrap_or_else(|e| Poll::Ready(Err(e)));
             if let Poll::Ready(outcome) = poll {
                 match self.reply.take() {
                     Some(reply) => discard(reply.send(outcome)),
@@ -84,7 +101,7 @@ impl<J: Job> Future for Hosted<J> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let runtime = self.runtime.take();
         let entered = runtime.as_ref().map(Handle::enter);
-        if self.poll_fiber(cx).is_pending() {
+        if self.poll_fiber(runtime.as_ref(), cx).is_pending() {
             drop(entered);
             self.runtime = runtime;
             return Poll::Pending;

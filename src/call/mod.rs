@@ -5,6 +5,7 @@
 //!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
 //! ```
 
+mod departure;
 mod host;
 mod hosted;
 mod in_place;
@@ -13,8 +14,10 @@ mod placement;
 
 use std::{
     future::Future,
+    mem,
     panic::resume_unwind,
     pin::Pin,
+    ptr,
     sync::Arc,
     task::{Context, Poll, ready},
     thread,
@@ -25,7 +28,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{hosted::Hosted, in_place::InPlace, placement::Place};
 use crate::{
-    raw::{Fiber, Job},
+    raw::{Fiber, Job, Meta, with_current},
     settings::Settings,
 };
 
@@ -41,6 +44,7 @@ pub(crate) struct Call<J: SendJob> {
     label: &'static str,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a box around the fiber would cost each call an allocation")]
 enum Stage<J: SendJob> {
     New(J),
     InPlace(InPlace<J>),
@@ -61,21 +65,39 @@ impl<J: SendJob> Call<J> {
     }
 
     fn place(&self, job: J) -> Stage<J> {
+        let Settings { meta, leave, .. } = &*self.settings;
         let place = placement::decide(&self.settings, self.name());
-        let fiber = Fiber::new(job, Arc::clone(&self.settings.meta), self.label);
+        let fiber = Fiber::new(job, Arc::clone(meta), self.label);
+        // After the fiber was counted: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.
+        if meta.calls.is_closed() && !is_inside(meta) {
+            drop(fiber);
+            self.closed();
+        }
+        if !leave.grace.is_zero() {
+            placement::assert_timers(self.name());
+        }
         match place {
-            Place::Here => Stage::InPlace(InPlace::new(fiber, self.settings.on_drop)),
+            Place::Here => Stage::InPlace(InPlace::new(fiber)),
             Place::Worker(pool, runtime) => {
-                let (task, outcome) = Hosted::new(fiber, self.settings.on_drop, Some(runtime));
+                let (task, outcome) = Hosted::new(fiber, *leave, Some(runtime));
                 pool.spawn(task);
                 Stage::Elsewhere(outcome)
             }
             Place::LocalSet => {
-                let (task, outcome) = Hosted::new(fiber, self.settings.on_drop, None);
+                let (task, outcome) = Hosted::new(fiber, *leave, None);
                 placement::spawn_local(task, self.name());
                 Stage::Elsewhere(outcome)
             }
         }
+    }
+
+    #[cold]
+    fn closed(&self) -> ! {
+        panic!(
+            "the layer of service `{}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
+             close the layer when it has stopped",
+            self.name()
+        )
     }
 
     #[cold]
@@ -88,13 +110,26 @@ impl<J: SendJob> Call<J> {
     }
 }
 
+/// Whether this code runs in a fiber of the same layer, whose call was let in before.
+fn is_inside(meta: &Arc<Meta>) -> bool {
+    with_current(|state| state.is_some_and(|state| state.with_meta(|around, _| ptr::eq(around, &raw const **meta))))
+}
+
+impl<J: SendJob> Drop for Call<J> {
+    fn drop(&mut self) {
+        if let Stage::InPlace(in_place) = mem::replace(&mut self.stage, Stage::Done) {
+            in_place.abandon(self.settings.leave);
+        }
+    }
+}
+
 impl<J: SendJob> Future for Call<J> {
     type Output = J::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
         let this = self.get_mut();
         if matches!(this.stage, Stage::New(_)) {
-            let Stage::New(job) = std::mem::replace(&mut this.stage, Stage::Done) else { unreachable!("just seen") };
+            let Stage::New(job) = mem::replace(&mut this.stage, Stage::Done) else { unreachable!("just seen") };
             this.stage = this.place(job);
         }
         let outcome = match &mut this.stage {

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use tokio::{
@@ -59,6 +60,19 @@ fn runtime(name: &str) -> Handle {
              run_blocking, which need none"
         )
     })
+}
+
+/// # Panics
+///
+/// If the caller's runtime has no timers.
+pub(crate) fn assert_timers(name: &str) {
+    // tokio says so only by panicking.
+    if catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
+        panic!(
+            "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
+             timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)`"
+        );
+    }
 }
 
 /// Hosts a fiber in the surrounding `LocalSet`.

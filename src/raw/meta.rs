@@ -1,6 +1,8 @@
-//! What a fiber is called and where it is counted.
+//! What a fiber is called, how it takes a cancel, and where it is counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::calls::Calls;
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
@@ -9,12 +11,23 @@ pub(crate) struct Meta {
     pub(crate) name: Option<Box<str>>,
     /// Usable bytes of each stack.
     pub(crate) stack_size: usize,
+    pub(crate) conduct: Conduct,
     pub(crate) counts: Counts,
+    pub(crate) calls: Calls,
+}
+
+/// What a cancel does to these fibers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conduct {
+    /// Infallible waits unwind. Otherwise they go on, and only the fallible ones fail.
+    pub(crate) unwinds: bool,
+    /// A cancel of the fiber around it cancels a fiber too.
+    pub(crate) follows: bool,
 }
 
 impl Meta {
-    pub(crate) fn new(name: Option<&str>, stack_size: usize) -> Self {
-        Self { name: name.map(Into::into), stack_size, counts: Counts::default() }
+    pub(crate) fn new(name: Option<&str>, stack_size: usize, conduct: Conduct) -> Self {
+        Self { name: name.map(Into::into), stack_size, conduct, counts: Counts::default(), calls: Calls::default() }
     }
 
     /// The layer's name, or `label`, the type name of the service or function.

@@ -8,9 +8,12 @@
 //! * The *owner* is the [`Fiber`] value. It can be moved freely, also to other threads: nothing points into it
 //!   between two polls.
 //! * The *coroutine* is corosensei's handle of a stack in use.
-//! * The [`State`] is a local variable of [`entry`](fiber), the first function on the coroutine's stack.
-//! * A [`Frame`] is a local variable of one [`Fiber::poll`], on the poller's stack: the waker of that poll, the
-//!   owner's slot, the owner's [`Meta`]. Each resume passes a pointer to a new one.
+//! * The [`State`] is a local variable of [`entry`], the first function on the coroutine's stack.
+//! * A [`Frame`](frame) is a local variable of one [`Fiber::poll`], on the poller's stack: the waker of that poll, the
+//!   owner's slot, the owner's [`Meta`], its orders, whom the fiber may ask about its caller. Each resume passes a
+//!   pointer to a new one. The fiber answers in it too: how it suspended, whether another fiber waits inside.
+//! * The *roll* of a thread lists its fibers that wait, with their wakers; the *account* of a fiber keeps its layer's
+//!   numbers balanced. Neither holds a pointer to anything on a stack.
 //! * The *slot* is the owner's field through which values pass: the job in, the parked root or the outcome out.
 //!
 //! # States
@@ -19,7 +22,7 @@
 //! |---|---|---|---|
 //! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
 //! | running | `Running` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot through it; the owner is borrowed by its `poll` |
-//! | suspended | `Running` | on its stack | the owner, at home only: resume, set flags in `State` |
+//! | suspended | `Running` | on its stack | the owner, at home only: resume |
 //! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
 //! | finished | `Running` | none | nobody |
 //!
@@ -29,18 +32,18 @@
 //!
 //! Each `SAFETY` comment cites these by number.
 //!
-//! 1. **Home.** Once a fiber has a home, its coroutine is resumed, its `State` read and its parked root touched on
-//!    that thread only. [`Fiber::poll`], the flag setters and `Drop` compare [`Home`]s before anything else.
+//! 1. **Home.** Once a fiber has a home, its coroutine is resumed and its parked root touched on that thread only.
+//!    [`Fiber::poll`] and `Drop` compare [`Home`]s before anything else.
 //! 2. **`'static`.** Job, root and output are `'static`, and so is everything that a fiber's frames own; a fiber that
 //!    is never resumed again is a leak and nothing worse.
 //! 3. **Current.** The thread's current-fiber slot is empty or points to the `State` of the fiber whose stack is
 //!    executing on this thread. The fiber writes it when it begins and after each suspend; the poller's
 //!    [`Restore`](current::Restore) guard puts the former value back when control returns, also by unwinding.
-//! 4. **State.** A `State` lives from the first to the last statement of its `entry`. While the coroutine is not done
-//!    its stack is neither unmapped nor reused, so the pointer that the owner keeps is valid exactly as long as the
-//!    owner's coroutine is not done.
-//! 5. **Frame.** A `Frame` outlives the resume that it is passed to. A `State` always holds the pointer of the latest
-//!    resume, and only running code of the fiber follows it; it lives until control returns to the poller.
+//! 4. **State.** A `State` lives from the first to the last statement of its `entry`, and so does the yielder that
+//!    `entry` was given. While the coroutine is not done its stack is neither unmapped nor reused.
+//! 5. **Frame.** A `Frame`, and all that it points to, outlives the resume that it is passed to. A `State` always holds the
+//!    pointer of the latest resume, and only running code of the fiber follows it; it lives until control returns to
+//!    the poller. A fiber that is polled inside another may take over pointers of that one's frame, which encloses its own.
 //! 6. **Slot type.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>`; the
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
@@ -53,15 +56,23 @@
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
+mod account;
+mod calls;
 mod current;
+mod entry;
 mod fiber;
+mod frame;
 mod home;
 mod meta;
+mod roll;
 mod stack;
 mod state;
 
 pub(crate) use current::with_current;
-pub(crate) use fiber::{Exit, Fiber, Job, Phase};
+pub(crate) use entry::{Exit, Job};
+pub(crate) use fiber::{Fiber, Phase};
+pub(crate) use frame::Caller;
 pub(crate) use home::Home;
-pub(crate) use meta::Meta;
-pub(crate) use state::{Frame, State};
+pub(crate) use meta::{Conduct, Meta};
+pub(crate) use roll::cancel_all;
+pub(crate) use state::State;

@@ -1,7 +1,7 @@
 //! The state of a running fiber: what code on its stack can see and do.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     future::Future,
     pin::Pin,
     ptr::NonNull,
@@ -9,8 +9,12 @@ use std::{
 };
 
 use corosensei::Yielder;
+use tokio::sync::watch;
 
-use super::{Meta, current};
+use super::{
+    Meta, current,
+    frame::{Frame, FramePtr, Orders, Report, Surroundings},
+};
 
 /// Waits in a row that may be ready at once before one of them yields.
 const READY_WAITS: u8 = 128;
@@ -20,53 +24,51 @@ const UNWINDS: u8 = 64;
 
 /// A future is being polled by a wait: a nested wait would suspend in the middle of that poll.
 const POLLING: u8 = 1;
-/// Fallible waits fail.
-const CANCELLED: u8 = 2;
-/// Infallible waits unwind.
-const UNWINDING: u8 = 4;
 /// The fiber has suspended since the present poll of its root began.
-const SUSPENDED: u8 = 8;
+const SUSPENDED: u8 = 2;
 /// The fiber has been unwound too often and will not end.
-const GIVEN_UP: u8 = 16;
-
-/// What one poll passes to the fiber: see the module's chapter.
-pub(crate) struct Frame {
-    pub(super) waker: NonNull<Waker>,
-    /// The owner's `Slot<J>` (invariant 6).
-    pub(super) slot: NonNull<()>,
-    pub(super) meta: NonNull<Meta>,
-    pub(super) label: &'static str,
-    /// Where the fiber tells its owner on the first resume where its state is.
-    pub(super) state: Cell<Option<NonNull<State>>>,
-}
-
-pub(super) type FramePtr = NonNull<Frame>;
+const GIVEN_UP: u8 = 4;
+/// A fiber was polled inside the latest poll of an awaited future, and waits.
+const NESTED: u8 = 8;
+/// That one is in a shield.
+const NESTED_SHIELDED: u8 = 16;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
     frame: Cell<FramePtr>,
     flags: Cell<u8>,
+    /// Those in force.
+    orders: Cell<Orders>,
     ready_waits: Cell<u8>,
     unwinds: Cell<u8>,
+    /// Sections that put a cancel off, one inside the other.
+    shields: Cell<u32>,
+    /// Made when somebody wants to be told that the caller has gone. Closed when the fiber ends.
+    gone: OnceCell<watch::Sender<bool>>,
 }
 
 impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
-        Self {
+        let state = Self {
             yielder: NonNull::from(yielder),
             frame: Cell::new(frame),
             flags: Cell::new(0),
+            orders: Cell::new(Orders::NONE),
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
-        }
+            shields: Cell::new(0),
+            gone: OnceCell::new(),
+        };
+        state.orders.set(state.frame().orders);
+        state
     }
 
     /// The frame of the latest resume. Only for code that runs on the fiber.
     #[inline]
     pub(super) fn frame(&self) -> &Frame {
         // SAFETY: invariant 5: the latest frame lives until control returns to the poller. No caller in this file and
-        // in `fiber` keeps the reference over a suspend.
+        // in `entry` keeps the reference over a suspend.
         unsafe { self.frame.get().as_ref() }
     }
 
@@ -100,31 +102,102 @@ impl State {
         self.flags.set(self.flags.get() & !flags);
     }
 
-    /// Whether a wait needs a closer look before it polls.
+    /// Whether a wait can poll without a closer look.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        !self.has(POLLING | CANCELLED | UNWINDING)
+        !self.is_polling() && !self.is_cancelled()
     }
 
+    #[inline]
     pub(crate) fn is_polling(&self) -> bool {
         self.has(POLLING)
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.has(CANCELLED)
+        self.orders.get().is_cancelled()
     }
 
+    #[inline]
     pub(crate) fn is_unwinding(&self) -> bool {
-        self.has(UNWINDING)
+        self.orders.get().is_unwinding()
     }
 
-    pub(super) fn is_given_up(&self) -> bool {
-        self.has(GIVEN_UP)
+    /// Whether the fiber cannot tell its own panicking from its poller's.
+    pub(crate) fn is_poller_panicking(&self) -> bool {
+        self.frame().panicking
     }
 
-    /// From now on fallible waits fail, and with `unwind` the infallible ones unwind.
-    pub(super) fn cancel(&self, unwind: bool) {
-        self.set(if unwind { CANCELLED | UNWINDING } else { CANCELLED });
+    /// Whether a fiber waits inside the awaited future, and is to hear of a cancel before this one acts on it.
+    pub(crate) fn has_nested(&self) -> bool {
+        self.has(NESTED)
+    }
+
+    /// Whether that fiber has put the cancel off.
+    pub(crate) fn has_nested_shield(&self) -> bool {
+        self.has(NESTED_SHIELDED)
+    }
+
+    pub(super) fn note_nested(&self, report: Report) {
+        self.set(if report == Report::Shielded { NESTED | NESTED_SHIELDED } else { NESTED });
+        self.frame().nested.set(true);
+    }
+
+    pub(super) fn as_surroundings(&self) -> Surroundings {
+        let frame = self.frame();
+        Surroundings { id: frame.id, orders: self.orders.get(), caller: frame.caller }
+    }
+
+    /// Whether nobody awaits this fiber, or one around it, any more.
+    pub(crate) fn is_caller_gone(&self) -> bool {
+        let asks = |caller: NonNull<_>| {
+            // SAFETY: invariant 5: it is borrowed by the poll that made the frame, or by one that is below it.
+            let caller: &dyn super::Caller = unsafe { caller.as_ref() };
+            caller.is_gone()
+        };
+        self.orders.get().is_caller_gone() || self.frame().caller.is_some_and(asks)
+    }
+
+    /// Tells `true` when the caller has gone, and closes when the fiber ends.
+    pub(crate) fn watch_caller(&self) -> watch::Receiver<bool> {
+        self.gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
+    }
+
+    /// Puts orders that can be put off off until the guard is dropped.
+    pub(crate) fn shield(&self) -> impl Drop + '_ {
+        struct Shield<'a>(&'a State);
+
+        impl Drop for Shield<'_> {
+            fn drop(&mut self) {
+                self.0.shields.set(self.0.shields.get() - 1);
+                self.0.take_orders();
+            }
+        }
+
+        self.shields.set(self.shields.get() + 1);
+        Shield(self)
+    }
+
+    /// Puts into force what the owner has said.
+    #[inline]
+    fn take_orders(&self) {
+        let mut orders = self.frame().orders;
+        if self.shields.get() > 0 {
+            orders = orders.shielded();
+        }
+        if orders != self.orders.get() {
+            self.obey(orders);
+        }
+    }
+
+    #[cold]
+    fn obey(&self, orders: Orders) {
+        let mut all = self.orders.get();
+        all |= orders;
+        self.orders.set(all);
+        if let Some(gone) = self.gone.get().filter(|_| all.is_caller_gone()) {
+            gone.send_replace(true);
+        }
     }
 
     /// Counts one unwinding. After too many the fiber suspends for good; its owner leaks it.
@@ -150,7 +223,7 @@ impl State {
             }
         }
 
-        self.set(POLLING);
+        self.flags.set(self.flags.get() & !(NESTED | NESTED_SHIELDED) | POLLING);
         let _polling = Polling(self);
         future.poll(&mut Context::from_waker(self.waker()))
     }
@@ -176,11 +249,16 @@ impl State {
         assert!(!self.has(POLLING), "a fiber suspended inside a poll");
         self.ready_waits.set(0);
         self.set(SUSPENDED);
+        if self.shields.get() > 0 || self.has(GIVEN_UP | NESTED_SHIELDED) {
+            let given_up = self.has(GIVEN_UP);
+            self.frame().report.set(if given_up { Report::GivenUp } else { Report::Shielded });
+        }
         // SAFETY: invariant 4: the yielder belongs to the same `entry` as this state and lives as long.
         let yielder = unsafe { self.yielder.as_ref() };
         let frame = yielder.suspend(());
         self.frame.set(frame);
         current::enter(self);
+        self.take_orders();
     }
 
     /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one

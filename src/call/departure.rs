@@ -1,0 +1,94 @@
+//! What a fiber is told when its caller has gone: at once, when the grace is over, when its runtime ends.
+
+use std::{
+    future::{Future as _, pending},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
+
+use crate::{
+    raw::{Fiber, Job},
+    settings::{Leave, OnDrop},
+};
+
+/// How far the departure of a caller has gone.
+pub(super) enum Departure {
+    /// The caller is there, or has just gone.
+    NotSeen,
+    /// The fiber knows. It is cancelled when the scout comes back.
+    Awaited(Scout),
+    /// The fiber is to be cancelled now.
+    Due,
+    /// The fiber has been told everything.
+    Told,
+}
+
+impl Departure {
+    /// Once the caller has gone. Whether the fiber has been told something.
+    pub(super) fn poll<J: Job>(
+        &mut self,
+        fiber: &mut Fiber<J>,
+        leave: Leave,
+        runtime: Option<&Handle>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let is_first = matches!(self, Self::NotSeen);
+        if is_first {
+            fiber.tell_caller_gone();
+            *self = Self::begin(leave, runtime);
+        }
+        let is_due = match self {
+            Self::Awaited(scout) => scout.poll(cx).is_ready(),
+            Self::Due => true,
+            Self::NotSeen | Self::Told => false,
+        };
+        if is_due {
+            fiber.cancel();
+            *self = Self::Told;
+        }
+        is_first || is_due
+    }
+
+    fn begin(leave: Leave, runtime: Option<&Handle>) -> Self {
+        let grace = match leave.on_drop {
+            // A task of the runtime ends with it; a pool's has to look whether the caller's runtime is still there.
+            OnDrop::Finish if runtime.is_none() => return Self::Told,
+            OnDrop::Finish => None,
+            OnDrop::Cancel | OnDrop::Unwind if leave.grace.is_zero() => return Self::Due,
+            OnDrop::Cancel | OnDrop::Unwind => Some(leave.grace),
+        };
+        Self::Awaited(match runtime {
+            Some(runtime) => Scout::send(runtime, grace),
+            None => Scout::send(&Handle::current(), grace),
+        })
+    }
+}
+
+/// A task on the caller's runtime: it ends when the grace is over, or when the runtime does. On a runtime that has
+/// ended it ends at once.
+pub(super) struct Scout(JoinHandle<()>);
+
+impl Scout {
+    fn send(runtime: &Handle, grace: Option<Duration>) -> Self {
+        Self(runtime.spawn(async move {
+            match grace {
+                Some(grace) => sleep(grace).await,
+                None => pending().await,
+            }
+        }))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Finished and cancelled come to the same.
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

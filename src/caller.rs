@@ -1,0 +1,96 @@
+//! Whether anybody still waits for this call.
+
+use std::{
+    fmt,
+    future::{Future, pending},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::raw::with_current;
+
+/// Whether the caller of this fiber has gone: its response future was dropped (the client went away, a time-out elapsed).
+///
+/// For long loops that need not be finished for nobody. It is also `true` if the caller of a fiber around this one on the same
+/// thread has gone. Outside fibers it is `false`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, caller_gone};
+///
+/// fn export(rows: std::ops::Range<u32>) -> u32 {
+///     rows.take_while(|_| !caller_gone()).inspect(|_| async { /* writes the row */ }.wait()).count() as u32
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// assert_eq!(tower_fiber::run_in_fiber(|| export(0..7)).await, 7);
+/// # }
+/// ```
+#[must_use]
+pub fn caller_gone() -> bool {
+    with_current(|state| state.is_some_and(|state| state.is_caller_gone()))
+}
+
+/// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
+///
+/// It belongs to the fiber in which it was made, may be awaited anywhere, and is also ready when that fiber has ended. Made
+/// outside fibers it is never ready.
+///
+/// # Cancel safety
+///
+/// It can be dropped and made again at any time.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, until_caller_gone};
+///
+/// /// The next order, or `None` if nobody waits for it any more.
+/// fn next_order(orders: &mut tokio::sync::mpsc::Receiver<u32>) -> Option<u32> {
+///     let next = async {
+///         tokio::select! {
+///             order = orders.recv() => order,
+///             () = until_caller_gone() => None,
+///         }
+///     };
+///     next.wait()
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let (send, mut receive) = tokio::sync::mpsc::channel(1);
+/// send.send(7).await.unwrap();
+/// assert_eq!(tower_fiber::run_in_fiber(move || next_order(&mut receive)).await, Some(7));
+/// # }
+/// ```
+pub fn until_caller_gone() -> UntilCallerGone {
+    let watched = with_current(|state| state.map(|state| state.watch_caller()));
+    let gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = match watched {
+        // An error says that the fiber has ended.
+        Some(mut watched) => Box::pin(async move { _ = watched.wait_for(|gone| *gone).await }),
+        None => Box::pin(pending()),
+    };
+    UntilCallerGone { gone }
+}
+
+/// The future of [`until_caller_gone`].
+#[must_use = "futures do nothing unless polled"]
+pub struct UntilCallerGone {
+    gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Future for UntilCallerGone {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.gone.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for UntilCallerGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCallerGone").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! What runs on a fiber's stack: the first function there, and the job that it runs.
+
+use std::{
+    marker::PhantomData,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+use corosensei::Yielder;
+
+use crate::discard::discard;
+
+use super::{State, current, frame::FramePtr};
+
+/// What a fiber runs.
+pub(crate) trait Job: Sized + 'static {
+    /// What is kept between two polls when no synchronous frame waits: a pinned future.
+    type Root: 'static;
+    type Output: 'static;
+
+    /// Runs on a fiber, first.
+    fn start(self, exit: Exit<'_, Self>);
+
+    /// Runs on a fiber, whenever a parked root is polled again.
+    fn resume(root: Self::Root, exit: Exit<'_, Self>);
+}
+
+/// How a job leaves its stack: by one of the two calls, as the last thing that it does.
+///
+/// A call and not a return value, so that an output of any size is moved as seldom as possible on the fiber's stack.
+pub(crate) struct Exit<'a, J: Job> {
+    pub(crate) state: &'a State,
+    job: PhantomData<J>,
+}
+
+impl<J: Job> Exit<'_, J> {
+    pub(crate) fn done(self, output: J::Output) {
+        *slot::<J>(self.state) = Slot::Done(Ok(output));
+    }
+
+    pub(crate) fn park(self, root: J::Root) {
+        *slot::<J>(self.state) = Slot::Parked(root);
+    }
+}
+
+/// The owner's field through which values pass.
+pub(super) enum Slot<J: Job> {
+    Start(J),
+    Running,
+    Parked(J::Root),
+    Done(thread::Result<J::Output>),
+}
+
+/// The first function on a fiber's stack.
+pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
+    let state = State::new(yielder, frame);
+    current::enter(&state);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let exit = Exit { state: &state, job: PhantomData };
+        match mem::replace(slot::<J>(&state), Slot::Running) {
+            Slot::Start(job) => job.start(exit),
+            Slot::Parked(root) => J::resume(root, exit),
+            Slot::Running | Slot::Done(_) => unreachable!("only a fresh or parked fiber begins"),
+        }
+    }));
+    if let Err(payload) = outcome {
+        // In two steps: dropping what was there may run code of the job, which must not find the slot borrowed, nor
+        // unwind from here (invariant 9).
+        let former = mem::replace(slot::<J>(&state), Slot::Done(Err(payload)));
+        discard(former);
+    }
+}
+
+/// The owner's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
+#[expect(clippy::mut_from_ref, reason = "the slot is the owner's, not the state's; see the safety comment")]
+fn slot<J: Job>(state: &State) -> &mut Slot<J> {
+    let mut slot = state.frame().slot.cast::<Slot<J>>();
+    // SAFETY: invariant 6 gives the type; invariant 5: the owner is borrowed by the poll that made the frame, and does
+    // not touch its slot before control returns; each caller uses the reference at once, for an exchange or for replacing
+    // `Slot::Running`, which run no other code, so it is unique.
+    unsafe { slot.as_mut() }
+}
