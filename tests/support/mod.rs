@@ -51,3 +51,12 @@ impl Drop for Held {
         self.0.0.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// Polls a future once, with the waker of this task.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *future).poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
