@@ -1,0 +1,223 @@
+//! Cancelled fibers: grace, what they hold, what they make of it.
+
+mod support;
+
+use std::{
+    future::pending,
+    panic::catch_unwind,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::{Semaphore, mpsc, oneshot},
+    time::Instant,
+};
+use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
+
+use support::{Drops, Held, poll_once, text_of_panic, until};
+
+const CANCELLING: [OnDrop; 2] = [OnDrop::Cancel, OnDrop::Unwind];
+
+fn layers(policy: OnDrop, grace: Duration) -> [FiberLayer; 2] {
+    let builder = FiberLayer::builder().on_drop(policy).grace(grace);
+    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+}
+
+/// Polls the call until its code says that it has begun.
+async fn begun<R: Send>(layer: &FiberLayer, code: impl FnOnce() -> R + Send + 'static) -> impl Future<Output = ()>
+where
+    R: 'static,
+{
+    let (begun, begins) = oneshot::channel();
+    let mut call = Box::pin(layer.run(move || {
+        begun.send(()).unwrap();
+        drop(code());
+    }));
+    assert!(poll_once(&mut call).await.is_none());
+    begins.await.unwrap();
+    call
+}
+
+#[tokio::test]
+async fn within_the_grace_it_finishes() {
+    for policy in CANCELLING {
+        for layer in layers(policy, Duration::from_secs(3600)) {
+            let (effect, effects) = oneshot::channel();
+            let (open, gate) = oneshot::channel();
+            let call = begun(&layer, move || {
+                async { until_caller_gone().await }.wait();
+                effect.send((try_await_in_fiber(gate).unwrap(), caller_gone())).unwrap();
+            });
+            drop(call.await);
+            tokio::task::yield_now().await;
+            open.send("finished").unwrap();
+            assert_eq!(effects.await, Ok((Ok("finished"), true)));
+            layer.handle().drained().await;
+            assert_eq!(layer.handle().counters().cancelled, 0);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_grace_it_is_cancelled() {
+    for policy in CANCELLING {
+        for layer in layers(policy, Duration::from_secs(10)) {
+            let drops = Drops::default();
+            let (effect, effects) = oneshot::channel();
+            let held = drops.held();
+            let call = begun(&layer, move || {
+                let _held = held;
+                effect.send(try_await_in_fiber(pending::<()>()).is_err()).unwrap();
+                async { tokio::task::yield_now().await }.wait();
+            });
+            let call = call.await;
+            let dropped = Instant::now();
+            drop(call);
+            assert_eq!(effects.await, Ok(true));
+            let waited = dropped.elapsed();
+            assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(11), "{waited:?}");
+            layer.handle().drained().await;
+            assert_eq!(drops.count(), 1);
+            assert_eq!(layer.handle().counters().cancelled, 1);
+            assert_eq!(layer.handle().counters().leaked, 0);
+        }
+    }
+}
+
+#[test]
+fn a_grace_without_timers_says_what_to_do() {
+    for layer in layers(OnDrop::Cancel, Duration::from_secs(1)) {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let text = text_of_panic(|| runtime.block_on(layer.run(|| ())));
+        assert!(text.contains("enable_time") && text.contains("grace"), "{text}");
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
+}
+
+#[tokio::test]
+async fn without_grace_a_call_that_waits_in_the_pools_queue_is_dropped_unrun() {
+    for policy in CANCELLING {
+        let pool = tower_fiber::FiberPool::builder().threads(1).build().unwrap();
+        let layer = FiberLayer::builder().on_drop(policy).on_pool(pool).build().unwrap();
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let blocker = tokio::spawn(layer.run(move || busy.recv().unwrap()));
+        until(|| layer.handle().live() == 1).await;
+        let drops = Drops::default();
+        let held = drops.held();
+        let mut call = Box::pin(layer.run(move || {
+            drop(held);
+            unreachable!("nobody waits for it any more")
+        }));
+        assert!(poll_once(&mut call).await.is_none());
+        drop(call);
+        free.send(()).unwrap();
+        blocker.await.unwrap();
+        layer.handle().drained().await;
+        assert_eq!(drops.count(), 1);
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
+}
+
+#[tokio::test]
+async fn the_handler_catches_the_unwind_and_returns_ok() {
+    for layer in layers(OnDrop::Unwind, Duration::ZERO) {
+        let drops = Drops::default();
+        let value = drops.held();
+        let call = begun(&layer, move || {
+            let caught = catch_unwind(|| pending::<()>().wait()).unwrap_err();
+            assert!(caught.is::<Cancelled>());
+            Ok::<Held, ()>(value)
+        });
+        drop(call.await);
+        layer.handle().drained().await;
+        assert_eq!(drops.count(), 1, "the value is discarded");
+        assert_eq!(layer.handle().counters().cancelled, 1);
+    }
+}
+
+#[tokio::test]
+async fn the_handler_catches_the_unwind_and_panics() {
+    struct Payload(#[expect(dead_code, reason = "its drop is what counts")] Held);
+
+    for layer in layers(OnDrop::Unwind, Duration::ZERO) {
+        let drops = Drops::default();
+        let payload = Payload(drops.held());
+        let call = begun(&layer, move || {
+            assert!(catch_unwind(|| pending::<()>().wait()).is_err());
+            std::panic::resume_unwind(Box::new(payload))
+        });
+        drop(call.await);
+        layer.handle().drained().await;
+        assert_eq!(drops.count(), 1);
+        assert_eq!(layer.handle().counters().cancelled, 1);
+        assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_it_holds_is_released_once() {
+    for policy in CANCELLING {
+        for layer in layers(policy, Duration::ZERO) {
+            let permits = Arc::new(Semaphore::new(1));
+            let lock = Arc::new(Mutex::new(0));
+            let (send, mut receive) = mpsc::channel::<()>(1);
+            let (inside, counted) = (Arc::clone(&permits), Arc::clone(&lock));
+            let call = begun(&layer, move || {
+                let _permit = inside.acquire_owned().wait().unwrap();
+                let _sender = send;
+                if let Err(error) = try_await_in_fiber(pending::<()>()) {
+                    *counted.lock().unwrap() += 1;
+                    return Err(error.to_string());
+                }
+                Ok(())
+            });
+            drop(call.await);
+            let _permit = permits.acquire().await.unwrap();
+            assert_eq!(permits.available_permits(), 0, "released once");
+            assert_eq!(receive.recv().await, None, "the sender is gone");
+            layer.handle().drained().await;
+            assert_eq!(*lock.lock().unwrap(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unwound_lock_is_poisoned_and_a_cancelled_one_is_not() {
+    for policy in CANCELLING {
+        for layer in layers(policy, Duration::ZERO) {
+            let lock = Arc::new(Mutex::new(0));
+            let inside = Arc::clone(&lock);
+            let call = begun(&layer, move || {
+                let _guard = inside.lock().unwrap();
+                _ = try_await_in_fiber(pending::<()>());
+                async { tokio::task::yield_now().await }.wait();
+            });
+            drop(call.await);
+            layer.handle().drained().await;
+            assert_eq!(lock.is_poisoned(), policy == OnDrop::Unwind);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_ends_with_the_callers_runtime() {
+    let layer =
+        FiberLayer::builder().on_drop(OnDrop::Unwind).grace(Duration::from_secs(3600)).pooled().build().unwrap();
+    let drops = Drops::default();
+    let (held, inside) = (drops.held(), layer.clone());
+    let callers = std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let call = begun(&inside, move || {
+                let _held = held;
+                pending::<()>().wait();
+            });
+            drop(call.await);
+        });
+    });
+    callers.join().unwrap();
+    layer.handle().drained().await;
+    assert_eq!(drops.count(), 1);
+}
