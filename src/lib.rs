@@ -44,7 +44,9 @@
 //! | call an async function as a plain one | [`synchronize`] |
 //! | burn CPU or really block | [`offload`] |
 //! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
-//! | ask where the code runs | [`in_fiber`], [`wait_mode`] |
+//! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
+//! | keep a section from being cancelled | [`shield`] |
+//! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //!
 //! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that.
 //! New code is better written async.
@@ -79,16 +81,12 @@
 //! | [`Cancel`](OnDrop::Cancel) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | go on | the code's own error paths |
 //! | [`Unwind`](OnDrop::Unwind) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | unwind with the payload [`Cancelled`] | half-done updates, poisoned locks, C frames abort |
 //!
-//! In place, the rest of the fiber runs as a task of the runtime on which it was polled; on the pool it stays on its
-//! worker. If that runtime is shutting down, or is then driven by another thread, the fiber is leaked and counted
-//! ([`Counters::leaked`]): running its destructors elsewhere, or after the thread-locals that they borrow have gone, would be
-//! unsound. A retry in front of a finishing layer can run an operation twice. A leaked fiber keeps its locks and permits.
-//! A service that is pending with no synchronous code below it is dropped with its response, as without the layer. A
-//! [`LocalFiber`] has no runtime to go on in: dropping it unwinds it.
+//! [`grace`](FiberLayerBuilder::grace) lets a fiber finish for a while first, [`shield`] keeps a section whole, [`caller_gone`]
+//! and [`until_caller_gone`] tell the code that nobody waits any more.
 //!
-//! A panic goes to the caller with its payload, as if the service had been called directly. While a thread is panicking no
-//! fiber suspends on it: a fallible wait in a destructor then fails with
-//! [`Unwinding`](error::TryAwaitError::Unwinding), and an infallible one that is not ready at once ends the process with a text.
+//! In place, the rest of the fiber runs as a task of the runtime on which it was polled; on the pool it stays on its
+//! worker. A panic goes to the caller with its payload, as if the service had been called directly. The
+//! [lifecycle chapter](lifecycle) has every event: drops, cancels, panics, threads and runtimes that end, shutting down.
 //!
 //! # Soundness
 //!

@@ -13,6 +13,8 @@ use crate::{
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
 /// time-out has elapsed, a `select!` was won by another branch.
 ///
+/// See the [lifecycle chapter](crate::lifecycle) for every case.
+///
 /// An async service behind the layer that is pending with no synchronous frame below it is simply dropped under every policy, as
 /// without the layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -164,16 +164,20 @@ async fn what_it_holds_is_released_once() {
             let lock = Arc::new(Mutex::new(0));
             let (send, mut receive) = mpsc::channel::<()>(1);
             let (inside, counted) = (Arc::clone(&permits), Arc::clone(&lock));
+            let (holds, held) = oneshot::channel();
             let call = begun(&layer, move || {
                 let _permit = inside.acquire_owned().wait().unwrap();
                 let _sender = send;
+                holds.send(()).unwrap();
                 if let Err(error) = try_await_in_fiber(pending::<()>()) {
                     *counted.lock().unwrap() += 1;
                     return Err(error.to_string());
                 }
                 Ok(())
             });
-            drop(call.await);
+            let call = call.await;
+            held.await.unwrap();
+            drop(call);
             let _permit = permits.acquire().await.unwrap();
             assert_eq!(permits.available_permits(), 0, "released once");
             assert_eq!(receive.recv().await, None, "the sender is gone");
@@ -189,12 +193,16 @@ async fn an_unwound_lock_is_poisoned_and_a_cancelled_one_is_not() {
         for layer in layers(policy, Duration::ZERO) {
             let lock = Arc::new(Mutex::new(0));
             let inside = Arc::clone(&lock);
+            let (holds, held) = oneshot::channel();
             let call = begun(&layer, move || {
                 let _guard = inside.lock().unwrap();
+                holds.send(()).unwrap();
                 _ = try_await_in_fiber(pending::<()>());
                 async { tokio::task::yield_now().await }.wait();
             });
-            drop(call.await);
+            let call = call.await;
+            held.await.unwrap();
+            drop(call);
             layer.handle().drained().await;
             assert_eq!(lock.is_poisoned(), policy == OnDrop::Unwind);
         }
