@@ -199,6 +199,32 @@ async fn a_parked_service_inside_a_leaked_fiber_is_counted_as_leaked() {
     }
 }
 
+#[test]
+fn a_fiber_inside_a_leaked_parked_service_is_counted_as_leaked() {
+    use tower::{Layer as _, ServiceExt as _};
+
+    let (outer, inner) = (layer(OnDrop::Finish, false), layer(OnDrop::Finish, false));
+    let waits = tower_fiber::sync_fn(|()| Ok::<(), std::convert::Infallible>(pending::<()>().wait()));
+    // The outer service is async: while the inner fiber waits it has no synchronous code of its own.
+    let service = outer.layer(inner.layer(waits));
+    let handle = inner.handle();
+    let runtime = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.spawn(service.oneshot(()));
+        runtime.block_on(async { until(|| handle.live() == 1).await });
+        runtime
+    })
+    .join()
+    .unwrap();
+    assert_eq!((outer.handle().live(), inner.handle().live()), (0, 1));
+    drop(runtime);
+    for layer in [&outer, &inner] {
+        assert_eq!(layer.handle().counters().leaked, 1);
+        layer.handle().drained().now_or_never().expect("nothing is in flight");
+    }
+    assert_eq!(inner.handle().live(), 0);
+}
+
 #[tokio::test]
 async fn a_fiber_that_left_a_fiber_is_not_counted_with_it() {
     // Begun inside a fiber that is leaked later, but taken out of it and awaited elsewhere.
