@@ -147,11 +147,13 @@ async fn cancel_all_reaches_a_fiber_that_runs_at_that_moment() {
     let pool = tower_fiber::FiberPool::builder().threads(1).build().unwrap();
     let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
     let (free, busy) = std::sync::mpsc::channel::<()>();
+    let (runs, running) = oneshot::channel();
     let call = tokio::spawn(layer.run(move || {
+        runs.send(()).unwrap();
         busy.recv().unwrap();
         try_await_in_fiber(pending::<()>()).is_err()
     }));
-    until(|| layer.handle().live() == 1).await;
+    running.await.unwrap();
     layer.handle().cancel_all();
     free.send(()).unwrap();
     assert!(call.await.unwrap());

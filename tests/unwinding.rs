@@ -1,44 +1,23 @@
 //! Waits while the thread is panicking: never suspended there. Each case is a process of its own.
 
+#[path = "support/child.rs"]
+mod child;
+mod support;
+
 use std::{
-    env,
-    future::ready,
-    panic::{AssertUnwindSafe, catch_unwind},
-    process::{Command, Output, Stdio},
-    sync::{Once, mpsc},
+    future::{pending, ready},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Once, atomic::AtomicU32, atomic::Ordering},
     thread,
-    time::Duration,
 };
 
-use tower_fiber::{FiberLayer, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber};
+use tokio_test::{assert_pending, task};
+use tower_fiber::{
+    Cancelled, FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
+    until_caller_gone,
+};
 
-const CASE: &str = "TOWER_FIBER_CASE";
-
-/// Runs one test of this binary as a child that takes its branch of `case`, for a minute at most.
-fn child(test: &str) -> Output {
-    // Without core dumps, which some of the children would leave.
-    let child = Command::new("sh")
-        .args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""])
-        .arg(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CASE, test)
-        .env("RUST_BACKTRACE", "0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let id = child.id().to_string();
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(child.wait_with_output().unwrap()));
-    receive.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
-        _ = Command::new("kill").args(["-9", &id]).status();
-        panic!("`{test}` hangs");
-    })
-}
-
-fn is_child(test: &str) -> bool {
-    env::var(CASE).is_ok_and(|case| case == test)
-}
+use support::{Drops, poll_once, until};
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -57,65 +36,186 @@ impl<F: FnMut()> Drop for Flush<F> {
     }
 }
 
-#[test]
-fn a_destructor_waits_by_try_while_its_handler_panics() {
-    const TEST: &str = "a_destructor_waits_by_try_while_its_handler_panics";
-    if !is_child(TEST) {
-        let output = child(TEST);
-        assert!(output.status.success(), "{output:?}");
-        return;
+/// Drops a call of each placement while it waits, under `policy`.
+async fn dropped(policy: OnDrop, code: fn()) {
+    for pooled in [false, true] {
+        let builder = FiberLayer::builder().name("orders").on_drop(policy);
+        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let mut call = Box::pin(layer.run(code));
+        assert!(poll_once(&mut call).await.is_none());
+        until(|| layer.handle().live() == 1).await;
+        drop(call);
+        layer.handle().drained().await;
+        assert_eq!(layer.handle().counters().leaked, 0);
+        assert_eq!(layer.run(|| pending_once().wait()).await, (), "the thread still serves");
     }
-    block_on(async {
-        let caught = tokio::spawn(run_in_fiber(|| {
-            let _flush = Flush(|| {
-                assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding)));
-                assert_eq!(try_await_in_fiber(ready(1)).unwrap(), 1, "what is ready at once has its value");
-            });
-            panic!("expected");
-        }));
-        assert!(caught.await.unwrap_err().is_panic());
-        assert!(!thread::panicking());
-        assert_eq!(run_in_fiber(|| ready(1).wait()).await, 1);
+}
+
+#[test]
+fn a_destructor_waits_while_its_handler_panics() {
+    child::passes("a_destructor_waits_while_its_handler_panics", || {
+        block_on(async {
+            let caught = tokio::spawn(run_in_fiber(|| {
+                let _flush = Flush(|| {
+                    assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding)));
+                    assert_eq!(try_await_in_fiber(ready(1)).unwrap(), 1, "what is ready at once has its value");
+                    assert_eq!(ready(2).wait(), 2);
+                });
+                panic!("expected");
+            }));
+            assert!(caught.await.unwrap_err().is_panic());
+            assert!(!thread::panicking());
+            assert_eq!(run_in_fiber(|| ready(1).wait()).await, 1);
+        });
     });
 }
 
 #[test]
 fn a_destructor_waits_infallibly_while_its_handler_panics() {
-    const TEST: &str = "a_destructor_waits_infallibly_while_its_handler_panics";
-    if !is_child(TEST) {
-        let output = child(TEST);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success());
-        for part in ["`orders`", "tests/unwinding.rs", "try_await_in_fiber"] {
-            assert!(stderr.contains(part), "{part} is missing: {stderr}");
-        }
-        return;
-    }
-    let layer = FiberLayer::builder().name("orders").build().unwrap();
-    block_on(layer.run(|| {
-        let _flush = Flush(|| pending_once().wait());
-        panic!("expected");
-    }));
+    let texts = ["`orders`", "tests/unwinding.rs", "try_await_in_fiber", "FiberIo"];
+    child::aborts("a_destructor_waits_infallibly_while_its_handler_panics", &texts, || {
+        let layer = FiberLayer::builder().name("orders").build().unwrap();
+        block_on(layer.run(|| {
+            let _flush = Flush(|| pending_once().wait());
+            panic!("expected");
+        }));
+    });
+}
+
+#[test]
+fn unwind_a_locals_drop_waits_by_try() {
+    child::passes("unwind_a_locals_drop_waits_by_try", || {
+        static REFUSED: AtomicU32 = AtomicU32::new(0);
+        block_on(async {
+            for policy in [OnDrop::Cancel, OnDrop::Unwind] {
+                dropped(policy, || {
+                    let _flush = Flush(|| {
+                        assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Cancelled(Some(_)))));
+                        REFUSED.fetch_add(1, Ordering::Relaxed);
+                    });
+                    _ = try_await_in_fiber(pending::<()>());
+                    pending_once().wait();
+                })
+                .await;
+            }
+        });
+        assert_eq!(REFUSED.load(Ordering::Relaxed), 4);
+    });
+}
+
+#[test]
+fn unwind_infallible_wait_in_a_drop() {
+    let texts = ["`orders`", "tests/unwinding.rs", "try_await_in_fiber", "FiberIo"];
+    child::aborts("unwind_infallible_wait_in_a_drop", &texts, || {
+        block_on(dropped(OnDrop::Unwind, || {
+            let _flush = Flush(|| pending_once().wait());
+            pending::<()>().wait();
+        }));
+    });
+}
+
+/// A frame that cannot be unwound, like that of a C function that calls back.
+extern "C" fn callback() {
+    _ = try_await_in_fiber(until_caller_gone());
+    pending_twice().wait();
+}
+
+async fn pending_twice() {
+    pending_once().await;
+    pending_once().await;
+}
+
+#[test]
+fn unwind_a_c_frame_on_the_stack() {
+    child::aborts("unwind_a_c_frame_on_the_stack", &["cannot unwind"], || {
+        block_on(dropped(OnDrop::Unwind, || callback()));
+    });
+}
+
+#[test]
+fn finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop() {
+    child::passes("finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop", || {
+        block_on(async {
+            for policy in [OnDrop::Finish, OnDrop::Cancel] {
+                dropped(policy, || {
+                    let _flush = Flush(|| pending_once().wait());
+                    callback();
+                })
+                .await;
+            }
+        });
+    });
 }
 
 #[test]
 fn a_panic_hook_waits() {
-    const TEST: &str = "a_panic_hook_waits";
-    if !is_child(TEST) {
-        let output = child(TEST);
-        assert!(output.status.success(), "{output:?}");
-        return;
-    }
-    static HOOK: Once = Once::new();
-    std::panic::set_hook(Box::new(|_| {
-        HOOK.call_once(|| assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding))));
-    }));
-    block_on(async {
-        for _ in 0..2 {
-            let caught = tokio::spawn(run_in_fiber(|| panic!("expected"))).await;
-            assert!(caught.unwrap_err().is_panic());
-        }
+    child::passes("a_panic_hook_waits", || {
+        static HOOK: Once = Once::new();
+        std::panic::set_hook(Box::new(|_| {
+            HOOK.call_once(|| assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding))));
+        }));
+        block_on(async {
+            for _ in 0..2 {
+                let caught = tokio::spawn(run_in_fiber(|| panic!("expected"))).await;
+                assert!(caught.unwrap_err().is_panic());
+            }
+        });
+        assert!(HOOK.is_completed());
+        assert!(catch_unwind(AssertUnwindSafe(|| panic!("unrelated"))).is_err());
     });
-    assert!(HOOK.is_completed());
-    assert!(catch_unwind(AssertUnwindSafe(|| panic!("unrelated"))).is_err());
+}
+
+#[test]
+fn a_future_is_dropped_while_the_thread_unwinds() {
+    child::passes("a_future_is_dropped_while_the_thread_unwinds", || {
+        block_on(async {
+            for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
+                for pooled in [false, true] {
+                    let builder = FiberLayer::builder().on_drop(policy);
+                    let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+                    let drops = Drops::default();
+                    let held = drops.held();
+                    let mut call = Box::pin(layer.run(move || {
+                        let _held = held;
+                        _ = try_await_in_fiber(until_caller_gone());
+                        pending_twice().wait();
+                    }));
+                    assert!(poll_once(&mut call).await.is_none());
+                    let caught = catch_unwind(AssertUnwindSafe(|| {
+                        let _call = call;
+                        resume_unwind(Box::new("expected"));
+                    }));
+                    assert!(caught.is_err());
+                    layer.handle().drained().await;
+                    assert_eq!((drops.count(), layer.handle().counters().leaked), (1, 0));
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn a_local_fiber_is_dropped_while_the_thread_unwinds() {
+    child::passes("a_local_fiber_is_dropped_while_the_thread_unwinds", || {
+        let (drops, caught) = (Drops::default(), Arc::new(AtomicU32::new(0)));
+        let (held, inside) = (drops.held(), Arc::clone(&caught));
+        let mut call = task::spawn(run_local(move || {
+            let _held = held;
+            let _flush = Flush(|| assert!(try_await_in_fiber(pending_once()).is_err()));
+            for _ in 0..3 {
+                // Catching the unwinding and waiting again is bad, but no reason to end the process.
+                assert!(catch_unwind(|| pending::<()>().wait()).unwrap_err().is::<Cancelled>());
+                inside.fetch_add(1, Ordering::Relaxed);
+            }
+            pending::<()>().wait();
+        }));
+        assert_pending!(call.poll());
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _call = call;
+            resume_unwind(Box::new("expected"));
+        }));
+        assert!(unwound.unwrap_err().is::<&str>());
+        assert_eq!((drops.count(), caught.load(Ordering::Relaxed)), (1, 3));
+        assert!(!thread::panicking());
+    });
 }

@@ -1,0 +1,68 @@
+//! Cases that may end their process: each runs as a child of its test, with a time limit.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    env,
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+const CASE: &str = "TOWER_FIBER_CASE";
+
+/// Runs `case` in a child process, for a minute at most. `None` inside that child, which has run it.
+///
+/// `test` is the name of the test that calls this.
+#[must_use = "the parent looks at it"]
+pub(crate) fn run(test: &str, case: impl FnOnce()) -> Option<Ended> {
+    if env::var(CASE).is_ok_and(|running| running == test) {
+        case();
+        return None;
+    }
+    // Without core dumps, which some of the children would leave.
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CASE, test)
+        .env("RUST_BACKTRACE", "0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = child.id().to_string();
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || send.send(child.wait_with_output().unwrap()));
+    let output = receive.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
+        _ = Command::new("kill").args(["-9", &id]).status();
+        panic!("`{test}` hangs");
+    });
+    Some(Ended(output))
+}
+
+/// Runs `case` in a child process, which must end as a test that passes.
+pub(crate) fn passes(test: &str, case: impl FnOnce()) {
+    if let Some(ended) = run(test, case) {
+        assert!(ended.0.status.success(), "{ended:?}");
+    }
+}
+
+/// Runs `case` in a child process, which must be ended by an abort with these texts on its standard error.
+pub(crate) fn aborts(test: &str, texts: &[&str], case: impl FnOnce()) {
+    let Some(ended) = run(test, case) else { panic!("it should have ended the process") };
+    let stderr = String::from_utf8_lossy(&ended.0.stderr).into_owned();
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(ended.0.status.signal(), Some(6), "{ended:?}");
+    }
+    for text in texts {
+        assert!(stderr.contains(text), "`{text}` is missing: {stderr}");
+    }
+}
+
+/// How a child has ended.
+#[derive(Debug)]
+pub(crate) struct Ended(pub(crate) Output);
