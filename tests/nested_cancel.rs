@@ -94,7 +94,7 @@ async fn a_nested_fiber_of_a_finishing_layer_finishes() {
     let mut call = Box::pin(unwinding.run(move || {
         let _local = named;
         let waits = inner.run(move || {
-            gate.wait().unwrap();
+            try_await_in_fiber(gate).expect("not cancelled with the fiber around it").unwrap();
             effect.send("effect").unwrap();
         });
         waits.wait();
