@@ -1,5 +1,7 @@
 //! Panics: before, between and after waits, from the awaited future, and what they leave behind.
 
+#[path = "support/child.rs"]
+mod child;
 mod support;
 
 use std::{
@@ -14,7 +16,7 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{FiberLayer, WaitExt as _, in_fiber, run_local, sync_fn};
 
-use support::Drops;
+use support::{Drops, poll_once, text_of_panic};
 
 #[derive(Debug, PartialEq)]
 struct Payload(&'static str);
@@ -124,4 +126,117 @@ async fn the_next_call_of_a_service_that_panicked_is_fine() {
         assert_eq!(AssertUnwindSafe(call).catch_unwind().await.is_err(), n % 2 == 0);
     }
     assert_eq!(calls.get(), 1000);
+}
+
+#[tokio::test]
+async fn polled_after_completion_or_after_a_panic() {
+    for pooled in [false, true] {
+        let builder = FiberLayer::builder().name("orders");
+        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let mut ended = Box::pin(layer.run(|| 1));
+        assert_eq!((&mut ended).await, 1);
+        let mut panicked = Box::pin(layer.run(|| std::panic::resume_unwind(Box::new("expected"))));
+        assert!(AssertUnwindSafe(&mut panicked).catch_unwind().await.is_err());
+        let texts = [
+            text_of_panic(|| poll_once(&mut ended).now_or_never()),
+            text_of_panic(|| poll_once(&mut panicked).now_or_never()),
+        ];
+        for text in texts {
+            assert!(text.contains("`orders`") && text.contains("polled after it had ended"), "{text}");
+        }
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
+}
+
+/// Panics when it is dropped.
+#[derive(Clone)]
+struct Angry;
+
+impl Drop for Angry {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("angry"));
+    }
+}
+
+#[test]
+fn a_payload_whose_drop_panics() {
+    child::passes("a_payload_whose_drop_panics", || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for pooled in [false, true] {
+            let builder = FiberLayer::builder();
+            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            runtime.block_on(async {
+                let call = layer.run(|| std::panic::panic_any(Angry));
+                let payload = AssertUnwindSafe(call).catch_unwind().await.unwrap_err();
+                assert!(payload.is::<Angry>(), "the caller gets it, and has to see to its drop");
+                assert!(catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err());
+                // Nobody takes this one.
+                let mut call = Box::pin(layer.run(|| {
+                    tower_fiber::until_caller_gone().wait();
+                    std::panic::panic_any(Angry)
+                }));
+                assert!(poll_once(&mut call).await.is_none());
+                drop(call);
+                layer.handle().drained().await;
+                assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+            });
+            assert_eq!(layer.handle().counters().leaked, 0);
+            assert_eq!(layer.handle().live(), 0);
+        }
+    });
+}
+
+/// A service whose clone panics when told to.
+struct Fragile(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        if self.0.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            std::panic::resume_unwind(Box::new("clone"));
+        }
+        Self(self.0.clone())
+    }
+}
+
+impl<R> tower::Service<R> for Fragile {
+    type Response = ();
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        pending_once().wait();
+        drop(request);
+        std::future::ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_requests_drop_and_a_services_clone_panic_in_layer_code() {
+    use tower::Service as _;
+
+    for pooled in [false, true] {
+        let builder = FiberLayer::builder();
+        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let fragile = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut service = layer.layer(Fragile(fragile.clone()));
+        fragile.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(|| service.call(1))).is_err(), "in `call`");
+        assert_eq!(service.call(2).await, Ok(()), "the service can be called again");
+
+        let never_polled = service.call(Angry);
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(never_polled))).is_err(), "in the response's drop");
+        let ended = AssertUnwindSafe(service.call(Angry)).catch_unwind().await;
+        assert!(ended.is_err(), "in the fiber");
+        let mut abandoned = Box::pin(service.call(Angry));
+        assert!(poll_once(&mut abandoned).await.is_none());
+        drop(abandoned);
+        layer.handle().drained().await;
+        assert_eq!(service.call(3).await, Ok(()));
+        let counters = layer.handle().counters();
+        assert_eq!((counters.live, counters.leaked, counters.stacks_in_use), (0, 0, 0));
+    }
 }
