@@ -26,10 +26,7 @@ fn layers(policy: OnDrop, grace: Duration) -> [FiberLayer; 2] {
 }
 
 /// Polls the call until its code says that it has begun.
-async fn begun<R: Send>(layer: &FiberLayer, code: impl FnOnce() -> R + Send + 'static) -> impl Future<Output = ()>
-where
-    R: 'static,
-{
+async fn begun<R>(layer: &FiberLayer, code: impl FnOnce() -> R + Send + 'static) -> impl Future<Output = ()> {
     let (begun, begins) = oneshot::channel();
     let mut call = Box::pin(layer.run(move || {
         begun.send(()).unwrap();

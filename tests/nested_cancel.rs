@@ -225,34 +225,42 @@ fn a_fiber_inside_a_leaked_parked_service_is_counted_as_leaked() {
     assert_eq!(inner.handle().live(), 0);
 }
 
-#[tokio::test]
-async fn a_fiber_that_left_a_fiber_is_not_counted_with_it() {
-    // Begun inside a fiber that is leaked later, but taken out of it and awaited elsewhere.
+/// A fiber that is begun inside another one, which is leaked later, but is taken out of it and awaited elsewhere. Gives the
+/// counters of its layer.
+fn taken_out_of_a_leaked_fiber(polled_before_the_leak: bool) -> tower_fiber::Counters {
     let (outer, inner) = (layer(OnDrop::Finish, false), layer(OnDrop::Finish, false));
     let (begun, taken) = std::sync::mpsc::channel();
-    let (leaking, moved) = (outer.clone(), inner.clone());
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (open, gate) = oneshot::channel::<u32>();
-        let first = moved.run(|| gate.wait().unwrap());
-        runtime.spawn(leaking.run(move || {
-            let mut first = Box::pin(first);
-            assert!(poll_once(&mut first).now_or_never().flatten().is_none());
-            begun.send(first).unwrap();
-            pending::<()>().wait();
-        }));
-        runtime.block_on(async {
-            until(|| moved.handle().live() == 1).await;
-            let mut first = taken.recv().unwrap();
-            assert!(poll_once(&mut first).await.is_none());
-            open.send(8).unwrap();
-            assert_eq!(first.await, 8);
-        });
-        drop(runtime);
-    })
-    .join()
-    .unwrap();
+    let (open, gate) = oneshot::channel::<u32>();
+    let first = inner.run(|| gate.wait().unwrap());
+    let new_runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = new_runtime();
+    runtime.spawn(outer.run(move || {
+        let mut first = Box::pin(first);
+        assert!(poll_once(&mut first).now_or_never().flatten().is_none());
+        begun.send(first).unwrap();
+        pending::<()>().wait();
+    }));
+    runtime.block_on(async { until(|| inner.handle().live() == 1).await });
+    let mut first = taken.recv().unwrap();
+    if polled_before_the_leak {
+        runtime.block_on(async { assert!(poll_once(&mut first).await.is_none()) });
+    }
+    drop(runtime);
     assert_eq!(outer.handle().counters().leaked, 1);
-    let counters = inner.handle().counters();
+    open.send(8).unwrap();
+    assert_eq!(new_runtime().block_on(first), 8);
+    inner.handle().drained().now_or_never().expect("nothing is in flight");
+    inner.handle().counters()
+}
+
+#[test]
+fn a_fiber_that_left_a_fiber_is_not_counted_with_it() {
+    let counters = taken_out_of_a_leaked_fiber(true);
     assert_eq!((counters.live, counters.leaked, counters.stacks_in_use), (0, 0, 0));
+}
+
+#[test]
+fn a_fiber_that_seemed_leaked_with_another_and_goes_on_is_counted_once() {
+    let counters = taken_out_of_a_leaked_fiber(false);
+    assert_eq!((counters.live, counters.leaked, counters.stacks_in_use), (0, 1, 0));
 }
