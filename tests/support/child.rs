@@ -12,7 +12,7 @@ use std::{
 
 const CASE: &str = "TOWER_FIBER_CASE";
 
-/// Runs `case` in a child process, for a minute at most. `None` inside that child, which has run it.
+/// Runs `case` in a child process, for five minutes at most. `None` inside that child, which has run it.
 ///
 /// `test` is the name of the test that calls this.
 #[must_use = "the parent looks at it"]
@@ -35,7 +35,7 @@ pub(crate) fn run(test: &str, case: impl FnOnce()) -> Option<Ended> {
     let id = child.id().to_string();
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output().unwrap()));
-    let output = receive.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
+    let output = receive.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| {
         _ = Command::new("kill").args(["-9", &id]).status();
         panic!("`{test}` hangs");
     });
