@@ -175,6 +175,28 @@ async fn the_response_is_dropped_on_a_foreign_thread() {
     }
 }
 
+#[test]
+fn a_parked_service_is_dropped_on_a_foreign_thread() {
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    let (runtime, layer, place) = (current_thread(), FiberLayer::new(), Place::default());
+    let noted = place.clone();
+    let service = layer.layer(service_fn(move |()| {
+        let local = noted.local();
+        async move {
+            pending::<()>().await;
+            drop(local);
+            Ok::<_, std::convert::Infallible>(())
+        }
+    }));
+    let mut call = Box::pin(service.oneshot(()));
+    runtime.block_on(async { assert!(poll_once(&mut call).await.is_none()) });
+    thread::spawn(move || drop(call)).join().unwrap();
+    assert_eq!((place.get(), layer.handle().live()), (None, 0));
+    runtime.block_on(async { layer.handle().drained().await });
+    assert_eq!((place.get(), layer.handle().counters().leaked), (Some(thread::current().id()), 0));
+}
+
 #[tokio::test]
 async fn the_last_waker_is_dropped_on_a_foreign_thread_after_the_pools_handle() {
     let pool = FiberPool::builder().threads(1).build().unwrap();

@@ -204,7 +204,10 @@ fn a_fiber_inside_a_leaked_parked_service_is_counted_as_leaked() {
     use tower::{Layer as _, ServiceExt as _};
 
     let (outer, inner) = (layer(OnDrop::Finish, false), layer(OnDrop::Finish, false));
-    let waits = tower_fiber::sync_fn(|()| Ok::<(), std::convert::Infallible>(pending::<()>().wait()));
+    let waits = tower_fiber::sync_fn(|()| {
+        pending::<()>().wait();
+        Ok::<_, std::convert::Infallible>(())
+    });
     // The outer service is async: while the inner fiber waits it has no synchronous code of its own.
     let service = outer.layer(inner.layer(waits));
     let handle = inner.handle();
