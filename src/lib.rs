@@ -172,6 +172,7 @@ mod run;
 mod service;
 mod settings;
 mod shield;
+mod sync;
 mod sync_fn;
 mod synchronize;
 mod wait;

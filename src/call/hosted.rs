@@ -9,13 +9,12 @@ use std::{
     thread,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
-
 use super::departure::Departure;
 use crate::{
     discard::discard,
     raw::{Caller, Fiber, Job, Phase},
     settings::{Leave, OnDrop},
+    sync::{Handle, oneshot},
 };
 
 type Reply<J> = oneshot::Sender<thread::Result<<J as Job>::Output>>;

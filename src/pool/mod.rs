@@ -1,5 +1,6 @@
 //! Pinned workers for fibers of multi-thread runtimes.
 
+mod inbox;
 mod worker;
 
 use std::{

@@ -6,18 +6,15 @@ use std::{
     io,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
-    thread::{self, ThreadId},
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
 };
 
 use async_task::Runnable;
-use concurrent_queue::ConcurrentQueue;
 use tokio::task::unconstrained;
 
+use super::inbox::Inbox;
 use crate::discard::discard;
 
 /// Tasks that are run before tokio's scheduler gets control once.
@@ -33,38 +30,16 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    queue: ConcurrentQueue<Runnable>,
-    /// Tasks that have not ended.
-    tasks: AtomicUsize,
-    /// No more tasks will come from the pool: end when the last one has ended.
-    closed: AtomicBool,
-    /// Whether the loop sleeps or is about to.
-    asleep: AtomicBool,
-    /// Wakes the loop.
-    waker: OnceLock<Waker>,
-    /// The thread, once the loop has begun.
-    thread: OnceLock<ThreadId>,
-}
+type Shared = Inbox<Runnable>;
 
 impl Worker {
     pub(crate) fn start(name: String) -> io::Result<Self> {
-        let worker = Self {
-            shared: Arc::new(Shared {
-                queue: ConcurrentQueue::unbounded(),
-                tasks: AtomicUsize::new(0),
-                closed: AtomicBool::new(false),
-                asleep: AtomicBool::new(false),
-                waker: OnceLock::new(),
-                thread: OnceLock::new(),
-            }),
-        };
+        let worker = Self { shared: Arc::new(Shared::new()) };
         // With no drivers and no tasks of its own. Its use is that tokio refuses `block_on` inside fibers, and that wakes
         // which tokio defers until its scheduler is back in control (`yield_now`) are delivered after each turn.
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let this = worker.clone();
         thread::Builder::new().name(name).spawn(move || {
-            _ = this.shared.thread.set(thread::current().id());
             CURRENT.with(|current| current.replace(Some(this.clone())));
             // Unconstrained, since one turn polls many tasks and tokio's budget is for one.
             runtime.block_on(unconstrained(poll_fn(|cx| this.turn(cx))));
@@ -88,16 +63,15 @@ impl Worker {
 
     /// How many tasks this worker has.
     pub(crate) fn load(&self) -> usize {
-        self.shared.tasks.load(Ordering::Relaxed)
+        self.shared.tasks()
     }
 
     /// Runs `task` on this worker's thread, and on no other. On a worker that has ended it is dropped.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // First counted, then looked: a worker that ends has looked in the other order.
-        let counted = Counted::new(&self.shared);
-        if self.shared.closed.load(Ordering::SeqCst) && !self.shared.is_here() {
+        if !self.shared.begin() {
             return discard(task);
         }
+        let counted = Counted(Arc::clone(&self.shared));
         let shared = Arc::clone(&self.shared);
         let (runnable, task) = async_task::spawn(
             async move {
@@ -106,7 +80,12 @@ impl Worker {
                 let _own_waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
                 task.await;
             },
-            move |runnable| shared.schedule(runnable),
+            move |runnable| {
+                if let Err(runnable) = shared.push(runnable) {
+                    // The task belongs to a thread that has ended: it is forgotten, never dropped elsewhere.
+                    _ = ManuallyDrop::new(runnable);
+                }
+            },
         );
         task.detach();
         runnable.schedule();
@@ -114,75 +93,30 @@ impl Worker {
 
     /// Lets the thread end when its tasks have ended.
     pub(crate) fn close(&self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        self.shared.wake();
+        self.shared.close();
     }
 
     /// Runs what is due, then sleeps. Ready when the worker has ended.
     fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = &self.shared;
-        shared.asleep.store(false, Ordering::SeqCst);
+        let inbox = &self.shared;
+        inbox.wake_up();
         for _ in 0..TURN {
-            let Ok(runnable) = shared.queue.pop() else { break };
+            let Some(runnable) = inbox.pop() else { break };
             // Tasks keep their fibers' panics to themselves; this is for destructors of their remains.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runnable.run())) {
                 discard(payload);
             }
         }
-        if shared.is_over() {
-            shared.queue.close();
-            return Poll::Ready(());
-        }
         // The waker of `block_on` is the same at every turn.
-        let waker = shared.waker.get_or_init(|| cx.waker().clone());
-        shared.asleep.store(true, Ordering::SeqCst);
-        if !shared.queue.is_empty() || shared.is_over() {
-            waker.wake_by_ref();
-        }
-        Poll::Pending
-    }
-}
-
-impl Shared {
-    fn is_over(&self) -> bool {
-        self.closed.load(Ordering::SeqCst) && self.tasks.load(Ordering::SeqCst) == 0
-    }
-
-    fn is_here(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
-    }
-
-    fn schedule(&self, runnable: Runnable) {
-        match self.queue.push(runnable) {
-            Ok(()) => self.wake(),
-            // The task belongs to a thread that has ended: it is forgotten, never dropped elsewhere.
-            Err(error) => _ = ManuallyDrop::new(error.into_inner()),
-        }
-    }
-
-    /// Whoever adds something adds it first and then looks whether the loop sleeps; the loop does the reverse.
-    fn wake(&self) {
-        if self.asleep.swap(false, Ordering::SeqCst) {
-            if let Some(waker) = self.waker.get() {
-                waker.wake_by_ref();
-            }
-        }
+        if inbox.is_over_or_sleeps(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 /// One task of a worker, until it has ended.
 struct Counted(Arc<Shared>);
 
-impl Counted {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.tasks.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(shared))
-    }
-}
-
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.tasks.fetch_sub(1, Ordering::SeqCst);
-        self.0.wake();
+        self.0.end();
     }
 }

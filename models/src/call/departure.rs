@@ -1,0 +1,34 @@
+//! The caller's departure, without grace: the fiber is told at once, and cancelled unless it is to finish.
+
+use std::task::Context;
+
+use crate::{
+    raw::{Fiber, Job},
+    settings::{Leave, OnDrop},
+    sync::Handle,
+};
+
+pub(crate) enum Departure {
+    NotSeen,
+    Told,
+}
+
+impl Departure {
+    pub(crate) fn poll<J: Job>(
+        &mut self,
+        fiber: &mut Fiber<J>,
+        leave: Leave,
+        _: Option<&Handle>,
+        _: &mut Context<'_>,
+    ) -> bool {
+        if let Self::Told = self {
+            return false;
+        }
+        *self = Self::Told;
+        fiber.tell_caller_gone();
+        if leave.on_drop == OnDrop::Cancel {
+            fiber.cancel();
+        }
+        true
+    }
+}

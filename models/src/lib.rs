@@ -1,0 +1,32 @@
+//! Loom models: the library's own files, compiled against loom's types instead of those of std, tokio and the queue.
+//!
+//! Each test runs its threads in every order that the memory model allows.
+#![cfg(test)]
+#![expect(dead_code, reason = "the library's files are written for their place there")]
+
+#[path = "../../src/discard.rs"]
+mod discard;
+mod sync;
+
+mod pool {
+    #[path = "../../../src/pool/inbox.rs"]
+    pub(super) mod inbox;
+    mod tests;
+}
+
+mod call {
+    pub(super) mod departure;
+    #[path = "../../../src/call/hosted.rs"]
+    pub(super) mod hosted;
+    mod tests;
+}
+
+mod raw;
+mod settings;
+
+/// Runs a model in every order in which a thread is interrupted at most three times; `LOOM_MAX_PREEMPTIONS` sets another bound.
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.check(model);
+}
