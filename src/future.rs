@@ -24,8 +24,9 @@ use crate::call::{Call, ServiceCall};
 ///
 /// # Panics
 ///
-/// If the service panics, with the same payload; outside a tokio runtime; after it was ready; and on a current-thread
-/// runtime if it is polled on another thread than at first.
+/// If the service panics, with the same payload; outside a tokio runtime; after it was ready; on a current-thread
+/// runtime if it is polled on another thread than at first; if the layer is [closed](crate::FiberHandle::close); and with a
+/// [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<S, Request>
 where

@@ -71,6 +71,11 @@ impl FiberLayer {
     /// # Cancel safety
     ///
     /// As the layer's [`OnDrop`] says. Before the first poll, `f` is dropped unrun.
+    ///
+    /// # Panics
+    ///
+    /// The future panics as that of [`run_in_fiber`](crate::run_in_fiber) does, and if the layer is
+    /// [closed](FiberHandle::close) or has a [`grace`](FiberLayerBuilder::grace) and the caller's runtime no timers.
     pub fn run<F, R>(&self, f: F) -> InFiber<R>
     where
         F: FnOnce() -> R + Send + 'static,
