@@ -58,10 +58,11 @@ impl Account {
         }
     }
 
-    /// A fiber or root that is never touched again.
+    /// A fiber or root that is never touched again. `has_nested` saves a look through the whole roll for each of the many
+    /// fibers that a runtime may leave behind.
     #[cold]
-    pub(super) fn leak(&mut self) {
-        if let Some(seat) = &self.seat {
+    pub(super) fn leak(&mut self, has_nested: bool) {
+        if let Some(seat) = self.seat.as_ref().filter(|_| has_nested) {
             seat.write_off();
         }
         self.leave_seat();

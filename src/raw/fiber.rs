@@ -243,7 +243,7 @@ impl<J: Job> Fiber<J> {
         tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
         #[cfg(not(feature = "tracing"))]
         let _ = what;
-        self.account.leak();
+        self.account.leak(self.has_nested);
     }
 }
 
