@@ -52,7 +52,7 @@ pub(crate) struct Fiber<J: Job> {
     orders: Orders,
     /// How often its layer's calls had been cancelled when it began.
     cancels: u64,
-    /// Another fiber has waited inside this one.
+    /// Another fiber has been in the roll inside this one.
     has_nested: bool,
     label: &'static str,
     /// Last, so that the call is in the books until everything else has been dropped.
@@ -166,6 +166,7 @@ impl<J: Job> Fiber<J> {
                 self.slot = parked;
                 // Fibers around and inside have to find it in the roll.
                 if inside.is_some() || self.has_nested {
+                    with_current(|outer| outer.map(State::note_seat));
                     self.wait(id, inside, cx);
                 }
                 Poll::Pending

@@ -140,6 +140,11 @@ impl State {
 
     pub(super) fn note_nested(&self, report: Report) {
         self.set(if report == Report::Shielded { NESTED | NESTED_SHIELDED } else { NESTED });
+        self.note_seat();
+    }
+
+    /// Another fiber has taken a place in the roll inside this one.
+    pub(super) fn note_seat(&self) {
         self.frame().nested.set(true);
     }
 
