@@ -12,6 +12,8 @@ pub enum TryAwaitError<F> {
     NotInFiber(F),
     /// The code runs inside the `poll` of a future that this fiber already waits for.
     Nested(F),
+    /// The code runs inside [`on_thread_stack`](crate::on_thread_stack).
+    OnThreadStack(F),
     /// The caller of this fiber has gone and its drop policy cancels, or all calls were cancelled through the layer's
     /// handle. The future is there if the wait had not begun.
     Cancelled(Option<F>),
@@ -23,7 +25,7 @@ impl<F> TryAwaitError<F> {
     /// The future, if it was refused before it was polled.
     pub fn into_future(self) -> Option<F> {
         match self {
-            Self::NotInFiber(future) | Self::Nested(future) => Some(future),
+            Self::NotInFiber(future) | Self::Nested(future) | Self::OnThreadStack(future) => Some(future),
             Self::Cancelled(future) => future,
             Self::Unwinding => None,
         }
@@ -35,6 +37,7 @@ impl<F> fmt::Debug for TryAwaitError<F> {
         f.write_str(match self {
             Self::NotInFiber(_) => "NotInFiber(..)",
             Self::Nested(_) => "Nested(..)",
+            Self::OnThreadStack(_) => "OnThreadStack(..)",
             Self::Cancelled(_) => "Cancelled(..)",
             Self::Unwinding => "Unwinding",
         })
@@ -46,6 +49,7 @@ impl<F> fmt::Display for TryAwaitError<F> {
         f.write_str(match self {
             Self::NotInFiber(_) => NOT_IN_FIBER,
             Self::Nested(_) => NESTED,
+            Self::OnThreadStack(_) => ON_THREAD_STACK,
             Self::Cancelled(_) => CANCELLED,
             Self::Unwinding => UNWINDING,
         })
@@ -64,6 +68,9 @@ pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is p
 
 pub(crate) const NESTED: &str = "waited inside a future that this fiber is already waiting for: `.await` it, \
      or run the sync part with run_in_fiber";
+
+pub(crate) const ON_THREAD_STACK: &str = "waited inside on_thread_stack, where the fiber's own stack is left and cannot be \
+     suspended: wait before or after it";
 
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
 /// [`LocalFiber`](crate::LocalFiber) is dropped.

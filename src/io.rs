@@ -38,7 +38,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    error::{CANCELLED, NESTED, NOT_IN_FIBER, TryAwaitError, UNWINDING},
+    error::{CANCELLED, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError, UNWINDING},
     try_await_in_fiber,
 };
 
@@ -58,7 +58,7 @@ use crate::{
 /// | kind | because |
 /// |---|---|
 /// | [`ConnectionAborted`](ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
-/// | [`Unsupported`](ErrorKind::Unsupported) | the call was made outside a fiber, or inside a future that this fiber waits for; the text says what to do |
+/// | [`Unsupported`](ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); the text says what to do |
 ///
 /// None of them is [`Interrupted`](ErrorKind::Interrupted), which `write_all` and others would try again for ever. So writers that write
 /// in `Drop` (compressors, archives, `BufWriter`) get an error there, and no abort, while their fiber unwinds.
@@ -122,6 +122,7 @@ fn wait<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
         let (kind, text) = match error {
             TryAwaitError::NotInFiber(_) => (ErrorKind::Unsupported, NOT_IN_FIBER),
             TryAwaitError::Nested(_) => (ErrorKind::Unsupported, NESTED),
+            TryAwaitError::OnThreadStack(_) => (ErrorKind::Unsupported, ON_THREAD_STACK),
             TryAwaitError::Cancelled(_) => (ErrorKind::ConnectionAborted, CANCELLED),
             TryAwaitError::Unwinding => (ErrorKind::ConnectionAborted, UNWINDING),
         };

@@ -7,13 +7,16 @@ use tower_layer::Layer;
 use crate::{
     FiberHandle, FiberPool, FiberService, InFiber, OnDrop,
     error::ConfigError,
-    settings::{Leave, Placement, STACK_SIZE, Settings},
+    raw::Stacks,
+    settings::{Leave, Placement, STACKS, Settings},
 };
 
 /// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
 const MIN_STACK_SIZE: usize = 64 * 1024;
 /// Largest usable stack, so that sums of sizes do not overflow and a typing error is found.
 const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
+/// Most fibers of a limit.
+const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 /// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
 /// [`await_in_fiber`](crate::await_in_fiber).
@@ -58,7 +61,7 @@ impl FiberLayer {
     pub fn builder() -> FiberLayerBuilder {
         FiberLayerBuilder {
             name: None,
-            stack_size: STACK_SIZE,
+            stacks: STACKS,
             on_drop: OnDrop::Finish,
             grace: None,
             placement: None,
@@ -119,6 +122,7 @@ impl fmt::Debug for FiberLayer {
         f.debug_struct("FiberLayer")
             .field("name", &self.settings.meta.name)
             .field("stack_size", &self.settings.meta.stack_size)
+            .field("max_fibers", &self.settings.meta.limit.as_ref().map(|limit| limit.max))
             .field("placement", &self.settings.placement)
             .field("on_drop", &self.settings.leave.on_drop)
             .field("grace", &self.settings.leave.grace)
@@ -141,7 +145,7 @@ impl fmt::Debug for FiberLayer {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct FiberLayerBuilder {
     name: Option<String>,
-    stack_size: usize,
+    stacks: Stacks,
     on_drop: OnDrop,
     grace: Option<Duration>,
     placement: Option<Placement>,
@@ -160,7 +164,47 @@ impl FiberLayerBuilder {
     /// At least 64 KiB (a panic with its hook and a backtrace needs more than 16 KiB), at most 1 GiB; rounded up to whole
     /// pages.
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = bytes;
+        self.stacks.size = bytes;
+        self
+    }
+
+    /// How many fibers of the layer there may be at once; without a limit by default.
+    ///
+    /// At the limit [`poll_ready`](crate::FiberService#back-pressure) is pending, and so is the future of [`FiberLayer::run`]; whoever
+    /// came first goes on first when a fiber has ended. It counts fibers, not requests: one whose response was
+    /// dropped counts until it has ended, an async service that is pending with no synchronous code below it does not (and queues
+    /// again when it is polled again), and a call made inside a fiber of the same layer needs no place of its own. A leaked fiber keeps its
+    /// place.
+    ///
+    /// axum asks a layer whether it is ready *inside* each request's task, so requests wait there, each with its connection. To refuse
+    /// them instead, put tower's `LoadShed` directly outside of this layer (around a `Router` it would shed nothing, since a
+    /// `Router` is always ready):
+    ///
+    /// ```
+    /// use axum::{BoxError, Router, error_handling::HandleErrorLayer, http::StatusCode, routing::get};
+    /// use tower::ServiceBuilder;
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # fn handler() {}
+    /// let fibers = FiberLayer::builder().max_fibers(1000).build()?;
+    /// let app: Router = Router::new().route("/", get(|| async {})).layer(
+    ///     ServiceBuilder::new()
+    ///         .layer(HandleErrorLayer::new(|_: BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
+    ///         .load_shed()
+    ///         .layer(fibers),
+    /// );
+    /// # Ok::<(), tower_fiber::error::ConfigError>(())
+    /// ```
+    pub fn max_fibers(mut self, fibers: usize) -> Self {
+        self.stacks.max_fibers = Some(fibers);
+        self
+    }
+
+    /// Whether each stack is wiped when its fiber has ended, for those who fear that secrets on it could be read later through a bug in
+    /// foreign code; `false` by default. It costs each call a system call and the touching of fresh pages. A leaked fiber's stack is
+    /// not wiped.
+    pub fn stack_hygiene(mut self, wipe: bool) -> Self {
+        self.stacks.hygiene = wipe;
         self
     }
 
@@ -207,16 +251,21 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the name is empty, the stack size out of range, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
+    /// If the name is empty, the stack size or the number of fibers out of range, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
     /// more than one placement was chosen.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if self.name.as_deref() == Some("") {
             return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
         }
-        if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stack_size) {
+        if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
             return Err(ConfigError::new(format!(
                 "stack_size is {} bytes: choose from {MIN_STACK_SIZE} (64 KiB) to {MAX_STACK_SIZE} (1 GiB)",
-                self.stack_size
+                self.stacks.size
+            )));
+        }
+        if let Some(fibers) = self.stacks.max_fibers.filter(|fibers| !(1..=MAX_FIBERS).contains(fibers)) {
+            return Err(ConfigError::new(format!(
+                "max_fibers is {fibers}: choose from 1 to {MAX_FIBERS}, or leave it out for no limit"
             )));
         }
         if self.placed_twice {
@@ -232,6 +281,6 @@ impl FiberLayerBuilder {
         }
         let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
         let placement = self.placement.unwrap_or_default();
-        Ok(FiberLayer { settings: Settings::new(self.name.as_deref(), self.stack_size, placement, leave) })
+        Ok(FiberLayer { settings: Settings::new(self.name.as_deref(), self.stacks, placement, leave) })
     }
 }

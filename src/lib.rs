@@ -45,6 +45,7 @@
 //! | burn CPU or really block | [`offload`] |
 //! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
 //! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
+//! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //!
@@ -172,6 +173,7 @@ mod run;
 mod service;
 mod settings;
 mod shield;
+mod stack;
 mod sync;
 mod sync_fn;
 mod synchronize;
@@ -191,6 +193,7 @@ pub use self::{
     service::FiberService,
     settings::OnDrop,
     shield::shield,
+    stack::{on_thread_stack, remaining_stack},
     sync_fn::{SyncFn, sync_fn},
     synchronize::{AsyncFunction, synchronize},
     wait::{WaitExt, await_in_fiber, try_await_in_fiber, yield_now},

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     call::{Call, Closure},
     discard::discard,
-    raw::{Fiber, Phase},
+    raw::{Fiber, Phase, Ticket},
     settings::Settings,
 };
 
@@ -71,7 +71,7 @@ impl<R: Send + 'static> InFiber<R> {
     where
         F: FnOnce() -> R + Send + 'static,
     {
-        Self { call: Call::new(Closure(Box::new(f)), settings, label) }
+        Self { call: Call::new(Closure(Box::new(f)), Ticket::default(), settings, label) }
     }
 }
 
@@ -125,7 +125,7 @@ where
 {
     LocalFiber {
         _stays: StaysOnItsThread(PhantomData),
-        fiber: Fiber::new(Closure(Box::new(f)), Arc::clone(Settings::local()), type_name::<F>()),
+        fiber: Fiber::new(Closure(Box::new(f)), Ticket::default(), Arc::clone(Settings::local()), type_name::<F>()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     any::type_name,
     fmt, mem,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tower_service::Service;
@@ -13,6 +13,7 @@ use crate::{
     FiberLayer,
     call::{Call, ServiceCall},
     future::ResponseFuture,
+    raw::{Admission, Ticket},
     settings::Settings,
 };
 
@@ -21,10 +22,18 @@ use crate::{
 /// Errors of `S` pass through unchanged. `S`, its requests, responses and errors must be `Send`; its futures need not be,
 /// since a fiber never leaves the thread on which it builds and polls them. `S` must be `Clone` and everything `'static`. If
 /// the compiler finds no method `call`, one of these bounds is missing.
-#[derive(Clone)]
+///
+/// # Back-pressure
+///
+/// `poll_ready` is pending while the layer's [`max_fibers`](crate::FiberLayerBuilder::max_fibers) are in use, and while no stack
+/// can be had (an address-space limit, or on kernels before 6.13 the sysctl `vm.max_map_count`); it is woken in order when one
+/// has been returned. It never fails for that reason.
 pub struct FiberService<S> {
     inner: S,
     settings: Arc<Settings>,
+    admission: Admission,
+    /// What the next call begins with, since `poll_ready` was ready.
+    ticket: Option<Ticket>,
 }
 
 impl<S> FiberService<S> {
@@ -34,7 +43,7 @@ impl<S> FiberService<S> {
     }
 
     pub(crate) fn with_settings(inner: S, settings: Arc<Settings>) -> Self {
-        Self { inner, settings }
+        Self { inner, settings, admission: Admission::default(), ticket: None }
     }
 
     /// The wrapped service.
@@ -63,6 +72,10 @@ where
     type Future = ResponseFuture<S, Request>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        if self.ticket.is_none() {
+            let meta = &self.settings.meta;
+            self.ticket = Some(ready!(self.admission.poll_ready(meta, type_name::<S>(), cx)));
+        }
         self.inner.poll_ready(cx)
     }
 
@@ -71,7 +84,15 @@ where
         let clone = self.inner.clone();
         let service = mem::replace(&mut self.inner, clone);
         let job = ServiceCall { service, request };
-        ResponseFuture::new(Call::new(job, Arc::clone(&self.settings), type_name::<S>()))
+        let ticket = self.ticket.take().unwrap_or_default();
+        ResponseFuture::new(Call::new(job, ticket, Arc::clone(&self.settings), type_name::<S>()))
+    }
+}
+
+impl<S: Clone> Clone for FiberService<S> {
+    /// The clone is not ready because this service is.
+    fn clone(&self) -> Self {
+        Self::with_settings(self.inner.clone(), Arc::clone(&self.settings))
     }
 }
 

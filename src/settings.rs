@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     pool::FiberPool,
-    raw::{Conduct, Meta},
+    raw::{Conduct, Meta, Stacks},
 };
 
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
@@ -69,18 +69,18 @@ pub(crate) struct Leave {
     pub(crate) grace: Duration,
 }
 
-/// Usable bytes of a fiber's stack: as much as a std thread has. Only touched pages take memory.
-pub(crate) const STACK_SIZE: usize = 2 * 1024 * 1024;
+/// As much for a fiber as a std thread has. Only touched pages take memory.
+pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
 
 impl Settings {
-    pub(crate) fn new(name: Option<&str>, stack_size: usize, placement: Placement, leave: Leave) -> Arc<Self> {
-        let meta = Arc::new(Meta::new(name, stack_size, leave.on_drop.conduct()));
+    pub(crate) fn new(name: Option<&str>, stacks: Stacks, placement: Placement, leave: Leave) -> Arc<Self> {
+        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct()));
         Arc::new(Self { meta, placement, leave })
     }
 
     /// All defaults.
     pub(crate) fn default_layer() -> Arc<Self> {
-        Self::new(None, STACK_SIZE, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO })
+        Self::new(None, STACKS, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO })
     }
 
     /// Those of `run_in_fiber`.
@@ -92,6 +92,6 @@ impl Settings {
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Meta> {
         static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACK_SIZE, OnDrop::Unwind.conduct())))
+        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct())))
     }
 }

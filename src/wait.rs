@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     blocking,
-    error::{Cancelled, NESTED, NOT_IN_FIBER, TryAwaitError},
+    error::{Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
     raw::{State, with_current},
 };
 
@@ -30,7 +30,8 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Outside a fiber, and inside a future that this fiber is already waiting for; the text says what to do. The panic's
+/// Outside a fiber, inside a future that this fiber is already waiting for, and inside
+/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The panic's
 /// location is that of the caller; behind an adapter (diesel's `BlockOn`) it is the adapter's line, and `RUST_BACKTRACE=1`
 /// shows the rest. A panic of the future surfaces here.
 ///
@@ -194,10 +195,7 @@ fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Loca
 
 #[cold]
 fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: &Location<'_>) -> Result<F::Output, TryAwaitError<F>> {
-    if state.is_polling() {
-        count_refused(state);
-        return Err(TryAwaitError::Nested(future));
-    }
+    let future = refuse_misplaced(state, future)?;
     // While a destructor waits during the unwinding, a future that is ready at once may still give its value.
     if state.is_unwinding() && !thread::panicking() {
         unwind(state);
@@ -210,10 +208,7 @@ fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: &Location<'_>) 
 }
 
 fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwaitError<F>> {
-    if state.is_polling() {
-        count_refused(state);
-        return Err(TryAwaitError::Nested(future));
-    }
+    let future = refuse_misplaced(state, future)?;
     if state.is_cancelled() {
         count_refused(state);
         return Err(TryAwaitError::Cancelled(Some(future)));
@@ -253,6 +248,16 @@ fn yield_if_possible(state: &State) {
     }
 }
 
+/// Gives the future back if nothing can wait here.
+#[inline]
+fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwaitError<F>> {
+    if !state.is_misplaced() {
+        return Ok(future);
+    }
+    count_refused(state);
+    Err(if state.is_on_thread_stack() { TryAwaitError::OnThreadStack(future) } else { TryAwaitError::Nested(future) })
+}
+
 fn count_refused(state: &State) {
     state.with_meta(|meta, _| meta.counts.refused_waits.up());
 }
@@ -262,6 +267,7 @@ fn count_refused(state: &State) {
 fn refuse<F>(error: &TryAwaitError<F>) -> ! {
     match error {
         TryAwaitError::Nested(_) => panic!("{NESTED}"),
+        TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
         _ => panic!("{NOT_IN_FIBER}"),
     }
 }

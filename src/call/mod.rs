@@ -17,7 +17,6 @@ use std::{
     mem,
     panic::resume_unwind,
     pin::Pin,
-    ptr,
     sync::Arc,
     task::{Context, Poll, ready},
     thread,
@@ -28,7 +27,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{hosted::Hosted, in_place::InPlace, placement::Place};
 use crate::{
-    raw::{Fiber, Job, Meta, with_current},
+    raw::{Fiber, Job, Ticket, is_within},
     settings::Settings,
 };
 
@@ -46,7 +45,7 @@ pub(crate) struct Call<J: SendJob> {
 
 #[expect(clippy::large_enum_variant, reason = "a box around the fiber would cost each call an allocation")]
 enum Stage<J: SendJob> {
-    New(J),
+    New(J, Ticket),
     InPlace(InPlace<J>),
     Elsewhere(oneshot::Receiver<thread::Result<J::Output>>),
     Done,
@@ -56,20 +55,21 @@ enum Stage<J: SendJob> {
 impl<J: SendJob> Unpin for Call<J> {}
 
 impl<J: SendJob> Call<J> {
-    pub(crate) fn new(job: J, settings: Arc<Settings>, label: &'static str) -> Self {
-        Self { stage: Stage::New(job), settings, label }
+    /// `ticket` is what the service got when it was ready.
+    pub(crate) fn new(job: J, ticket: Ticket, settings: Arc<Settings>, label: &'static str) -> Self {
+        Self { stage: Stage::New(job, ticket), settings, label }
     }
 
     pub(crate) fn name(&self) -> &str {
         self.settings.meta.name_or(self.label)
     }
 
-    fn place(&self, job: J) -> Stage<J> {
+    fn place(&self, job: J, ticket: Ticket) -> Stage<J> {
         let Settings { meta, leave, .. } = &*self.settings;
         let place = placement::decide(&self.settings, self.name());
-        let fiber = Fiber::new(job, Arc::clone(meta), self.label);
+        let fiber = Fiber::new(job, ticket, Arc::clone(meta), self.label);
         // After the fiber was counted: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.
-        if meta.calls.is_closed() && !is_inside(meta) {
+        if meta.calls.is_closed() && !is_within(meta) {
             drop(fiber);
             self.closed();
         }
@@ -110,11 +110,6 @@ impl<J: SendJob> Call<J> {
     }
 }
 
-/// Whether this code runs in a fiber of the same layer, whose call was let in before.
-fn is_inside(meta: &Arc<Meta>) -> bool {
-    with_current(|state| state.is_some_and(|state| state.with_meta(|around, _| ptr::eq(around, &raw const **meta))))
-}
-
 impl<J: SendJob> Drop for Call<J> {
     fn drop(&mut self) {
         if let Stage::InPlace(in_place) = mem::replace(&mut self.stage, Stage::Done) {
@@ -128,14 +123,14 @@ impl<J: SendJob> Future for Call<J> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
         let this = self.get_mut();
-        if matches!(this.stage, Stage::New(_)) {
-            let Stage::New(job) = mem::replace(&mut this.stage, Stage::Done) else { unreachable!("just seen") };
-            this.stage = this.place(job);
+        if matches!(this.stage, Stage::New(..)) {
+            let Stage::New(job, ticket) = mem::replace(&mut this.stage, Stage::Done) else { unreachable!("just seen") };
+            this.stage = this.place(job, ticket);
         }
         let outcome = match &mut this.stage {
             Stage::InPlace(fiber) => ready!(fiber.poll(cx)),
             Stage::Elsewhere(outcome) => ready!(Pin::new(outcome).poll(cx)).unwrap_or_else(|_| this.no_outcome()),
-            Stage::New(_) | Stage::Done => panic!("call of service `{}` was polled after it had ended", this.name()),
+            Stage::New(..) | Stage::Done => panic!("call of service `{}` was polled after it had ended", this.name()),
         };
         this.stage = Stage::Done;
         Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))

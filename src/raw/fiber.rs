@@ -2,19 +2,21 @@
 
 use std::{
     cell::Cell,
-    io,
     mem::{self, ManuallyDrop},
+    ops::Range,
     ptr::NonNull,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     thread,
 };
 
 use corosensei::{Coroutine, CoroutineResult};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Caller, Home, Job, Meta,
     account::Account,
+    admission::{Admission, Equipment, Ticket},
     current::{Restore, with_current},
     entry::{Slot, entry},
     frame::{Frame, FramePtr, Orders, Report, Surroundings},
@@ -37,7 +39,16 @@ pub(crate) enum Phase {
 /// A stack in use.
 struct Live {
     coroutine: Coroutine<FramePtr, (), (), FiberStack>,
+    usable: Range<usize>,
+    permit: Option<OwnedSemaphorePermit>,
     given_up: bool,
+    /// Its stack was empty when it began, and how much is used is to be found out.
+    measured: bool,
+}
+
+/// Whether this code runs in a fiber of the layer with these data, however deep.
+pub(crate) fn is_within(meta: &Meta) -> bool {
+    with_current(|state| state.is_some_and(|state| state.is_within(meta)))
 }
 
 /// The owner of a fiber.
@@ -47,6 +58,8 @@ struct Live {
 pub(crate) struct Fiber<J: Job> {
     slot: Slot<J>,
     live: Option<Live>,
+    ticket: Ticket,
+    admission: Admission,
     /// Since the first poll: the thread, and the name of the fiber among those of the thread.
     home: Option<(Home, FiberId)>,
     orders: Orders,
@@ -67,11 +80,13 @@ impl<J: Job> Unpin for Fiber<J> {}
 
 impl<J: Job> Fiber<J> {
     /// `label` is the type name of the service or function, for messages.
-    pub(crate) fn new(job: J, meta: Arc<Meta>, label: &'static str) -> Self {
+    pub(crate) fn new(job: J, ticket: Ticket, meta: Arc<Meta>, label: &'static str) -> Self {
         let cancels = meta.calls.cancels();
         Self {
             slot: Slot::Start(job),
             live: None,
+            ticket,
+            admission: Admission::default(),
             home: None,
             orders: Orders::NONE,
             cancels,
@@ -114,22 +129,26 @@ impl<J: Job> Fiber<J> {
         self.orders |= Orders::CALLER_GONE;
     }
 
-    /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs.
+    /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that has no
+    /// stack waits for one first.
     ///
     /// # Panics
     ///
-    /// On another thread than the fiber's home, after the end, and when no stack can be had.
+    /// On another thread than the fiber's home, and after the end.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
     ) -> Poll<thread::Result<J::Output>> {
-        let (_, id) = *self.home.get_or_insert_with(|| (Home::here(), roll::next_id()));
         self.assert_home();
-        if self.live.is_none() {
-            self.live = Some(Live { coroutine: self.coroutine(), given_up: false });
-        }
         let around = with_current(|outer| outer.map(State::as_surroundings));
+        if self.live.is_none() {
+            ready!(self.begin(around.is_some(), cx));
+        }
+        // Only now: before it has begun, a fiber can go anywhere.
+        let (_, id) = *self.home.get_or_insert_with(|| (Home::here(), roll::next_id()));
+        let live = self.live.as_ref().expect("it has begun");
+        let usable = live.usable.clone();
         self.take_orders(around.as_ref());
         // From here until control is back, `self.slot` belongs to the fiber (invariant 6).
         let frame = Frame {
@@ -138,6 +157,8 @@ impl<J: Job> Fiber<J> {
             meta: NonNull::from(&*self.account.meta),
             label: self.label,
             id,
+            usable,
+            outer: around.as_ref().map(|around| around.state),
             orders: self.orders,
             panicking: self.orders.is_unwinding() && thread::panicking(),
             caller: caller.map(NonNull::from).or(around.as_ref().and_then(|around| around.caller)),
@@ -197,33 +218,43 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// A coroutine on a stack of the thread's cache, not yet begun.
-    fn coroutine(&mut self) -> Coroutine<FramePtr, (), (), FiberStack> {
+    /// Gets a stack, with a coroutine that has not yet begun.
+    fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
         assert!(
             !matches!(self.slot, Slot::Running | Slot::Done(_)),
             "fiber of service `{}` was polled after it had ended",
             self.name()
         );
-        let stack = FiberStack::take(self.meta().stack_size).unwrap_or_else(|error| self.no_stack(&error));
+        let meta = &self.account.meta;
+        let is_inside = is_nested && meta.limit.is_some() && is_within(meta);
+        let admission = self.admission.poll(&mut self.ticket, meta, self.label, is_inside, is_nested, cx);
+        let Equipment { mut stack, permit } = ready!(admission);
+        let measured = meta.usage.is_wanted();
+        if measured {
+            stack.wipe();
+        }
+        let usable = stack.usable();
         self.account.begin();
-        Coroutine::with_stack(stack, entry::<J>)
-    }
-
-    #[cold]
-    fn no_stack(&self, error: &io::Error) -> ! {
-        panic!(
-            "no stack of {} KiB for a fiber of service `{}`: {error}; run fewer fibers at once, choose a smaller \
-             `stack_size`, or raise the sysctl vm.max_map_count (each stack needs two mappings)",
-            self.meta().stack_size / 1024,
-            self.name()
-        )
+        let coroutine = Coroutine::with_stack(stack, entry::<J>);
+        self.live = Some(Live { coroutine, usable, permit, given_up: false, measured });
+        Poll::Ready(())
     }
 
     /// Takes the stack back after `entry` has returned.
     fn end(&mut self) {
-        let live = self.live.take().expect("only a fiber with a stack ends");
-        live.coroutine.into_stack().give_back();
+        let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
+        let mut stack = coroutine.into_stack();
+        let meta = &self.account.meta;
+        if measured {
+            meta.usage.note(stack.touched());
+        }
+        if meta.hygiene {
+            stack.wipe();
+        }
+        drop(stack);
         self.account.end(self.orders.is_cancelled());
+        // Last: whoever gets it finds the stack and the numbers in order.
+        drop(permit);
     }
 
     fn assert_home(&self) {

@@ -1,8 +1,13 @@
 //! What passes between a poll and the fiber: pointers and orders in, reports out.
 
-use std::{cell::Cell, ops::BitOrAssign, ptr::NonNull, task::Waker};
+use std::{
+    cell::Cell,
+    ops::{BitOrAssign, Range},
+    ptr::NonNull,
+    task::Waker,
+};
 
-use super::{Meta, meta::Conduct, roll::FiberId};
+use super::{Meta, State, meta::Conduct, roll::FiberId};
 
 /// What one poll passes to the fiber: see the module's chapter.
 pub(super) struct Frame {
@@ -12,6 +17,10 @@ pub(super) struct Frame {
     pub(super) meta: NonNull<Meta>,
     pub(super) label: &'static str,
     pub(super) id: FiberId,
+    /// The addresses that code on the fiber's stack may use.
+    pub(super) usable: Range<usize>,
+    /// The fiber on whose stack the poller runs.
+    pub(super) outer: Option<NonNull<State>>,
     pub(super) orders: Orders,
     /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
     pub(super) panicking: bool,
@@ -101,6 +110,7 @@ impl BitOrAssign for Orders {
 
 /// What a fiber tells one that is polled inside it.
 pub(super) struct Surroundings {
+    pub(super) state: NonNull<State>,
     pub(super) id: FiberId,
     pub(super) orders: Orders,
     pub(super) caller: Option<NonNull<dyn Caller>>,

@@ -12,6 +12,8 @@ use std::{
     thread,
 };
 
+use super::stack::prepare_thread;
+
 thread_local! {
     // Constant and without a destructor: readable at any time, also while the thread is ending.
     static HERE: Cell<u64> = const { Cell::new(0) };
@@ -49,6 +51,7 @@ impl Home {
         // A thread that is already ending keeps its identity; its name then stays in the table.
         _ = FAREWELL.try_with(|_| ());
         names(|names| names.insert(id.get(), describe(&thread::current())));
+        prepare_thread();
         Self(id)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::calls::Calls;
+use super::{admission::Limit, calls::Calls, stack::Source};
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
@@ -11,9 +11,65 @@ pub(crate) struct Meta {
     pub(crate) name: Option<Box<str>>,
     /// Usable bytes of each stack.
     pub(crate) stack_size: usize,
+    pub(super) stacks: Source,
+    /// Whether stacks are wiped before they are returned.
+    pub(crate) hygiene: bool,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) usage: Usage,
     pub(crate) conduct: Conduct,
     pub(crate) counts: Counts,
     pub(crate) calls: Calls,
+}
+
+/// What these fibers run on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stacks {
+    /// Usable bytes of each.
+    pub(crate) size: usize,
+    pub(crate) hygiene: bool,
+    /// How many there may be at once.
+    pub(crate) max_fibers: Option<usize>,
+}
+
+/// How much of their stacks fibers use, as far as somebody wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    /// How many of the next fibers are to be measured.
+    wanted: AtomicU64,
+    measured: AtomicU64,
+    /// The most bytes that one of them used.
+    deepest: AtomicU64,
+}
+
+impl Usage {
+    pub(crate) fn want(&self, fibers: u64) {
+        self.wanted.store(fibers, Ordering::Relaxed);
+    }
+
+    /// Whether the fiber that begins is to be measured.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > 0 && self.take_turn()
+    }
+
+    #[cold]
+    fn take_turn(&self) -> bool {
+        self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wanted| wanted.checked_sub(1)).is_ok()
+    }
+
+    #[cold]
+    pub(super) fn note(&self, bytes: usize) {
+        self.deepest.fetch_max(bytes as u64, Ordering::Relaxed);
+        self.measured.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn measured(&self) -> u64 {
+        self.measured.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn deepest(&self) -> u64 {
+        self.deepest.load(Ordering::Relaxed)
+    }
 }
 
 /// What a cancel does to these fibers.
@@ -26,8 +82,19 @@ pub(crate) struct Conduct {
 }
 
 impl Meta {
-    pub(crate) fn new(name: Option<&str>, stack_size: usize, conduct: Conduct) -> Self {
-        Self { name: name.map(Into::into), stack_size, conduct, counts: Counts::default(), calls: Calls::default() }
+    pub(crate) fn new(name: Option<&str>, stacks: Stacks, conduct: Conduct) -> Self {
+        let Stacks { size, hygiene, max_fibers } = stacks;
+        Self {
+            name: name.map(Into::into),
+            stack_size: size,
+            stacks: Source::of_size(size),
+            hygiene,
+            limit: max_fibers.map(Limit::new),
+            usage: Usage::default(),
+            conduct,
+            counts: Counts::default(),
+            calls: Calls::default(),
+        }
     }
 
     /// The layer's name, or `label`, the type name of the service or function.

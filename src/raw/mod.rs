@@ -48,15 +48,25 @@
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
 //!    `Drop for Coroutine` would unwind it with a payload of corosensei's own.
-//! 8. **Stacks.** A `FiberStack` owns its mapping, guard page included. It returns to the cache only from a coroutine that is done; by then `entry` has returned, and with it
-//!    every destructor of the fiber has run.
+//! 8. **Stacks.** A slot, a stack with the guard below it, is at each moment in one place: owned by one `FiberStack`, or idle in a thread's
+//!    cache, or free in its slab. Only who has it touches its memory. A slab is unmapped when all its slots are free. A
+//!    `FiberStack` leaves a coroutine only when that is done; by then `entry` has returned, and with it every
+//!    destructor of the fiber has run.
 //! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
 //! 10. **Send.** A fresh fiber holds its job only, a running or suspended or parked one is guarded by invariant 1, and
 //!     an outcome leaves the slot within the poll that produced it. So a `Fiber<J>` may be sent if its job and output may.
+//! 11. **Signals.** The handler of faults reads the current fiber's `State`, its latest `Frame` and what that points to: they belong to
+//!     the code that was interrupted on the same thread (invariants 3 to 5). It calls what may be called in a handler, and the
+//!     handler that was there before it in the way in which the system would have. A thread's signal stack is not freed before
+//!     it has been taken out of use.
+//! 12. **Plain calls.** The call does not touch memory of the program's, or only what is passed to it for that, and keeps no pointer.
+//! 13. **Thread stack.** What runs on a thread's stack by `on_thread_stack` is called and returns while its fiber, and each fiber
+//!     around that, is running; each is marked, so that no wait suspends it and none can be resumed meanwhile.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
 mod account;
+mod admission;
 mod calls;
 mod current;
 mod entry;
@@ -67,12 +77,15 @@ mod meta;
 mod roll;
 mod stack;
 mod state;
+mod thread_stack;
 
+pub(crate) use admission::{Admission, Ticket};
 pub(crate) use current::with_current;
 pub(crate) use entry::{Exit, Job};
-pub(crate) use fiber::{Fiber, Phase};
+pub(crate) use fiber::{Fiber, Phase, is_within};
 pub(crate) use frame::Caller;
 pub(crate) use home::Home;
-pub(crate) use meta::{Conduct, Meta};
+pub(crate) use meta::{Conduct, Meta, Stacks};
 pub(crate) use roll::cancel_all;
 pub(crate) use state::State;
+pub(crate) use thread_stack::{on_thread_stack, remaining_stack};

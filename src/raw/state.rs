@@ -3,8 +3,10 @@
 use std::{
     cell::{Cell, OnceCell},
     future::Future,
+    iter,
+    ops::Range,
     pin::Pin,
-    ptr::NonNull,
+    ptr::{self, NonNull},
     task::{Context, Poll, Waker},
 };
 
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 use super::{
     Meta, current,
     frame::{Frame, FramePtr, Orders, Report, Surroundings},
+    stack::GUARD_SIZE,
 };
 
 /// Waits in a row that may be ready at once before one of them yields.
@@ -32,10 +35,13 @@ const GIVEN_UP: u8 = 4;
 const NESTED: u8 = 8;
 /// That one is in a shield.
 const NESTED_SHIELDED: u8 = 16;
+/// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
+const ON_THREAD_STACK: u8 = 32;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
     frame: Cell<FramePtr>,
+    usable: Range<usize>,
     flags: Cell<u8>,
     /// Those in force.
     orders: Cell<Orders>,
@@ -50,9 +56,10 @@ pub(crate) struct State {
 impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
-        let state = Self {
+        let mut state = Self {
             yielder: NonNull::from(yielder),
             frame: Cell::new(frame),
+            usable: 0..0,
             flags: Cell::new(0),
             orders: Cell::new(Orders::NONE),
             ready_waits: Cell::new(0),
@@ -61,6 +68,7 @@ impl State {
             gone: OnceCell::new(),
         };
         state.orders.set(state.frame().orders);
+        state.usable = state.frame().usable.clone();
         state
     }
 
@@ -70,6 +78,13 @@ impl State {
         // SAFETY: invariant 5: the latest frame lives until control returns to the poller. No caller in this file and
         // in `entry` keeps the reference over a suspend.
         unsafe { self.frame.get().as_ref() }
+    }
+
+    /// Only for code that runs on the fiber.
+    #[inline]
+    pub(super) fn yielder(&self) -> &Yielder<FramePtr, ()> {
+        // SAFETY: invariant 4: the yielder belongs to the same `entry` as this state and lives as long.
+        unsafe { self.yielder.as_ref() }
     }
 
     /// The newest waker of the enclosing task. The reference must not be kept over a suspend: clone it.
@@ -105,12 +120,17 @@ impl State {
     /// Whether a wait can poll without a closer look.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        !self.is_polling() && !self.is_cancelled()
+        !self.is_misplaced() && !self.is_cancelled()
     }
 
+    /// Whether the code is where nothing can suspend.
     #[inline]
-    pub(crate) fn is_polling(&self) -> bool {
-        self.has(POLLING)
+    pub(crate) fn is_misplaced(&self) -> bool {
+        self.has(POLLING | ON_THREAD_STACK)
+    }
+
+    pub(crate) fn is_on_thread_stack(&self) -> bool {
+        self.has(ON_THREAD_STACK)
     }
 
     #[inline]
@@ -150,7 +170,42 @@ impl State {
 
     pub(super) fn as_surroundings(&self) -> Surroundings {
         let frame = self.frame();
-        Surroundings { id: frame.id, orders: self.orders.get(), caller: frame.caller }
+        Surroundings { state: NonNull::from(self), id: frame.id, orders: self.orders.get(), caller: frame.caller }
+    }
+
+    /// The fiber on whose stack this one was resumed last.
+    pub(super) fn outer(&self) -> Option<&Self> {
+        // SAFETY: invariant 5: that fiber encloses this poll, so its state lives longer.
+        self.frame().outer.map(|outer| unsafe { outer.as_ref() })
+    }
+
+    /// Whether this fiber or one around it belongs to the layer with these data.
+    pub(crate) fn is_within(&self, meta: &Meta) -> bool {
+        iter::successors(Some(self), |state| state.outer()).any(|state| state.with_meta(|own, _| ptr::eq(own, meta)))
+    }
+
+    /// The addresses that code on this stack may use.
+    pub(super) fn usable(&self) -> &Range<usize> {
+        &self.usable
+    }
+
+    /// Those below, which end the process.
+    pub(super) fn guard(&self) -> Range<usize> {
+        self.usable.start - GUARD_SIZE..self.usable.start
+    }
+
+    /// Until the guard is dropped, the code of this fiber is not on its stack.
+    pub(super) fn leave_stack(&self) -> impl Drop + '_ {
+        struct Left<'a>(&'a State);
+
+        impl Drop for Left<'_> {
+            fn drop(&mut self) {
+                self.0.clear(ON_THREAD_STACK);
+            }
+        }
+
+        self.set(ON_THREAD_STACK);
+        Left(self)
     }
 
     /// Whether nobody awaits this fiber, or one around it, any more.
@@ -251,16 +306,14 @@ impl State {
     /// Leaves this stack for the enclosing task, until the next poll.
     #[inline]
     pub(crate) fn suspend(&self) {
-        assert!(!self.has(POLLING), "a fiber suspended inside a poll");
+        assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
         self.ready_waits.set(0);
         self.set(SUSPENDED);
         if self.shields.get() > 0 || self.has(GIVEN_UP | NESTED_SHIELDED) {
             let given_up = self.has(GIVEN_UP);
             self.frame().report.set(if given_up { Report::GivenUp } else { Report::Shielded });
         }
-        // SAFETY: invariant 4: the yielder belongs to the same `entry` as this state and lives as long.
-        let yielder = unsafe { self.yielder.as_ref() };
-        let frame = yielder.suspend(());
+        let frame = self.yielder().suspend(());
         self.frame.set(frame);
         current::enter(self);
         self.take_orders();

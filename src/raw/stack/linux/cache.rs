@@ -1,0 +1,130 @@
+//! The stacks that a thread used last: taking and returning one is a matter of a few instructions.
+
+use std::{cell::RefCell, io};
+
+use super::class::Class;
+
+/// Stacks of one size that a thread keeps for itself. These few may hold memory that a deep call has touched.
+const KEPT: usize = 16;
+
+/// Stacks that move between a thread and the others at once.
+const BATCH: usize = KEPT / 2;
+
+/// After so many returns to a thread one of its idle stacks is trimmed.
+const RETURNS_PER_TRIM: u32 = 256;
+
+thread_local! {
+    static CACHE: Cache = const { Cache(RefCell::new(Vec::new())) };
+}
+
+/// By the index of their class.
+struct Cache(RefCell<Vec<Idle>>);
+
+struct Idle {
+    class: &'static Class,
+    bases: Vec<usize>,
+    returns: u32,
+    next_trim: usize,
+}
+
+/// A stack that nobody uses, the last that was returned on this thread if there is one.
+#[inline]
+pub(super) fn take(class: &'static Class, reserve: bool) -> io::Result<usize> {
+    let warm = CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop());
+    match warm {
+        Ok(Some(base)) => Ok(base),
+        // Also when the thread is ending and its cache is gone.
+        Ok(None) | Err(_) => take_shared(class, reserve),
+    }
+}
+
+#[cold]
+fn take_shared(class: &'static Class, reserve: bool) -> io::Result<usize> {
+    let cached = CACHE.try_with(|cache| {
+        let mut cache = cache.0.borrow_mut();
+        let idle = Idle::of(&mut cache, class);
+        class.take(&mut idle.bases, BATCH);
+        idle.bases.pop()
+    });
+    match cached {
+        Ok(Some(base)) => Ok(base),
+        Ok(None) => class.make(reserve),
+        Err(_) => {
+            let mut bases = Vec::new();
+            class.take(&mut bases, 1);
+            bases.pop().map_or_else(|| class.make(reserve), Ok)
+        }
+    }
+}
+
+/// Returns a stack.
+#[inline]
+pub(super) fn put(class: &'static Class, base: usize) {
+    let is_kept = CACHE.try_with(|cache| match cache.0.borrow_mut().get_mut(class.index) {
+        Some(idle) if idle.bases.len() < KEPT => {
+            idle.bases.push(base);
+            idle.returns += 1;
+            if idle.returns == RETURNS_PER_TRIM {
+                idle.trim_one();
+            }
+            true
+        }
+        _ => false,
+    });
+    if is_kept != Ok(true) {
+        put_shared(class, base);
+    }
+}
+
+#[cold]
+fn put_shared(class: &'static Class, base: usize) {
+    let is_kept = CACHE.try_with(|cache| {
+        let mut cache = cache.0.borrow_mut();
+        let idle = Idle::of(&mut cache, class);
+        if idle.bases.len() >= KEPT {
+            // Those that were used longest ago.
+            class.put(idle.bases.drain(..BATCH));
+        }
+        idle.bases.push(base);
+    });
+    if is_kept.is_err() {
+        class.put([base].into_iter());
+    }
+}
+
+/// Gives what this thread keeps to those that wait for a stack.
+#[cold]
+pub(super) fn flush() {
+    _ = CACHE.try_with(|cache| cache.0.borrow_mut().iter_mut().for_each(Idle::flush));
+}
+
+impl Idle {
+    fn of<'a>(cache: &'a mut Vec<Self>, class: &'static Class) -> &'a mut Self {
+        // Indices are given one after the other, and most programs have one or two.
+        while cache.len() <= class.index {
+            let class = Class::at(cache.len());
+            cache.push(Self { class, bases: Vec::with_capacity(KEPT), returns: 0, next_trim: 0 });
+        }
+        &mut cache[class.index]
+    }
+
+    #[cold]
+    fn trim_one(&mut self) {
+        self.returns = 0;
+        self.next_trim += 1;
+        let index = self.next_trim % self.bases.len();
+        self.class.trim(self.bases[index]);
+    }
+
+    fn flush(&mut self) {
+        if !self.bases.is_empty() {
+            self.class.put(self.bases.drain(..));
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.0.get_mut().iter_mut().for_each(Idle::flush);
+    }
+}

@@ -1,0 +1,143 @@
+//! All stacks of one size: the slabs that they lie in, shared by all threads.
+
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+};
+
+use super::{
+    slab::Slab,
+    sys::{self, page_size},
+};
+
+/// Slots of the first slab. Each later one has as many as all before it together.
+const FIRST_SLOTS: usize = 16;
+
+/// An empty slab of which fewer slots were used is kept.
+const KEPT_SLOTS: usize = 64;
+
+/// What a stack keeps of its memory when it is trimmed.
+const KEPT_BYTES: usize = 32 * 1024;
+
+/// From this size on stacks are trimmed.
+const TRIMMED_SIZE: usize = 2 * KEPT_BYTES;
+
+/// Those that there are, by their index. They are never freed.
+static CLASSES: Mutex<Vec<&'static Class>> = Mutex::new(Vec::new());
+
+#[derive(Debug)]
+pub(super) struct Class {
+    pub(super) index: usize,
+    /// Usable bytes of each stack: whole pages.
+    pub(super) size: usize,
+    /// In the order in which they were mapped. The first ones are used first, so that the last ones become empty.
+    slabs: Mutex<Vec<Slab>>,
+    /// How many wait for a stack of this size.
+    pub(super) waiting: AtomicUsize,
+}
+
+impl Class {
+    /// For stacks of at least `size` bytes.
+    pub(super) fn of_size(size: usize) -> &'static Self {
+        let size = size.next_multiple_of(page_size());
+        let mut classes = lock(&CLASSES);
+        if let Some(class) = classes.iter().find(|class| class.size == size) {
+            return class;
+        }
+        let class = Box::leak(Box::new(Self {
+            index: classes.len(),
+            size,
+            slabs: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        }));
+        classes.push(class);
+        class
+    }
+
+    pub(super) fn at(index: usize) -> &'static Self {
+        lock(&CLASSES)[index]
+    }
+
+    /// Takes up to `most` free slots into `idle`.
+    pub(super) fn take(&self, idle: &mut Vec<usize>, most: usize) {
+        let mut slabs = lock(&self.slabs);
+        for slab in slabs.iter_mut() {
+            while idle.len() < most {
+                let Some(base) = slab.take() else { break };
+                idle.push(base);
+            }
+        }
+    }
+
+    /// Makes a slot with a guard of its own.
+    pub(super) fn make(&self, reserve: bool) -> io::Result<usize> {
+        self.carve(reserve).or_else(|error| {
+            // What other sizes do not use may be what is missing.
+            let others = lock(&CLASSES).clone();
+            let is_spared = others.into_iter().filter(|other| other.index != self.index).any(Self::spare);
+            if is_spared { self.carve(reserve) } else { Err(error) }
+        })
+    }
+
+    fn carve(&self, reserve: bool) -> io::Result<usize> {
+        let mut slabs = lock(&self.slabs);
+        let mut error = None;
+        for slab in slabs.iter_mut() {
+            match slab.carve(reserve) {
+                Some(Ok(base)) => return Ok(base),
+                // A slab with another kind of guard may still have room.
+                Some(Err(e)) => error = Some(e),
+                None => {}
+            }
+        }
+        if let Some(error) = error {
+            return Err(error);
+        }
+        let slots: usize = slabs.iter().map(Slab::slots).sum();
+        let mut slab = Slab::map(self.size, slots.max(FIRST_SLOTS))?;
+        let base = slab.carve(reserve).expect("a new slab has a slot")?;
+        slabs.push(slab);
+        Ok(base)
+    }
+
+    /// Gives something up that is free. `true` if there was something.
+    fn spare(&self) -> bool {
+        let mut slabs = lock(&self.slabs);
+        if let Some(index) = slabs.iter().position(Slab::is_empty) {
+            drop(slabs.remove(index));
+            return true;
+        }
+        slabs.iter_mut().any(Slab::bare)
+    }
+
+    /// Takes slots back from a thread. They are trimmed, since it may be long until they are used again.
+    pub(super) fn put(&self, bases: impl Iterator<Item = usize>) {
+        let mut empty = Vec::new();
+        {
+            let bases: Vec<_> = bases.inspect(|&base| self.trim(base)).collect();
+            let mut slabs = lock(&self.slabs);
+            for base in bases {
+                let mut indices = 0..slabs.len();
+                let index = indices.find(|&index| slabs[index].put(base)).expect("a slot lies in a slab of its class");
+                let slab = &slabs[index];
+                if index > 0 && slab.is_empty() && slab.carved() > KEPT_SLOTS {
+                    empty.push(slabs.remove(index));
+                }
+            }
+        }
+        // Unmapped without the lock: it may be gigabytes.
+        drop(empty);
+    }
+
+    /// Gives the memory of a stack that nobody uses back, all but its upper end.
+    pub(super) fn trim(&self, base: usize) {
+        if self.size > TRIMMED_SIZE {
+            // SAFETY: invariant 8: the caller has this slot, with nobody's data in it.
+            unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

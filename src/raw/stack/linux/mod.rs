@@ -1,0 +1,101 @@
+//! The crate's own stacks, for Linux with 64-bit addresses.
+//!
+//! ```text
+//!  slab     one mapping:  guard │ stack │ guard │ stack │ ...     carved slot by slot, unmapped when all slots are free
+//!  class    the slabs of one size; threads move stacks in batches
+//!  cache    a thread's last few stacks
+//! ```
+
+mod cache;
+mod class;
+mod guard;
+mod place;
+mod slab;
+mod sys;
+
+use std::{io, num::NonZeroUsize, ops::Range, sync::atomic::AtomicUsize};
+
+use corosensei::stack::{Stack, StackPointer};
+
+use self::class::Class;
+use super::shortage;
+
+/// Bytes below a stack that end the process when they are touched.
+pub(in crate::raw) const GUARD_SIZE: usize = guard::SIZE;
+
+/// Where stacks of one size come from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::raw) struct Source(&'static Class);
+
+impl Source {
+    /// For stacks of at least `size` bytes.
+    pub(in crate::raw) fn of_size(size: usize) -> Self {
+        Self(Class::of_size(size))
+    }
+
+    /// How many wait for one.
+    pub(super) fn waiting(self) -> &'static AtomicUsize {
+        &self.0.waiting
+    }
+
+    /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
+    #[inline]
+    pub(in crate::raw) fn take(self, reserve: bool) -> io::Result<FiberStack> {
+        let base = cache::take(self.0, reserve)?;
+        Ok(FiberStack { base: NonZeroUsize::new(base).expect("not at the end of all addresses"), class: self.0 })
+    }
+}
+
+/// The only owner of one slot. Dropping it returns the slot.
+#[derive(Debug)]
+pub(in crate::raw) struct FiberStack {
+    base: StackPointer,
+    class: &'static Class,
+}
+
+impl FiberStack {
+    /// The addresses that code on it may use.
+    #[inline]
+    pub(in crate::raw) fn usable(&self) -> Range<usize> {
+        self.base.get() - self.class.size..self.base.get()
+    }
+
+    /// Forgets what is on it: every byte reads as zero.
+    pub(in crate::raw) fn wipe(&mut self) {
+        let Range { start, end } = self.usable();
+        // SAFETY: invariant 8: this is the slot's only owner, and no coroutine has it.
+        unsafe { sys::discard(start, end) };
+    }
+
+    /// Bytes from the upper end down to the lowest page that has been touched since it was wiped.
+    pub(in crate::raw) fn touched(&self) -> usize {
+        let Range { start, end } = self.usable();
+        end - sys::lowest_resident(start, end)
+    }
+}
+
+impl Drop for FiberStack {
+    #[inline]
+    fn drop(&mut self) {
+        cache::put(self.class, self.base.get());
+        if shortage::is_there() {
+            cache::flush();
+            shortage::relieve();
+        }
+    }
+}
+
+// SAFETY: invariant 8: the addresses between the two are the slot that this value alone owns, readable and writable, with a
+// guard below, and no smaller than the builder's minimum, which is larger than corosensei's.
+unsafe impl Stack for FiberStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        // The guard below is no part of it: the sanitizer may want to look at all bytes.
+        StackPointer::new(self.base.get() - self.class.size).expect("a stack does not begin at address zero")
+    }
+}

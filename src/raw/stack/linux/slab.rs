@@ -1,0 +1,134 @@
+//! One large mapping, cut into slots: a guard and a stack each.
+
+use std::{io, mem};
+
+use corosensei::stack::valgrind::ValgrindStackRegistration;
+
+use super::{
+    guard::{self, Kind},
+    place,
+    sys::Mapping,
+};
+
+/// The most that one slab takes of the address space.
+const MAX_BYTES: usize = 8 * 1024 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Slab {
+    mapping: Mapping,
+    guards: Kind,
+    /// Bytes of a stack without its guard.
+    size: usize,
+    slots: usize,
+    /// Slots below this number have been used.
+    carved: usize,
+    /// Slots with a guard that nobody uses.
+    free: Vec<u32>,
+    /// Slots that have been used and have no guard now.
+    bare: Vec<u32>,
+    /// One for each slot that has been used.
+    valgrind: Vec<ValgrindStackRegistration>,
+}
+
+impl Slab {
+    /// Maps a slab of `slots` slots, or of fewer if there is not so much room.
+    pub(super) fn map(size: usize, slots: usize) -> io::Result<Self> {
+        let stride = guard::SIZE + size;
+        let mut slots = slots.clamp(1, (MAX_BYTES / stride).max(1));
+        loop {
+            match place::map(slots * stride) {
+                Ok(mapping) => return Ok(Self::new(mapping, size, slots)),
+                Err(error) if slots == 1 => return Err(error),
+                Err(_) => slots /= 2,
+            }
+        }
+    }
+
+    fn new(mapping: Mapping, size: usize, slots: usize) -> Self {
+        let guards = Kind::probe(&mapping);
+        Self { mapping, guards, size, slots, carved: 0, free: Vec::new(), bare: Vec::new(), valgrind: Vec::new() }
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// The upper end of a free stack.
+    pub(super) fn take(&mut self) -> Option<usize> {
+        self.free.pop().map(|slot| self.base(slot))
+    }
+
+    /// The upper end of a stack that gets its guard now; `None` if there is no slot left.
+    pub(super) fn carve(&mut self, reserve: bool) -> Option<io::Result<usize>> {
+        let slot = match self.bare.pop() {
+            Some(slot) => slot,
+            None if self.carved < self.slots => self.carved as u32,
+            None => return None,
+        };
+        let offset = self.offset(slot);
+        if let Err(error) = self.guards.install(&self.mapping, offset, reserve) {
+            if (slot as usize) < self.carved {
+                self.bare.push(slot);
+            }
+            return Some(Err(error));
+        }
+        let base = self.base(slot);
+        if slot as usize == self.carved {
+            self.carved += 1;
+            let lowest = base - self.size;
+            self.valgrind.push(ValgrindStackRegistration::new(std::ptr::without_provenance_mut(lowest), self.size));
+        }
+        Some(Ok(base))
+    }
+
+    /// Takes a slot back, if it is of this slab.
+    pub(super) fn put(&mut self, base: usize) -> bool {
+        // The upper end of the last stack is that of the mapping.
+        let is_mine = self.mapping.contains(base - 1);
+        if is_mine {
+            let slot = (base - self.mapping.start()) / self.stride() - 1;
+            self.free.push(slot as u32);
+        }
+        is_mine
+    }
+
+    /// Takes the guards of free slots away, so that others can have theirs.
+    pub(super) fn bare(&mut self) -> bool {
+        if self.guards != Kind::Protected {
+            return false;
+        }
+        let Some(slot) = self.free.pop() else { return false };
+        self.guards.remove(&self.mapping, self.offset(slot));
+        self.bare.push(slot);
+        true
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.len() + self.bare.len() == self.carved
+    }
+
+    /// How many slots have memory behind them, perhaps.
+    pub(super) fn carved(&self) -> usize {
+        self.carved
+    }
+
+    fn stride(&self) -> usize {
+        guard::SIZE + self.size
+    }
+
+    /// Where the guard of a slot begins.
+    fn offset(&self, slot: u32) -> usize {
+        slot as usize * self.stride()
+    }
+
+    fn base(&self, slot: u32) -> usize {
+        self.mapping.start() + self.offset(slot) + self.stride()
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        drop(mem::take(&mut self.valgrind));
+        self.guards.unmapped(self.carved - self.bare.len());
+    }
+}

@@ -1,0 +1,141 @@
+//! The system calls behind stacks.
+
+use std::{
+    fs, io,
+    ptr::{self, NonNull},
+    sync::OnceLock,
+};
+
+/// Turns pages into guards without splitting their mapping (Linux 6.13).
+const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+pub(super) fn page_size() -> usize {
+    static PAGE_SIZE: OnceLock<usize> = OnceLock::new();
+    *PAGE_SIZE.get_or_init(|| {
+        // SAFETY: invariant 12: it takes and gives plain numbers.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
+    })
+}
+
+/// How many mappings the system lets this process have.
+pub(super) fn max_mappings() -> usize {
+    const USUAL: usize = 65_530;
+    let text = fs::read_to_string("/proc/sys/vm/max_map_count");
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(USUAL)
+}
+
+/// Whether a sanitizer is linked in. It keeps books of the address space that unmapping a stack would upset.
+pub(super) fn is_sanitized() -> bool {
+    static IS_SANITIZED: OnceLock<bool> = OnceLock::new();
+    *IS_SANITIZED.get_or_init(|| {
+        [c"__asan_init", c"__tsan_init", c"__msan_init"].iter().any(|name| {
+            // SAFETY: invariant 12: the name is a string that ends in NUL, and the result is only compared.
+            let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            !found.is_null()
+        })
+    })
+}
+
+/// Memory of this process's own: readable, writable, and only there when it is touched.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    start: NonNull<libc::c_void>,
+    len: usize,
+}
+
+// SAFETY: invariant 12: a mapping belongs to the process, not to a thread.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes at `place` if that is free, and elsewhere if not.
+    pub(super) fn new(len: usize, place: Option<usize>) -> io::Result<Self> {
+        let hint = place.map_or(ptr::null_mut(), ptr::without_provenance_mut);
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+        // SAFETY: invariant 12: without MAP_FIXED a mapping of fresh memory replaces nothing.
+        let start = unsafe { libc::mmap(hint, len, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapping = Self { start, len };
+        // MAP_STACK means this since Linux 6.7. A kernel without huge pages refuses it, and needs it not.
+        _ = mapping.advise(0, len, libc::MADV_NOHUGEPAGE);
+        Ok(mapping)
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.start.addr().get()
+    }
+
+    pub(super) fn end(&self) -> usize {
+        self.start() + self.len
+    }
+
+    pub(super) fn contains(&self, address: usize) -> bool {
+        (self.start()..self.end()).contains(&address)
+    }
+
+    /// Makes the bytes from `offset` a guard, which stays within the mapping.
+    pub(super) fn mark_guard(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.advise(offset, len, MADV_GUARD_INSTALL)
+    }
+
+    /// Makes the bytes from `offset` a guard, or memory again. Each guard splits the mapping in two more.
+    pub(super) fn protect(&self, offset: usize, len: usize, is_guard: bool) -> io::Result<()> {
+        let protection = if is_guard { libc::PROT_NONE } else { libc::PROT_READ | libc::PROT_WRITE };
+        // SAFETY: invariant 8: guards are made in slots that nobody uses.
+        let result = unsafe { libc::mprotect(self.at(offset, len), len, protection) };
+        outcome(result)
+    }
+
+    fn advise(&self, offset: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
+        // SAFETY: invariant 8: it is about huge pages, or makes a guard in a slot that nobody uses.
+        let result = unsafe { libc::madvise(self.at(offset, len), len, advice) };
+        outcome(result)
+    }
+
+    fn at(&self, offset: usize, len: usize) -> *mut libc::c_void {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len), "outside of the mapping");
+        self.start.as_ptr().wrapping_byte_add(offset)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if is_sanitized() {
+            return;
+        }
+        // SAFETY: invariant 8: whoever drops a mapping has all of its slots.
+        let result = unsafe { libc::munmap(self.start.as_ptr(), self.len) };
+        debug_assert_eq!(result, 0);
+    }
+}
+
+/// Gives the pages between two addresses back; they read as zero when they are touched again.
+///
+/// # Safety
+///
+/// They belong to one mapping of this module, and nobody uses what is in them.
+pub(super) unsafe fn discard(from: usize, to: usize) {
+    let start = ptr::with_exposed_provenance_mut::<libc::c_void>(from);
+    // SAFETY: invariant 8: the caller's.
+    let result = unsafe { libc::madvise(start, to - from, libc::MADV_DONTNEED) };
+    debug_assert_eq!(result, 0);
+}
+
+/// The lowest page between two addresses that is in memory, or `to`.
+pub(super) fn lowest_resident(from: usize, to: usize) -> usize {
+    let page = page_size();
+    let mut pages = vec![0_u8; (to - from) / page];
+    let start = ptr::without_provenance_mut::<libc::c_void>(from);
+    // SAFETY: invariant 12: the kernel writes a byte for each page into the vector, and reads nothing of the range.
+    let result = unsafe { libc::mincore(start, to - from, pages.as_mut_ptr()) };
+    let first = if result == 0 { pages.iter().position(|page| page & 1 == 1) } else { None };
+    first.map_or(to, |index| from + index * page)
+}
+
+fn outcome(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,29 @@
+//! Stacks: where they come from, where they lie, what happens when there is none or when one overflows.
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks)))]
+mod linux;
+#[cfg(target_os = "linux")]
+mod overflow;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks))))]
+mod portable;
+#[cfg(target_os = "linux")]
+mod signal_stack;
+
+mod pointer;
+pub(super) mod shortage;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks)))]
+pub(super) use self::linux::{FiberStack, GUARD_SIZE, Source};
+pub(super) use self::pointer::stack_pointer;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks))))]
+pub(super) use self::portable::{FiberStack, GUARD_SIZE, Source};
+
+/// Once for each thread, before its first fiber: an overflow is to be reported.
+#[cold]
+pub(super) fn prepare_thread() {
+    #[cfg(target_os = "linux")]
+    {
+        overflow::install();
+        signal_stack::provide();
+    }
+}

@@ -1,0 +1,121 @@
+//! corosensei's own stacks, for systems on which the crate's have not been built: untested there.
+
+use std::{cell::RefCell, io, mem::ManuallyDrop, ops::Range, sync::atomic::AtomicUsize};
+
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
+
+use super::shortage;
+
+/// Idle stacks that one thread keeps.
+const KEPT: usize = 64;
+
+/// What corosensei leaves below a stack, and counts as part of it.
+pub(in crate::raw) const GUARD_SIZE: usize = 4096;
+
+thread_local! {
+    static IDLE: RefCell<Vec<(usize, DefaultStack)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where stacks of one size come from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::raw) struct Source {
+    size: usize,
+}
+
+impl Source {
+    /// For stacks of at least `size` bytes.
+    pub(in crate::raw) fn of_size(size: usize) -> Self {
+        Self { size }
+    }
+
+    /// How many wait for one.
+    pub(super) fn waiting(self) -> &'static AtomicUsize {
+        static WAITING: AtomicUsize = AtomicUsize::new(0);
+        &WAITING
+    }
+
+    /// Takes the thread's most recently returned stack of this size, or maps a new one.
+    pub(in crate::raw) fn take(self, _reserve: bool) -> io::Result<FiberStack> {
+        let Self { size } = self;
+        let idle = IDLE.try_with(|idle| {
+            let mut idle = idle.borrow_mut();
+            let index = idle.iter().rposition(|(other, _)| *other == size)?;
+            Some(idle.remove(index).1)
+        });
+        let stack = match idle {
+            Ok(Some(stack)) => stack,
+            // Also when the thread is ending and its cache is gone.
+            Ok(None) | Err(_) => DefaultStack::new(size)?,
+        };
+        Ok(FiberStack { stack: ManuallyDrop::new(stack), size, is_wiped: false })
+    }
+}
+
+/// A guarded stack. Dropping it returns it to the thread.
+pub(in crate::raw) struct FiberStack {
+    stack: ManuallyDrop<DefaultStack>,
+    size: usize,
+    is_wiped: bool,
+}
+
+impl FiberStack {
+    /// The addresses that code on it may use.
+    pub(in crate::raw) fn usable(&self) -> Range<usize> {
+        self.stack.limit().get() + GUARD_SIZE..self.stack.base().get()
+    }
+
+    /// Forgets what is on it: it is not used again.
+    pub(in crate::raw) fn wipe(&mut self) {
+        self.is_wiped = true;
+    }
+
+    /// Not known here.
+    pub(in crate::raw) fn touched(&self) -> usize {
+        0
+    }
+}
+
+impl Drop for FiberStack {
+    fn drop(&mut self) {
+        // SAFETY: invariant 8: this is the only place that takes the stack, and the value is gone after it.
+        let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
+        let is_short = shortage::is_there();
+        if is_short || self.is_wiped {
+            drop(stack);
+        } else {
+            _ = IDLE.try_with(|idle| {
+                let mut idle = idle.borrow_mut();
+                if idle.len() < KEPT {
+                    idle.push((self.size, stack));
+                }
+            });
+        }
+        if is_short {
+            shortage::relieve();
+        }
+    }
+}
+
+// SAFETY: invariant 8: both bounds are those of the `DefaultStack` that this value owns, which is mapped, guarded and no
+// smaller than corosensei's minimum for as long as it lives.
+unsafe impl Stack for FiberStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.stack.base()
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        self.stack.limit()
+    }
+
+    #[cfg(windows)]
+    fn teb_fields(&self) -> corosensei::stack::StackTebFields {
+        self.stack.teb_fields()
+    }
+
+    #[cfg(windows)]
+    fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
+        self.stack.update_teb_fields(stack_limit, guaranteed_stack_bytes);
+    }
+}

@@ -1,0 +1,92 @@
+//! Off the fiber's stack and back: what needs the stack that the thread itself has.
+
+use super::{State, stack::stack_pointer, with_current};
+
+/// Runs `f` on the thread's own stack, if the code is on that of a fiber; if not, here.
+pub(crate) fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
+    let (mut f, mut result) = (Some(f), None);
+    let mut call = || result = f.take().map(|f| f());
+    with_current(|state| match state {
+        Some(state) if !state.is_on_thread_stack() => leave(state, &mut call),
+        _ => call(),
+    });
+    result.expect("the closure was called")
+}
+
+/// Runs `f` below the frames of whoever resumed this fiber, and if that is a fiber, of whoever resumed that.
+fn leave(state: &State, f: &mut dyn FnMut()) {
+    struct Crossing<T>(T);
+
+    // SAFETY: invariant 13: the closure stays on this thread, and has no way to suspend.
+    unsafe impl<T> Send for Crossing<T> {}
+
+    impl<T: FnOnce()> Crossing<T> {
+        fn run(self) {
+            (self.0)();
+        }
+    }
+
+    let _left = state.leave_stack();
+    let crossing = Crossing(|| match state.outer() {
+        Some(outer) if !outer.is_on_thread_stack() => leave(outer, f),
+        _ => f(),
+    });
+    state.yielder().on_parent_stack(move || crossing.run());
+}
+
+/// Bytes between the stack pointer and the end of the stack of a fiber or thread, if that is known.
+pub(crate) fn remaining_stack() -> Option<usize> {
+    let here = stack_pointer();
+    let lowest = with_current(|state| match state {
+        Some(state) if !state.is_on_thread_stack() => Some(state.usable().start),
+        _ => thread_limit::get(),
+    });
+    lowest.map(|lowest| here.saturating_sub(lowest))
+}
+
+#[cfg(target_os = "linux")]
+mod thread_limit {
+    use std::{cell::Cell, mem::MaybeUninit, ptr};
+
+    thread_local! {
+        static LIMIT: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// The lowest address of this thread's stack.
+    pub(super) fn get() -> Option<usize> {
+        LIMIT.get().or_else(|| {
+            let found = find();
+            LIMIT.set(found);
+            found
+        })
+    }
+
+    #[cold]
+    fn find() -> Option<usize> {
+        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+        // SAFETY: invariant 12: this thread exists, and the call fills the attributes.
+        let this_thread = unsafe { libc::pthread_self() };
+        // SAFETY: invariant 12: as above.
+        let result = unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) };
+        if result != 0 {
+            return None;
+        }
+        let (mut lowest, mut size, mut guard) = (ptr::null_mut(), 0, 0);
+        // SAFETY: invariant 12: the attributes were filled by the call that succeeded.
+        let stack = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) };
+        // SAFETY: invariant 12: as above.
+        let guards = unsafe { libc::pthread_attr_getguardsize(attributes.as_ptr(), &raw mut guard) };
+        // SAFETY: invariant 12: they are not used again.
+        unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+        // glibc counts the guard as a part of the stack or does not, depending on its age; this is the safe side.
+        (stack == 0 && guards == 0).then(|| lowest.addr() + guard)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod thread_limit {
+    /// Not known here.
+    pub(super) fn get() -> Option<usize> {
+        None
+    }
+}
