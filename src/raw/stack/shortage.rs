@@ -48,11 +48,15 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
         let returns = RETURNS.load(Ordering::SeqCst);
         if is_my_turn {
             match source.take(reserve) {
-                Ok(stack) => return stack,
+                Ok(stack) => {
+                    // More than one may have been returned at once.
+                    RETURNED.notify_one();
+                    return stack;
+                }
                 Err(error) => report(&error, name),
             }
             // What was returned may be of use to another size: each of those that wait looks once.
-            if passed_at.replace(returns) != Some(returns) {
+            if waiting.has_others() && passed_at.replace(returns) != Some(returns) {
                 RETURNED.notify_one();
             }
         }
@@ -72,6 +76,11 @@ impl Waiting {
     fn begin(source: Source) -> Self {
         WAITING.fetch_add(1, Ordering::SeqCst);
         Self { source, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
+    }
+
+    /// Whether others wait for a stack of another size.
+    fn has_others(&self) -> bool {
+        WAITING.load(Ordering::SeqCst) > self.source.waiting().load(Ordering::SeqCst)
     }
 }
 

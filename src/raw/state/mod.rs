@@ -1,12 +1,13 @@
 //! The state of a running fiber: what code on its stack can see and do.
 
+mod around;
+
 use std::{
     cell::{Cell, OnceCell},
     future::Future,
-    iter,
     ops::Range,
     pin::Pin,
-    ptr::{self, NonNull},
+    ptr::NonNull,
     task::{Context, Poll, Waker},
 };
 
@@ -15,8 +16,7 @@ use tokio::sync::watch;
 
 use super::{
     Meta, current,
-    frame::{Frame, FramePtr, Orders, Report, Surroundings},
-    stack::GUARD_SIZE,
+    frame::{Frame, FramePtr, Orders, Report},
 };
 
 /// Waits in a row that may be ready at once before one of them yields.
@@ -146,81 +146,6 @@ impl State {
     /// Whether the fiber cannot tell its own panicking from its poller's.
     pub(crate) fn is_poller_panicking(&self) -> bool {
         self.frame().panicking
-    }
-
-    /// Whether a fiber waits inside the awaited future, and is to hear of a cancel before this one acts on it.
-    pub(crate) fn has_nested(&self) -> bool {
-        self.has(NESTED)
-    }
-
-    /// Whether that fiber has put the cancel off.
-    pub(crate) fn has_nested_shield(&self) -> bool {
-        self.has(NESTED_SHIELDED)
-    }
-
-    pub(super) fn note_nested(&self, report: Report) {
-        self.set(if report == Report::Shielded { NESTED | NESTED_SHIELDED } else { NESTED });
-        self.note_seat();
-    }
-
-    /// Another fiber has taken a place in the roll inside this one.
-    pub(super) fn note_seat(&self) {
-        self.frame().nested.set(true);
-    }
-
-    pub(super) fn as_surroundings(&self) -> Surroundings {
-        let frame = self.frame();
-        Surroundings { state: NonNull::from(self), id: frame.id, orders: self.orders.get(), caller: frame.caller }
-    }
-
-    /// The fiber on whose stack this one was resumed last.
-    pub(super) fn outer(&self) -> Option<&Self> {
-        // SAFETY: invariant 5: that fiber encloses this poll, so its state lives longer.
-        self.frame().outer.map(|outer| unsafe { outer.as_ref() })
-    }
-
-    /// Whether this fiber or one around it belongs to the layer with these data.
-    pub(crate) fn is_within(&self, meta: &Meta) -> bool {
-        iter::successors(Some(self), |state| state.outer()).any(|state| state.with_meta(|own, _| ptr::eq(own, meta)))
-    }
-
-    /// The addresses that code on this stack may use.
-    pub(super) fn usable(&self) -> &Range<usize> {
-        &self.usable
-    }
-
-    /// Those below, which end the process.
-    pub(super) fn guard(&self) -> Range<usize> {
-        self.usable.start - GUARD_SIZE..self.usable.start
-    }
-
-    /// Until the guard is dropped, the code of this fiber is not on its stack.
-    pub(super) fn leave_stack(&self) -> impl Drop + '_ {
-        struct Left<'a>(&'a State);
-
-        impl Drop for Left<'_> {
-            fn drop(&mut self) {
-                self.0.clear(ON_THREAD_STACK);
-            }
-        }
-
-        self.set(ON_THREAD_STACK);
-        Left(self)
-    }
-
-    /// Whether nobody awaits this fiber, or one around it, any more.
-    pub(crate) fn is_caller_gone(&self) -> bool {
-        let asks = |caller: NonNull<_>| {
-            // SAFETY: invariant 5: it is borrowed by the poll that made the frame, or by one that is below it.
-            let caller: &dyn super::Caller = unsafe { caller.as_ref() };
-            caller.is_gone()
-        };
-        self.orders.get().is_caller_gone() || self.frame().caller.is_some_and(asks)
-    }
-
-    /// Tells `true` when the caller has gone, and closes when the fiber ends.
-    pub(crate) fn watch_caller(&self) -> watch::Receiver<bool> {
-        self.gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
     }
 
     /// Puts orders that can be put off off until the guard is dropped.
