@@ -47,6 +47,7 @@
 //! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
 //! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
+//! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //!
 //! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that.
@@ -69,6 +70,8 @@
 //! * The wrapped service's future is kept on the heap and polled on a borrowed stack: an async handler that is idle holds no
 //!   stack. While synchronous code below it waits, the stack is held, and a `select!`, `join!` or time-out *inside* the layer
 //!   does not advance. Put time-outs outside.
+//! * A stack is 2 MiB of address space, of which only touched pages take memory; a million can wait at once. The
+//!   [stacks chapter](stacks) says what happens at each limit: back-pressure, and a text that names the service on overflow.
 //! * Every 128th wait in a row that was ready at once yields.
 //!
 //! # Dropped calls
@@ -136,7 +139,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `tracing` | yes | events: the pool was started, a fiber was leaked |
+//! | `tracing` | yes | events: the pool was started, a fiber was leaked, calls wait at a limit |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
 //!
@@ -174,6 +177,8 @@ mod service;
 mod settings;
 mod shield;
 mod stack;
+#[doc = include_str!("../docs/stacks.md")]
+pub mod stacks {}
 mod sync;
 mod sync_fn;
 mod synchronize;
