@@ -35,7 +35,7 @@ pub fn caller_gone() -> bool {
 
 /// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
 ///
-/// It belongs to the fiber in which it was made, may be awaited anywhere, and is also ready when that fiber has ended. Made
+/// It belongs to the call in whose fiber it was made, may be awaited anywhere, and is also ready when that call has ended. Made
 /// outside fibers it is never ready.
 ///
 /// # Cancel safety

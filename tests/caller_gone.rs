@@ -3,14 +3,19 @@
 mod support;
 
 use std::{
+    convert::Infallible,
     future::pending,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task,
+};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{
     FiberLayer, OnDrop, WaitExt as _, caller_gone, run_blocking, run_in_fiber, run_local, until_caller_gone, yield_now,
 };
@@ -95,7 +100,7 @@ async fn a_task_of_its_own_can_wait_for_it() {
             }));
             assert!(poll_once(&mut call).await.is_none());
             let task = receive.await.unwrap();
-            tokio::task::yield_now().await;
+            task::yield_now().await;
             assert!(!task.is_finished());
             if dropped {
                 drop(call);
@@ -148,7 +153,7 @@ async fn under_finish_nested_fibers_hear_but_are_not_cancelled() {
     }));
     assert!(poll_once(&mut call).await.is_none());
     drop(call);
-    tokio::task::yield_now().await;
+    task::yield_now().await;
     open.send(4).unwrap();
     assert_eq!(effects.await, Ok(4));
     assert_eq!(watched.counters().cancelled, 0);
@@ -158,7 +163,7 @@ async fn under_finish_nested_fibers_hear_but_are_not_cancelled() {
 async fn whoever_awaits_to_the_end_is_not_gone() {
     assert!(!run_in_fiber(caller_gone).await);
     let waited = run_in_fiber(|| {
-        tokio::task::yield_now().wait();
+        task::yield_now().wait();
         caller_gone()
     });
     assert!(!waited.await);
@@ -169,7 +174,7 @@ async fn whoever_awaits_to_the_end_is_not_gone() {
 async fn outside_fibers_nobody_goes() {
     assert!(!caller_gone());
     assert!(poll_once(&mut Box::pin(until_caller_gone())).await.is_none());
-    assert!(!tokio::task::spawn_blocking(|| run_blocking(caller_gone)).await.unwrap());
+    assert!(!task::spawn_blocking(|| run_blocking(caller_gone)).await.unwrap());
 }
 
 #[tokio::test]
@@ -187,4 +192,32 @@ async fn what_is_seen_is_seen_before_the_first_wait_too() {
     free.send(()).unwrap();
     assert_eq!(reports.await, Ok(true));
     blocker.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_async_service_that_holds_no_stack_is_not_told_too_early() {
+    for layer in layers() {
+        let (open, gate) = oneshot::channel::<u32>();
+        let gate = Arc::new(Mutex::new(Some(gate)));
+        let service = layer.layer(service_fn(move |()| {
+            let gate = gate.lock().unwrap().take().unwrap();
+            async move {
+                // Made on a stack that is given back while this waits.
+                let gone = until_caller_gone();
+                Ok::<_, Infallible>(tokio::select! {
+                    biased;
+                    () = gone => None,
+                    value = gate => Some(value.unwrap()),
+                })
+            }
+        }));
+        let mut call = tokio::spawn(service.oneshot(()));
+        until(|| layer.handle().counters().stacks_in_use == 0).await;
+        for _ in 0..10 {
+            assert!(poll_once(&mut call).await.is_none(), "its caller is there");
+            task::yield_now().await;
+        }
+        open.send(3).unwrap();
+        assert_eq!(call.await.unwrap(), Ok(Some(3)));
+    }
 }

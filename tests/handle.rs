@@ -2,7 +2,11 @@
 
 mod support;
 
-use std::{convert::Infallible, future::pending, panic::AssertUnwindSafe};
+use std::{
+    convert::Infallible,
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use futures_util::FutureExt as _;
 use tokio::{runtime::Builder, sync::oneshot};
@@ -50,6 +54,18 @@ async fn another_layers_fiber_is_no_way_in() {
     closed.handle().close();
     let refused = run_in_fiber(move || text_of_panic(|| closed.run(|| ()).wait())).await;
     assert!(refused.contains("closed"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_call_by_way_of_another_layer_is_let_in() {
+    for layer in layers(OnDrop::Finish) {
+        let (between, inner, handle) = (FiberLayer::new(), layer.clone(), layer.handle());
+        let call = layer.run(move || {
+            handle.close();
+            between.run(move || inner.run(|| async { 5 }.wait()).wait()).wait()
+        });
+        assert_eq!(call.await, 5);
+    }
 }
 
 #[tokio::test]
@@ -176,5 +192,24 @@ fn after_the_end_nothing_is_left_to_leak() {
         drop(runtime);
         let counters = handle.counters();
         assert_eq!((counters.live, counters.stacks_in_use, counters.leaked, counters.cancelled), (0, 0, 0, 1000));
+    }
+}
+
+#[tokio::test]
+async fn a_fiber_that_is_given_up_is_leaked_although_its_caller_waits() {
+    for layer in layers(OnDrop::Unwind) {
+        let call = tokio::spawn(layer.run(|| {
+            loop {
+                assert!(catch_unwind(|| pending::<()>().wait()).unwrap_err().is::<Cancelled>());
+            }
+        }));
+        until(|| layer.handle().live() == 1).await;
+        layer.handle().cancel_all();
+        let payload = call.await.unwrap_err().into_panic();
+        let text = payload.downcast_ref::<String>().unwrap();
+        assert!(text.contains("`orders`") && text.contains("64 times"), "{text}");
+        layer.handle().drained().await;
+        let counters = layer.handle().counters();
+        assert_eq!((counters.live, counters.leaked, counters.stacks_in_use), (0, 1, 1));
     }
 }

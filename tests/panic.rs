@@ -183,6 +183,17 @@ fn a_payload_whose_drop_panics() {
                 assert!(poll_once(&mut call).await.is_none());
                 drop(call);
                 layer.handle().drained().await;
+                // Nor this one, which is there already when the caller goes, by unwinding.
+                let mut call = Box::pin(layer.run(|| std::panic::panic_any(Angry)));
+                if pooled {
+                    assert!(poll_once(&mut call).await.is_none());
+                    layer.handle().drained().await;
+                }
+                let unwound = catch_unwind(AssertUnwindSafe(|| {
+                    let _call = call;
+                    resume_unwind(Box::new("expected"));
+                }));
+                assert!(unwound.unwrap_err().is::<&str>());
                 assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
             });
             assert_eq!(layer.handle().counters().leaked, 0);

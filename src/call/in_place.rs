@@ -30,6 +30,10 @@ impl<J: SendJob> InPlace<J> {
         poll
     }
 
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.fiber.phase() == Phase::GivenUp
+    }
+
     /// Hands the fiber over when its caller goes while it waits.
     pub(crate) fn abandon(self, leave: Leave) {
         let goes_on = match self.fiber.phase() {

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{hosted::Hosted, in_place::InPlace, placement::Place};
 use crate::{
+    discard::discard,
     raw::{Fiber, Job, Ticket, is_within},
     settings::Settings,
 };
@@ -103,8 +104,8 @@ impl<J: SendJob> Call<J> {
     #[cold]
     fn no_outcome(&self) -> ! {
         panic!(
-            "fiber of service `{}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended; \
-             keep it until its calls have ended",
+            "fiber of service `{}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended (keep it \
+             until its calls have ended), or it was unwound 64 times and caught that each time (let `Cancelled` pass)",
             self.name()
         )
     }
@@ -112,8 +113,12 @@ impl<J: SendJob> Call<J> {
 
 impl<J: SendJob> Drop for Call<J> {
     fn drop(&mut self) {
-        if let Stage::InPlace(in_place) = mem::replace(&mut self.stage, Stage::Done) {
-            in_place.abandon(self.settings.leave);
+        match mem::replace(&mut self.stage, Stage::Done) {
+            Stage::InPlace(in_place) => in_place.abandon(self.settings.leave),
+            // There may be an outcome in it that nobody will take.
+            Stage::Elsewhere(outcome) => discard(outcome),
+            Stage::New(job, ticket) => drop((job, ticket)),
+            Stage::Done => {}
         }
     }
 }
@@ -128,7 +133,14 @@ impl<J: SendJob> Future for Call<J> {
             this.stage = this.place(job, ticket);
         }
         let outcome = match &mut this.stage {
-            Stage::InPlace(fiber) => ready!(fiber.poll(cx)),
+            Stage::InPlace(fiber) => match fiber.poll(cx) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending if fiber.is_given_up() => {
+                    this.stage = Stage::Done;
+                    this.no_outcome()
+                }
+                Poll::Pending => return Poll::Pending,
+            },
             Stage::Elsewhere(outcome) => ready!(Pin::new(outcome).poll(cx)).unwrap_or_else(|_| this.no_outcome()),
             Stage::New(..) | Stage::Done => panic!("call of service `{}` was polled after it had ended", this.name()),
         };

@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     mem::{self, ManuallyDrop},
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,13 +14,15 @@ use std::{
 use corosensei::{Coroutine, CoroutineResult};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::discard::discard;
+
 use super::{
     Caller, Home, Job, Meta,
     account::Account,
     admission::{Admission, Equipment, Ticket},
     current::{Restore, with_current},
     entry::{Slot, entry},
-    frame::{Frame, FramePtr, Orders, Report, Surroundings},
+    frame::{Frame, FramePtr, Gone, Orders, Report, Surroundings},
     roll::{self, FiberId},
     stack::FiberStack,
     state::State,
@@ -67,6 +70,7 @@ pub(crate) struct Fiber<J: Job> {
     cancels: u64,
     /// Another fiber has been in the roll inside this one.
     has_nested: bool,
+    gone: Gone,
     label: &'static str,
     /// Last, so that the call is in the books until everything else has been dropped.
     account: Account,
@@ -91,6 +95,7 @@ impl<J: Job> Fiber<J> {
             orders: Orders::NONE,
             cancels,
             has_nested: false,
+            gone: Gone::new(),
             label,
             account: Account::open(meta),
         }
@@ -162,6 +167,7 @@ impl<J: Job> Fiber<J> {
             orders: self.orders,
             panicking: self.orders.is_unwinding() && thread::panicking(),
             caller: caller.map(NonNull::from).or(around.as_ref().and_then(|around| around.caller)),
+            gone: NonNull::from(&self.gone),
             report: Cell::new(Report::Plain),
             nested: Cell::new(false),
         };
@@ -182,7 +188,10 @@ impl<J: Job> Fiber<J> {
         }
         self.end();
         match mem::replace(&mut self.slot, Slot::Running) {
-            Slot::Done(outcome) => Poll::Ready(outcome),
+            Slot::Done(outcome) => {
+                drop(self.gone.take());
+                Poll::Ready(outcome)
+            }
             parked @ Slot::Parked(_) => {
                 self.slot = parked;
                 // Fibers around and inside have to find it in the roll.
@@ -271,8 +280,12 @@ impl<J: Job> Fiber<J> {
     /// Counts a fiber or root that is never touched again.
     #[cold]
     fn leak(&mut self, what: &str) {
+        // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its thread-locals may
+        // be gone.
         #[cfg(feature = "tracing")]
-        tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
+        discard(catch_unwind(AssertUnwindSafe(|| {
+            tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
+        })));
         #[cfg(not(feature = "tracing"))]
         let _ = what;
         self.account.leak(self.has_nested);

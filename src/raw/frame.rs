@@ -1,11 +1,13 @@
 //! What passes between a poll and the fiber: pointers and orders in, reports out.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     ops::{BitOrAssign, Range},
     ptr::NonNull,
     task::Waker,
 };
+
+use tokio::sync::watch;
 
 use super::{Meta, State, meta::Conduct, roll::FiberId};
 
@@ -25,6 +27,8 @@ pub(super) struct Frame {
     /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
     pub(super) panicking: bool,
     pub(super) caller: Option<NonNull<dyn Caller>>,
+    /// The owner's, since a parked root that waits for it has no `State`.
+    pub(super) gone: NonNull<Gone>,
     /// Where the fiber tells its owner how it suspended.
     pub(super) report: Cell<Report>,
     /// Where a nested fiber notes that it waits inside this one.
@@ -32,6 +36,9 @@ pub(super) struct Frame {
 }
 
 pub(super) type FramePtr = NonNull<Frame>;
+
+/// Made when somebody wants to be told that the caller has gone. Closed when the fiber ends.
+pub(super) type Gone = OnceCell<watch::Sender<bool>>;
 
 /// Whoever awaits a fiber from another thread, and may go while it runs.
 pub(crate) trait Caller: 'static {

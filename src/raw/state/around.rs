@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{NESTED, NESTED_SHIELDED, ON_THREAD_STACK, State};
 use crate::raw::{
     Caller, Meta,
-    frame::{Report, Surroundings},
+    frame::{Gone, Report, Surroundings},
     stack::GUARD_SIZE,
 };
 
@@ -88,6 +88,12 @@ impl State {
 
     /// Tells `true` when the caller has gone, and closes when the fiber ends.
     pub(crate) fn watch_caller(&self) -> watch::Receiver<bool> {
-        self.gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
+        self.gone().get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
+    }
+
+    pub(in crate::raw) fn gone(&self) -> &Gone {
+        // SAFETY: invariant 5: it belongs to the owner, which is borrowed by the poll that made the frame. No caller keeps
+        // the reference over a suspend.
+        unsafe { self.frame().gone.as_ref() }
     }
 }

@@ -3,7 +3,7 @@
 mod around;
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::Cell,
     future::Future,
     ops::Range,
     pin::Pin,
@@ -12,7 +12,6 @@ use std::{
 };
 
 use corosensei::Yielder;
-use tokio::sync::watch;
 
 use super::{
     Meta, current,
@@ -49,8 +48,6 @@ pub(crate) struct State {
     unwinds: Cell<u8>,
     /// Sections that put a cancel off, one inside the other.
     shields: Cell<u32>,
-    /// Made when somebody wants to be told that the caller has gone. Closed when the fiber ends.
-    gone: OnceCell<watch::Sender<bool>>,
 }
 
 impl State {
@@ -65,10 +62,9 @@ impl State {
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
             shields: Cell::new(0),
-            gone: OnceCell::new(),
         };
-        state.orders.set(state.frame().orders);
         state.usable = state.frame().usable.clone();
+        state.take_orders();
         state
     }
 
@@ -180,7 +176,7 @@ impl State {
         let mut all = self.orders.get();
         all |= orders;
         self.orders.set(all);
-        if let Some(gone) = self.gone.get().filter(|_| all.is_caller_gone()) {
+        if let Some(gone) = self.gone().get().filter(|_| all.is_caller_gone()) {
             gone.send_replace(true);
         }
     }
