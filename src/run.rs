@@ -7,8 +7,11 @@ use std::{
     marker::PhantomData,
     panic::resume_unwind,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 use crate::{
@@ -137,6 +140,18 @@ pub struct LocalFiber<R: 'static> {
     fiber: Fiber<Closure<LocalFn<R>>>,
 }
 
+/// How often a local fiber that is dropped may yield before it is leaked, so that no drop hangs.
+const YIELDS: u32 = 1024;
+
+/// Notes that its task was woken.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Not `Send`: a local fiber may hold anything.
 struct StaysOnItsThread(PhantomData<*const ()>);
 
@@ -156,8 +171,17 @@ impl<R: 'static> Drop for LocalFiber<R> {
             return;
         }
         self.fiber.cancel();
-        let mut cx = Context::from_waker(Waker::noop());
-        discard(self.fiber.poll(&mut cx, None));
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        // Again when it has only yielded, as it does after many waits in a row.
+        for _ in 0..YIELDS {
+            let poll = self.fiber.poll(&mut Context::from_waker(&waker), None);
+            let has_yielded = poll.is_pending() && woken.0.swap(false, Ordering::Relaxed);
+            discard(poll);
+            if !has_yielded || self.fiber.phase() != Phase::Suspended {
+                return;
+            }
+        }
     }
 }
 

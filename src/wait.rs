@@ -156,13 +156,11 @@ pub fn yield_now() {
     }));
 }
 
-/// Waits on a fiber that is neither polling nor cancelled.
+/// Waits on a fiber that is not polling, and not to be unwound now.
 #[inline]
 fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
     if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-        if state.is_yield_due() {
-            yield_if_possible(state);
-        }
+        yield_if_due(state);
         return output;
     }
     wait_pending(state, future, caller)
@@ -170,15 +168,16 @@ fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>
 
 /// Waits for a future that was pending, until it is ready or the fiber is unwound.
 fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
-    loop {
-        if thread::panicking() {
-            // Below a poller that panics it cannot be known whether this fiber does. If it is being unwound, it does not in
-            // all likelihood, but has caught that and waits again; if it does, the process ends here as well.
-            if state.is_unwinding() && state.is_poller_panicking() {
-                unwind(state);
-            }
-            end_process(state, caller);
+    // Once is enough: a fiber that has suspended does not panic, whatever whoever resumes it does.
+    if thread::panicking() {
+        // Below a poller that panics it cannot be known whether this fiber does. If it is being unwound, it does not in
+        // all likelihood, but has caught that and waits again; if it does, the process ends here as well.
+        if state.is_unwinding() && state.is_poller_panicking() {
+            unwind(state);
         }
+        end_process(state, caller);
+    }
+    loop {
         state.suspend();
         if state.is_unwinding() && !state.has_nested() {
             unwind(state);
@@ -200,31 +199,28 @@ fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: &Location<'_>) 
     if state.is_unwinding() && !thread::panicking() {
         unwind(state);
     }
-    let mut future = pin!(future.into_future());
-    match state.poll_awaited(future.as_mut()) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Ok(wait_pending(state, future, caller)),
-    }
+    let future = pin!(future.into_future());
+    Ok(wait(state, future, caller))
 }
 
 fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
     if state.is_cancelled() {
         count_refused(state);
+        // Code that tries again after each error must not keep the thread from other work.
+        yield_if_due(state);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }
     let mut future = pin!(future.into_future());
     if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-        if state.is_yield_due() {
-            yield_if_possible(state);
-        }
+        yield_if_due(state);
         return Ok(output);
     }
+    if thread::panicking() {
+        count_refused(state);
+        return Err(TryAwaitError::Unwinding);
+    }
     loop {
-        if thread::panicking() {
-            count_refused(state);
-            return Err(TryAwaitError::Unwinding);
-        }
         state.suspend();
         if state.is_cancelled() && !state.has_nested() {
             break;
@@ -239,6 +235,14 @@ fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwa
     }
     count_refused(state);
     Err(TryAwaitError::Cancelled(None))
+}
+
+/// After a wait that did not suspend.
+#[inline]
+fn yield_if_due(state: &State) {
+    if state.is_yield_due() {
+        yield_if_possible(state);
+    }
 }
 
 #[cold]

@@ -5,7 +5,10 @@ mod support;
 use std::{
     future::pending,
     panic::catch_unwind,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -225,4 +228,29 @@ async fn the_grace_ends_with_the_callers_runtime() {
     callers.join().unwrap();
     layer.handle().drained().await;
     assert_eq!(drops.count(), 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_fiber_that_never_suspends_lets_others_run() {
+    let waits: [fn(); 2] = [|| std::future::ready(()).wait(), || _ = try_await_in_fiber(std::future::ready(()))];
+    for wait in waits {
+        let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&done);
+        let call = begun(&layer, move || {
+            assert!(try_await_in_fiber(pending::<()>()).is_err());
+            // As code that tries again after each error. It ends also if it is alone, so that the test does.
+            let others_ran = (0..1_000_000).any(|_| {
+                wait();
+                seen.load(Ordering::Relaxed)
+            });
+            assert!(others_ran);
+        });
+        drop(call.await);
+        until(|| layer.handle().counters().handed_over == 1).await;
+        let began = layer.handle().live();
+        done.store(true, Ordering::Relaxed);
+        layer.handle().drained().await;
+        assert_eq!(began, 1, "it was still at work");
+    }
 }

@@ -7,14 +7,12 @@ mod support;
 use std::{
     future::{pending, ready},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Arc, Once, atomic::AtomicU32, atomic::Ordering},
+    sync::{Once, atomic::AtomicU32, atomic::Ordering},
     thread,
 };
 
-use tokio_test::{assert_pending, task};
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
-    until_caller_gone,
+    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber, until_caller_gone,
 };
 
 use support::{Drops, poll_once, until};
@@ -191,31 +189,5 @@ fn a_future_is_dropped_while_the_thread_unwinds() {
                 }
             }
         });
-    });
-}
-
-#[test]
-fn a_local_fiber_is_dropped_while_the_thread_unwinds() {
-    child::passes("a_local_fiber_is_dropped_while_the_thread_unwinds", || {
-        let (drops, caught) = (Drops::default(), Arc::new(AtomicU32::new(0)));
-        let (held, inside) = (drops.held(), Arc::clone(&caught));
-        let mut call = task::spawn(run_local(move || {
-            let _held = held;
-            let _flush = Flush(|| assert!(try_await_in_fiber(pending_once()).is_err()));
-            for _ in 0..3 {
-                // Catching the unwinding and waiting again is bad, but no reason to end the process.
-                assert!(catch_unwind(|| pending::<()>().wait()).unwrap_err().is::<Cancelled>());
-                inside.fetch_add(1, Ordering::Relaxed);
-            }
-            pending::<()>().wait();
-        }));
-        assert_pending!(call.poll());
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let _call = call;
-            resume_unwind(Box::new("expected"));
-        }));
-        assert!(unwound.unwrap_err().is::<&str>());
-        assert_eq!((drops.count(), caught.load(Ordering::Relaxed)), (1, 3));
-        assert!(!thread::panicking());
     });
 }
