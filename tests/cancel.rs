@@ -4,7 +4,6 @@ mod support;
 
 use std::{
     future::pending,
-    panic::catch_unwind,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,9 +16,9 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::Instant,
 };
-use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
 
-use support::{Drops, Held, poll_once, text_of_panic, until};
+use support::{Drops, poll_once, text_of_panic, until};
 
 const CANCELLING: [OnDrop; 2] = [OnDrop::Cancel, OnDrop::Unwind];
 
@@ -121,73 +120,6 @@ async fn without_grace_a_call_that_waits_in_the_pools_queue_is_dropped_unrun() {
 }
 
 #[tokio::test]
-async fn the_handler_catches_the_unwind_and_returns_ok() {
-    for layer in layers(OnDrop::Unwind, Duration::ZERO) {
-        let drops = Drops::default();
-        let value = drops.held();
-        let call = begun(&layer, move || {
-            let caught = catch_unwind(|| pending::<()>().wait()).unwrap_err();
-            assert!(caught.is::<Cancelled>());
-            Ok::<Held, ()>(value)
-        });
-        drop(call.await);
-        layer.handle().drained().await;
-        assert_eq!(drops.count(), 1, "the value is discarded");
-        assert_eq!(layer.handle().counters().cancelled, 1);
-    }
-}
-
-#[tokio::test]
-async fn the_handler_catches_the_unwind_and_panics() {
-    struct Payload(#[expect(dead_code, reason = "its drop is what counts")] Held);
-
-    for layer in layers(OnDrop::Unwind, Duration::ZERO) {
-        let drops = Drops::default();
-        let payload = Payload(drops.held());
-        let call = begun(&layer, move || {
-            assert!(catch_unwind(|| pending::<()>().wait()).is_err());
-            std::panic::resume_unwind(Box::new(payload))
-        });
-        drop(call.await);
-        layer.handle().drained().await;
-        assert_eq!(drops.count(), 1);
-        assert_eq!(layer.handle().counters().cancelled, 1);
-        assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
-    }
-}
-
-#[tokio::test]
-async fn what_it_holds_is_released_once() {
-    for policy in CANCELLING {
-        for layer in layers(policy, Duration::ZERO) {
-            let permits = Arc::new(Semaphore::new(1));
-            let lock = Arc::new(Mutex::new(0));
-            let (send, mut receive) = mpsc::channel::<()>(1);
-            let (inside, counted) = (Arc::clone(&permits), Arc::clone(&lock));
-            let (holds, held) = oneshot::channel();
-            let call = begun(&layer, move || {
-                let _permit = inside.acquire_owned().wait().unwrap();
-                let _sender = send;
-                holds.send(()).unwrap();
-                if let Err(error) = try_await_in_fiber(pending::<()>()) {
-                    *counted.lock().unwrap() += 1;
-                    return Err(error.to_string());
-                }
-                Ok(())
-            });
-            let call = call.await;
-            held.await.unwrap();
-            drop(call);
-            let _permit = permits.acquire().await.unwrap();
-            assert_eq!(permits.available_permits(), 0, "released once");
-            assert_eq!(receive.recv().await, None, "the sender is gone");
-            layer.handle().drained().await;
-            assert_eq!(*lock.lock().unwrap(), 1);
-        }
-    }
-}
-
-#[tokio::test]
 async fn an_unwound_lock_is_poisoned_and_a_cancelled_one_is_not() {
     for policy in CANCELLING {
         for layer in layers(policy, Duration::ZERO) {
@@ -252,5 +184,46 @@ async fn a_cancelled_fiber_that_never_suspends_lets_others_run() {
         done.store(true, Ordering::Relaxed);
         layer.handle().drained().await;
         assert_eq!(began, 1, "it was still at work");
+    }
+}
+
+/// A connection that goes back to its pool when it is dropped.
+struct Connection(Arc<Mutex<Vec<u32>>>, u32);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push(self.1);
+    }
+}
+
+#[tokio::test]
+async fn permit_pool_connection_and_channel_sender_are_released_exactly_once() {
+    for policy in CANCELLING {
+        for layer in layers(policy, Duration::ZERO) {
+            let (permits, connections) = (Arc::new(Semaphore::new(1)), Arc::new(Mutex::new(vec![7])));
+            let (send, mut receive) = mpsc::channel::<()>(1);
+            let (inside, pool) = (Arc::clone(&permits), Arc::clone(&connections));
+            let (holds, held) = oneshot::channel();
+            let call = begun(&layer, move || {
+                let _permit = inside.acquire_owned().wait().unwrap();
+                let id = pool.lock().unwrap().pop().unwrap();
+                let _connection = Connection(pool, id);
+                let _sender = send;
+                holds.send(()).unwrap();
+                if policy == OnDrop::Unwind {
+                    pending::<()>().wait();
+                }
+                try_await_in_fiber(pending::<()>()).map_err(|error| error.to_string())
+            });
+            let call = call.await;
+            held.await.unwrap();
+            assert_eq!((permits.available_permits(), connections.lock().unwrap().len()), (0, 0));
+            drop(call);
+            assert_eq!(receive.recv().await, None, "the sender is gone");
+            layer.handle().drained().await;
+            assert_eq!((permits.available_permits(), &*connections.lock().unwrap()), (1, &vec![7]), "once");
+            let counters = layer.handle().counters();
+            assert_eq!((counters.cancelled, counters.leaked, counters.stacks_in_use), (1, 0, 0));
+        }
     }
 }

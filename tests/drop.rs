@@ -3,22 +3,24 @@
 mod support;
 
 use std::{
+    convert::Infallible,
     future::pending,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 use tokio_test::{assert_pending, task};
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
+    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
 };
 
 use support::{Drops, until};
@@ -57,18 +59,21 @@ async fn dropped_while_it_waits<R: Send + 'static>(
 async fn finish_runs_to_the_end_in_place() {
     let layer = layer(OnDrop::Finish, false);
     let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
-    assert_eq!(layer.handle().live(), 1, "stack and fiber are held until the end");
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.stacks_in_use), (1, 1), "stack and fiber are held until the end");
     send.send("effect").unwrap();
     assert_eq!(effects.recv().await, Some("effect"));
     settled(&layer).await;
-    assert_eq!(layer.handle().counters().leaked, 0);
-    assert_eq!(layer.handle().counters().handed_over, 1);
+    let counters = layer.handle().counters();
+    assert_eq!((counters.stacks_in_use, counters.leaked, counters.handed_over), (0, 0, 1));
 }
 
 #[tokio::test]
 async fn finish_runs_to_the_end_on_the_pool() {
     let layer = layer(OnDrop::Finish, true);
     let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
+    let counters = layer.handle().counters();
+    assert_eq!((counters.live, counters.stacks_in_use), (1, 1), "stack and fiber are held until the end");
     send.send("effect").unwrap();
     assert_eq!(effects.recv().await, Some("effect"));
     settled(&layer).await;
@@ -144,63 +149,6 @@ async fn cancel_lets_infallible_waits_go_on() {
     }
 }
 
-#[tokio::test]
-async fn unwind_drops_each_local_once() {
-    for pooled in [false, true] {
-        let layer = layer(OnDrop::Unwind, pooled);
-        let drops = Drops::default();
-        let (outer, inner) = (drops.held(), drops.held());
-        let (_send, mut effects) = dropped_while_it_waits(&layer, move |receive| {
-            let _outer = outer;
-            let below = move || {
-                let _inner = inner;
-                receive.wait().unwrap()
-            };
-            below()
-        })
-        .await;
-        assert_eq!(effects.recv().await, None, "the code after the wait does not run");
-        settled(&layer).await;
-        assert_eq!(drops.count(), 2);
-        assert_eq!(layer.handle().counters().cancelled, 1);
-        assert_eq!(layer.handle().counters().leaked, 0);
-    }
-}
-
-#[tokio::test]
-async fn unwinding_that_is_caught_comes_again_and_is_given_up_in_the_end() {
-    for pooled in [false, true] {
-        let layer = layer(OnDrop::Unwind, pooled);
-        let tries = Arc::new(Mutex::new(0));
-        let inside = Arc::clone(&tries);
-        let (_send, _effects) = dropped_while_it_waits(&layer, move |receive| {
-            let mut payload = catch_unwind(AssertUnwindSafe(|| receive.wait())).unwrap_err();
-            loop {
-                assert!(payload.is::<Cancelled>());
-                *inside.lock().unwrap() += 1;
-                payload = catch_unwind(|| pending::<()>().wait()).unwrap_err();
-            }
-        })
-        .await;
-        settled(&layer).await;
-        assert_eq!(layer.handle().counters().leaked, 1);
-        assert_eq!(*tries.lock().unwrap(), 64);
-        assert_eq!(layer.run(|| async { 1 }.wait()).await, 1, "the thread still serves");
-    }
-}
-
-#[tokio::test]
-async fn never_polled_drops_the_closure_and_takes_no_stack() {
-    for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
-        let layer = layer(policy, false);
-        let drops = Drops::default();
-        let held = drops.held();
-        drop(layer.run(move || drop(held)));
-        assert_eq!(drops.count(), 1);
-        assert_eq!(layer.handle().counters(), Default::default());
-    }
-}
-
 #[test]
 fn a_local_fiber_is_unwound_where_it_is_dropped() {
     let drops = Drops::default();
@@ -228,4 +176,40 @@ async fn a_hand_over_that_the_runtime_refuses_is_leaked_and_counted() {
     .unwrap();
     let counters = layer.handle().counters();
     assert_eq!((counters.live, counters.leaked), (0, 1));
+}
+
+/// A service that is never called.
+#[derive(Clone)]
+struct Uncalled;
+
+impl<R> tower::Service<R> for Uncalled {
+    type Response = ();
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: R) -> Self::Future {
+        unreachable!("its response was never polled")
+    }
+}
+
+#[tokio::test]
+async fn never_polled_drops_the_closure_and_the_request_and_takes_no_stack() {
+    use tower::{Layer as _, Service as _};
+
+    for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
+        for pooled in [false, true] {
+            let layer = layer(policy, pooled);
+            let drops = Drops::default();
+            let held = drops.held();
+            drop(layer.run(move || drop(held)));
+            drop(layer.layer(Uncalled).call(drops.held()));
+            assert_eq!(drops.count(), 2);
+            assert_eq!(layer.handle().counters(), Default::default());
+            layer.handle().drained().now_or_never().expect("none has begun");
+        }
+    }
 }

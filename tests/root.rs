@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::oneshot, time::sleep};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_fiber::{FiberLayer, FiberService, WaitExt as _, in_fiber};
+use tower_fiber::{FiberLayer, FiberService, OnDrop, WaitExt as _, in_fiber};
 
 use support::{Drops, until};
 
@@ -28,50 +28,39 @@ async fn an_idle_async_handler_holds_no_stack() {
     assert_eq!(layer.handle().live(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_async_handler_on_the_pool_holds_no_stack_and_is_dropped_with_its_response() {
-    let layer = FiberLayer::new();
-    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
-    let drops = Drops::default();
-    let held = drops.clone();
-    let service = layer.layer(service_fn(move |()| {
-        begun.send(()).unwrap();
-        let held = held.held();
-        async move {
-            pending::<()>().await;
-            drop(held);
-            Ok::<_, Infallible>(())
-        }
-    }));
-    let call = tokio::spawn(service.oneshot(()));
-    begins.recv().await.unwrap();
-    // The worker sends before its poll of the future has ended.
-    until(|| layer.handle().counters().stacks_in_use == 0).await;
-    call.abort();
-    assert!(call.await.unwrap_err().is_cancelled());
-    until(|| drops.count() == 1).await;
-    assert_eq!(layer.handle().counters(), Default::default());
-}
-
 #[tokio::test]
-async fn an_idle_async_handler_is_dropped_with_its_response() {
-    let layer = FiberLayer::new();
-    let drops = Drops::default();
-    let held = drops.clone();
-    let service = layer.layer(service_fn(move |()| {
-        let held = held.held();
-        async move {
-            pending::<()>().await;
-            drop(held);
-            Ok::<_, Infallible>(())
+async fn an_idle_async_handler_holds_no_stack_and_is_dropped_with_its_response_under_any_policy() {
+    for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
+        for pooled in [false, true] {
+            let builder = FiberLayer::builder().on_drop(policy);
+            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+            let drops = Drops::default();
+            let held = drops.clone();
+            let mut service = layer.layer(service_fn(move |()| {
+                begun.send(()).unwrap();
+                let held = held.held();
+                async move {
+                    pending::<()>().await;
+                    drop(held);
+                    Ok::<_, Infallible>(())
+                }
+            }));
+            let mut call = task::spawn(service.call(()));
+            assert_pending!(call.poll());
+            begins.recv().await.unwrap();
+            // A worker sends before its poll of the future has ended.
+            until(|| layer.handle().counters().stacks_in_use == 0).await;
+            assert_eq!(drops.count(), 0);
+            drop(call);
+            if !pooled {
+                assert_eq!(drops.count(), 1, "here and now");
+            }
+            layer.handle().drained().await;
+            assert_eq!(drops.count(), 1);
+            assert_eq!(layer.handle().counters(), Default::default());
         }
-    }));
-    let mut call = task::spawn(service.oneshot(()));
-    assert_pending!(call.poll());
-    assert_eq!(drops.count(), 0);
-    drop(call);
-    assert_eq!(drops.count(), 1);
-    assert_eq!(layer.handle().counters(), Default::default());
+    }
 }
 
 #[tokio::test]
@@ -166,16 +155,20 @@ async fn a_time_out_inside_the_layer_does_not_advance_while_sync_code_waits() {
 }
 
 #[tokio::test]
-async fn futures_of_the_service_need_not_be_send() {
+async fn the_service_need_not_be_sync_nor_its_future_send() {
     fn send<F: Future + Send>(f: F) -> F {
         f
     }
-    let service = service_fn(|n: u32| async move {
-        let local = std::rc::Rc::new(n);
-        tokio::task::yield_now().await;
-        Ok::<_, Infallible>((*local, in_fiber()))
+    let not_sync = std::cell::Cell::new(1);
+    let service = service_fn(move |n: u32| {
+        not_sync.set(0);
+        async move {
+            let local = std::rc::Rc::new(n);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>((*local, in_fiber()))
+        }
     });
-    assert_eq!(send(FiberService::new(service).oneshot(5)).await, Ok((5, true)));
+    assert_eq!(send(FiberService::new(service.clone()).oneshot(5)).await, Ok((5, true)));
     let pooled = FiberLayer::builder().pooled().build().unwrap().layer(service);
     assert_eq!(send(pooled.oneshot(5)).await, Ok((5, true)));
 }
