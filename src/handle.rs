@@ -2,10 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    raw::{Meta, cancel_all},
-    settings::Settings,
-};
+use crate::raw::{Meta, cancel_all};
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
 ///
@@ -24,12 +21,13 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct FiberHandle {
-    settings: Arc<Settings>,
+    // Not the settings, which hold the pool: who looks on does not keep its threads.
+    meta: Arc<Meta>,
 }
 
 impl FiberHandle {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings }
+    pub(crate) fn new(meta: Arc<Meta>) -> Self {
+        Self { meta }
     }
 
     /// Fibers that exist now: running, or suspended in a wait.
@@ -37,7 +35,7 @@ impl FiberHandle {
     /// Not the requests in flight: an async service that is pending with no synchronous code below it has no fiber.
     #[must_use]
     pub fn live(&self) -> u64 {
-        self.settings.meta.counts.live.get()
+        self.meta.counts.live.get()
     }
 
     /// Lets no more calls begin.
@@ -46,7 +44,7 @@ impl FiberHandle {
     /// layer's services. For an orderly end stop the server first (axum's `with_graceful_shutdown`), so that nobody meets
     /// the panic; see the [lifecycle chapter](crate::lifecycle#shutting-down).
     pub fn close(&self) {
-        self.settings.meta.calls.close();
+        self.meta.calls.close();
     }
 
     /// Cancels all calls that have begun, at once.
@@ -57,7 +55,7 @@ impl FiberHandle {
     ///
     /// An async service that is pending with no synchronous code below it notices nothing: it ends with its response future.
     pub fn cancel_all(&self) {
-        cancel_all(&self.settings.meta);
+        cancel_all(&self.meta);
     }
 
     /// Waits until no call is in flight: each that has begun has ended, been dropped, or been leaked and counted.
@@ -91,7 +89,7 @@ impl FiberHandle {
     /// # }
     /// ```
     pub async fn drained(&self) {
-        self.settings.meta.calls.drained().await;
+        self.meta.calls.drained().await;
     }
 
     /// Measures how much of its stack each of the next `fibers` fibers uses, to help in choosing a
@@ -119,13 +117,13 @@ impl FiberHandle {
     /// # }
     /// ```
     pub fn measure_stacks(&self, fibers: u64) {
-        self.settings.meta.usage.want(fibers);
+        self.meta.usage.want(fibers);
     }
 
     /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let Meta { counts, usage, .. } = &*self.settings.meta;
+        let Meta { counts, usage, .. } = &*self.meta;
         Counters {
             live: counts.live.get(),
             stacks_in_use: counts.stacks_in_use.get(),
@@ -141,10 +139,7 @@ impl FiberHandle {
 
 impl fmt::Debug for FiberHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FiberHandle")
-            .field("name", &self.settings.meta.name)
-            .field("counters", &self.counters())
-            .finish()
+        f.debug_struct("FiberHandle").field("name", &self.meta.name).field("counters", &self.counters()).finish()
     }
 }
 

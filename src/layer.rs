@@ -99,7 +99,7 @@ impl FiberLayer {
     /// A view of the fibers that run under this layer.
     #[must_use]
     pub fn handle(&self) -> FiberHandle {
-        FiberHandle::new(Arc::clone(&self.settings))
+        FiberHandle::new(Arc::clone(&self.settings.meta))
     }
 }
 

@@ -90,14 +90,22 @@ async fn a_fiber_that_always_has_work_lets_the_others_of_its_worker_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_survives_panics() {
+async fn a_pool_workers_job_panics_and_the_worker_lives() {
     let pool = FiberPool::builder().threads(1).build().unwrap();
     let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
-    for _ in 0..10 {
-        let call = tokio::spawn(layer.run(|| std::panic::resume_unwind(Box::new("expected"))));
+    let worker = layer.run(|| thread::current().id()).await;
+    for waits in [false, true].repeat(5) {
+        let call = tokio::spawn(layer.run(move || {
+            if waits {
+                yield_now().wait();
+            }
+            std::panic::resume_unwind(Box::new("expected"))
+        }));
         assert!(call.await.unwrap_err().is_panic());
     }
-    assert_eq!(layer.run(|| async { 1 }.wait()).await, 1);
+    assert_eq!(layer.run(|| thread::current().id()).await, worker);
+    layer.handle().drained().await;
+    assert_eq!(layer.handle().counters(), Default::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -213,44 +213,6 @@ fn leave_fibers_behind() {
 }
 
 #[test]
-fn a_pool_is_dropped_with_live_fibers_and_futures_after_it() {
-    child::passes("a_pool_is_dropped_with_live_fibers_and_futures_after_it", || {
-        for policy in POLICIES {
-            let pool = FiberPool::builder().threads(1).build().unwrap();
-            let layer = FiberLayer::builder().on_drop(policy).on_pool(pool).build().unwrap();
-            let handle = layer.handle();
-            let drops = Drops::default();
-            outside(async {
-                let (open, gate) = watch::channel(false);
-                let mut calls = Vec::new();
-                for _ in 0..20 {
-                    let (mut gate, held) = (gate.clone(), drops.held());
-                    let mut call = Box::pin(layer.run(move || {
-                        let _held = held;
-                        // Cancelled or open, whichever comes first.
-                        _ = try_await_in_fiber(gate.wait_for(|open| *open));
-                    }));
-                    assert!(poll_once(&mut call).await.is_none());
-                    calls.push(call);
-                }
-                until(|| handle.live() == 20).await;
-                let never_polled = layer.run(|| ());
-                drop(layer);
-                let (dropped, awaited) = (calls.split_off(10), calls);
-                drop(dropped);
-                drop(never_polled);
-                open.send(true).unwrap();
-                for call in awaited {
-                    call.await;
-                }
-                handle.drained().await;
-            });
-            assert_eq!((drops.count(), handle.counters().leaked), (20, 0));
-        }
-    });
-}
-
-#[test]
 fn a_caller_on_another_runtime_gets_the_outcome_of_a_cancelled_fiber() {
     child::passes("a_caller_on_another_runtime_gets_the_outcome_of_a_cancelled_fiber", || {
         // The call is first polled under a runtime that ends, and is then awaited under another one.

@@ -16,8 +16,9 @@ use crate::error::ConfigError;
 
 /// Threads that run fibers on behalf of multi-thread runtimes. A fiber stays on the thread where it began.
 ///
-/// Clones are handles of the same pool. When the last handle is dropped, and with it the last layer that uses it, the
-/// workers end as soon as their fibers have ended. Most programs need none of their own: layers on
+/// Clones are handles of the same pool. When the last handle is dropped, and with it the last layer that uses it and the last
+/// response of that layer, the workers end as soon as their fibers have ended. A
+/// [`FiberHandle`](crate::FiberHandle) keeps no pool. Most programs need none of their own: layers on
 /// multi-thread runtimes share one, which is created when it is first needed, has as many workers as there are cores, and
 /// lives as long as the process.
 ///
