@@ -1,20 +1,26 @@
 //! A build with `panic = "abort"`, in which nothing can be unwound: no drop may end the process.
 
+#[path = "support/child.rs"]
+mod child;
+
 use std::{path::Path, process::Command};
 
 #[test]
-fn every_policy_dropped_while_waiting() {
+fn panic_abort_build_every_policy_dropped_while_waiting() {
     // A target directory of its own, so that it does not wait for the build that runs this test.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("abort");
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "-p", "abort-cases", "--profile", "abort", "--target-dir"])
-        .arg(target)
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", "abort-cases", "--profile", "abort", "--target-dir"])
+        .arg(&target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         // The flags of a sanitizer's build are not for this one.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .output()
         .unwrap();
+    assert!(build.status.success(), "{build:?}");
+    let program = target.join("abort").join("abort-cases");
+    let output = child::output(&mut child::without_core_dump(&program), "abort-cases");
     let expected = "\
 Finish pooled=false: refused=0 dropped=1 cancelled=0 leaked=0
 Finish pooled=true: refused=0 dropped=1 cancelled=0 leaked=0

@@ -52,19 +52,33 @@ async fn dropped(policy: OnDrop, code: fn()) {
 #[test]
 fn a_destructor_waits_while_its_handler_panics() {
     child::passes("a_destructor_waits_while_its_handler_panics", || {
-        block_on(async {
-            let caught = tokio::spawn(run_in_fiber(|| {
-                let _flush = Flush(|| {
-                    assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding)));
-                    assert_eq!(try_await_in_fiber(ready(1)).unwrap(), 1, "what is ready at once has its value");
-                    assert_eq!(ready(2).wait(), 2);
-                });
-                panic!("expected");
-            }));
-            assert!(caught.await.unwrap_err().is_panic());
-            assert!(!thread::panicking());
-            assert_eq!(run_in_fiber(|| ready(1).wait()).await, 1);
-        });
+        for pooled in [false, true] {
+            let builder = FiberLayer::builder();
+            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            block_on(async {
+                let caught = tokio::spawn(layer.run(|| {
+                    let _flush = Flush(|| {
+                        assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding)));
+                        assert_eq!(try_await_in_fiber(ready(1)).unwrap(), 1, "what is ready at once has its value");
+                        assert_eq!(ready(2).wait(), 2);
+                    });
+                    panic!("expected");
+                }));
+                assert!(caught.await.unwrap_err().is_panic());
+                assert!(!thread::panicking());
+                assert!(
+                    !layer
+                        .run(|| {
+                            pending_once().wait();
+                            thread::panicking()
+                        })
+                        .await,
+                    "in the next task"
+                );
+                layer.handle().drained().await;
+                assert_eq!(layer.handle().counters().refused_waits, 1);
+            });
+        }
     });
 }
 

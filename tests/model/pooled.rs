@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
-use tower_fiber::{FiberLayer, FiberPool, InFiber};
+use tower_fiber::{FiberHandle, FiberLayer, FiberPool, InFiber};
 
 use crate::{
     script::{Ending, GATES, Operation},
@@ -31,25 +31,28 @@ impl Pools {
     pub(crate) fn check(&self, operations: &[Operation], ending: Ending) {
         let pool = if ending == Ending::ShutDown { pool() } else { self.pool.clone() };
         let context = Stage::new(&FiberLayer::builder().on_pool(pool));
-        let handles = context.layers.each_ref().map(FiberLayer::handle);
         let mut calls: Vec<Pin<Box<InFiber<()>>>> = Vec::new();
         self.runtime.block_on(async {
             for operation in operations {
                 apply(&context, &mut calls, operation);
             }
-            if ending == Ending::DropAll {
+            if ending != Ending::OpenAll {
                 calls.clear();
+            }
+            if ending == Ending::ShutDown {
+                // The last handles of the pool, but for those of fibers that wait for another one.
+                context.drop_layers();
             }
             (0..GATES).for_each(|gate| context.open(gate));
             for call in calls {
                 let ended = AssertUnwindSafe(call).catch_unwind();
                 _ = tokio::time::timeout(Duration::from_secs(30), ended).await.expect("each call ends");
             }
-            for handle in &handles {
+            for handle in &context.handles {
                 tokio::time::timeout(Duration::from_secs(30), handle.drained()).await.expect("each fiber ends");
             }
         });
-        for counters in handles.map(|handle| handle.counters()) {
+        for counters in context.handles.each_ref().map(FiberHandle::counters) {
             assert_eq!((counters.live, counters.stacks_in_use, counters.leaked), (0, 0, 0));
         }
         let (made, drops) = (context.made.load(Ordering::Relaxed), context.drops.load(Ordering::Relaxed));
@@ -64,9 +67,9 @@ fn pool() -> FiberPool {
 fn apply(context: &Arc<Stage>, calls: &mut Vec<Pin<Box<InFiber<()>>>>, operation: &Operation) {
     let count = calls.len();
     match operation {
-        Operation::Start(script) => calls.push(Box::pin(context.start(script))),
+        Operation::Start(script) => calls.extend(context.start(script).map(Box::pin)),
         Operation::Open(gate) => context.open(*gate),
-        Operation::CancelAll(layer) => context.layers[*layer].handle().cancel_all(),
+        Operation::CancelAll(layer) => context.handles[*layer].cancel_all(),
         Operation::Idle => thread::yield_now(),
         Operation::Poll(_) | Operation::Drop(_) | Operation::DropElsewhere(_) if count == 0 => {}
         Operation::Poll(n) => {

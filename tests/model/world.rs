@@ -19,7 +19,7 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, FiberLayerBuilder, InFiber, OnDrop, WaitExt as _, caller_gone, shield, try_await_in_fiber,
+    FiberHandle, FiberLayer, FiberLayerBuilder, InFiber, OnDrop, WaitExt as _, caller_gone, shield, try_await_in_fiber,
 };
 
 use crate::{
@@ -31,7 +31,9 @@ use crate::{
 /// What the real fibers share.
 pub(crate) struct Stage {
     pub(crate) gates: [Semaphore; GATES],
-    pub(crate) layers: [FiberLayer; 3],
+    /// Until they are dropped, and with them the pool.
+    layers: Mutex<Option<[FiberLayer; 3]>>,
+    pub(crate) handles: [FiberHandle; 3],
     pub(crate) events: Mutex<Vec<Vec<Event>>>,
     /// Values that count their drop: made, and dropped.
     pub(crate) made: AtomicUsize,
@@ -49,9 +51,11 @@ impl Drop for Counted {
 impl Stage {
     pub(crate) fn new(builder: &FiberLayerBuilder) -> Arc<Self> {
         let layer = |policy| builder.clone().stack_size(256 * 1024).on_drop(policy).build().unwrap();
+        let layers = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind].map(layer);
         Arc::new(Self {
             gates: std::array::from_fn(|_| Semaphore::new(0)),
-            layers: [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind].map(layer),
+            handles: layers.each_ref().map(FiberLayer::handle),
+            layers: Mutex::new(Some(layers)),
             events: Mutex::default(),
             made: AtomicUsize::new(0),
             drops: AtomicUsize::new(0),
@@ -68,14 +72,20 @@ impl Stage {
         self.gates[gate].close();
     }
 
-    pub(crate) fn start(self: &Arc<Self>, script: &Script) -> InFiber<()> {
+    /// From here on no more calls can be started.
+    pub(crate) fn drop_layers(&self) {
+        drop(self.layers.lock().unwrap().take());
+    }
+
+    pub(crate) fn start(self: &Arc<Self>, script: &Script) -> Option<InFiber<()>> {
+        let layer = self.layers.lock().unwrap().as_ref()?[script.layer].clone();
         let name = {
             let mut events = self.events.lock().unwrap();
             events.push(Vec::new());
             events.len() - 1
         };
         let (closure, script) = (self.counted(), script.clone());
-        self.layers[script.layer].run(move || closure.0.run(name, &script.steps))
+        Some(layer.run(move || closure.0.run(name, &script.steps)))
     }
 
     fn log(&self, name: usize, event: Event) {
@@ -116,7 +126,8 @@ impl Stage {
                     Event::Caught { unwound: catch_unwind(AssertUnwindSafe(|| self.run(name, steps))).is_err() }
                 }
                 Step::Nest(script) => {
-                    self.start(script).wait();
+                    let Some(call) = self.start(script) else { continue };
+                    call.wait();
                     Event::Nested
                 }
             };
@@ -158,8 +169,8 @@ impl World {
     fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Start(script) => {
-                let (real, model) = (Box::pin(self.real.start(script)), Machine::new(script, &mut self.model));
-                self.calls.push(Call { real, model });
+                let real = Box::pin(self.real.start(script).expect("the layers are there"));
+                self.calls.push(Call { real, model: Machine::new(script, &mut self.model) });
             }
             Operation::Poll(n) => self.poll(*n),
             Operation::Open(gate) => {
@@ -169,7 +180,7 @@ impl World {
             Operation::Drop(n) => self.drop_call(*n, drop),
             Operation::DropElsewhere(n) => self.drop_call(*n, |real| thread::spawn(move || drop(real)).join().unwrap()),
             Operation::CancelAll(layer) => {
-                self.real.layers[*layer].handle().cancel_all();
+                self.real.handles[*layer].cancel_all();
                 self.model.cancels[*layer] += 1;
             }
             Operation::Idle => self.idle(),
@@ -227,7 +238,7 @@ impl World {
     }
 
     fn check(&self) {
-        let counters = self.real.layers.each_ref().map(|layer| layer.handle().counters());
+        let counters = self.real.handles.each_ref().map(FiberHandle::counters);
         assert_eq!(counters, self.model.counters);
         assert_eq!(self.real.drops.load(Ordering::Relaxed), self.model.drops, "values dropped");
         // Names are given in the order of the beginnings, which differs where several are polled in one turn.

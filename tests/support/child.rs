@@ -4,6 +4,7 @@
 
 use std::{
     env,
+    path::Path,
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -21,25 +22,28 @@ pub(crate) fn run(test: &str, case: impl FnOnce()) -> Option<Ended> {
         case();
         return None;
     }
-    // Without core dumps, which some of the children would leave.
-    let child = Command::new("sh")
-        .args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""])
-        .arg(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CASE, test)
-        .env("RUST_BACKTRACE", "0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = without_core_dump(&env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CASE, test).env("RUST_BACKTRACE", "0");
+    Some(Ended(output(&mut child, test)))
+}
+
+/// Runs `program` in a way in which it leaves no core dump when it aborts.
+pub(crate) fn without_core_dump(program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""]).arg(program);
+    command
+}
+
+/// Runs `command`, for five minutes at most.
+pub(crate) fn output(command: &mut Command, name: &str) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id().to_string();
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output().unwrap()));
-    let output = receive.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| {
+    receive.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| {
         _ = Command::new("kill").args(["-9", &id]).status();
-        panic!("`{test}` hangs");
-    });
-    Some(Ended(output))
+        panic!("`{name}` hangs");
+    })
 }
 
 /// Runs `case` in a child process, which must end as a test that passes.
