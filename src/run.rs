@@ -100,7 +100,8 @@ impl<R: Send + 'static> fmt::Debug for InFiber<R> {
 ///
 /// Dropping the future while `f` waits unwinds the fiber: the wait panics with the payload
 /// [`Cancelled`](crate::error::Cancelled), without message or hook, and destructors run before `drop` returns. A fiber that
-/// catches this and waits again is unwound again, 64 times, and then leaked. With `panic = "abort"` it is leaked
+/// catches this and waits again is unwound again, 64 times, and then leaked; so is one that goes on waiting by
+/// [`try_await_in_fiber`](crate::try_await_in_fiber), after some hundred thousand errors. With `panic = "abort"` it is leaked
 /// unless its waits are all fallible. Before the first poll, `f` is dropped unrun.
 ///
 /// # Panics

@@ -205,7 +205,8 @@ async fn a_fiber_that_is_given_up_is_leaked_although_its_caller_waits() {
         }));
         until(|| layer.handle().live() == 1).await;
         layer.handle().cancel_all();
-        let payload = call.await.unwrap_err().into_panic();
+        let told = tokio::time::timeout(std::time::Duration::from_secs(30), call).await.expect("it hangs");
+        let payload = told.unwrap_err().into_panic();
         let text = payload.downcast_ref::<String>().unwrap();
         assert!(text.contains("`orders`") && text.contains("64 times"), "{text}");
         layer.handle().drained().await;

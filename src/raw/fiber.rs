@@ -282,13 +282,15 @@ impl<J: Job> Fiber<J> {
     fn leak(&mut self, what: &str) {
         // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its thread-locals may
         // be gone.
+        discard(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
+        self.account.leak(self.has_nested);
+    }
+
+    fn report_leak(&self, what: &str) {
         #[cfg(feature = "tracing")]
-        discard(catch_unwind(AssertUnwindSafe(|| {
-            tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
-        })));
+        tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
         #[cfg(not(feature = "tracing"))]
         let _ = what;
-        self.account.leak(self.has_nested);
     }
 }
 
