@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::raw::{Meta, cancel_all};
+use crate::raw::{Event, Meta, cancel_all};
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
 ///
@@ -35,7 +35,7 @@ impl FiberHandle {
     /// Not the requests in flight: an async service that is pending with no synchronous code below it has no fiber.
     #[must_use]
     pub fn live(&self) -> u64 {
-        self.meta.counts.live.get()
+        self.meta.tally.live()
     }
 
     /// Lets no more calls begin.
@@ -89,7 +89,7 @@ impl FiberHandle {
     /// # }
     /// ```
     pub async fn drained(&self) {
-        self.meta.calls.drained().await;
+        self.meta.drained().await;
     }
 
     /// Measures how much of its stack each of the next `fibers` fibers uses, to help in choosing a
@@ -123,14 +123,14 @@ impl FiberHandle {
     /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let Meta { counts, usage, .. } = &*self.meta;
+        let Meta { tally, usage, .. } = &*self.meta;
         Counters {
-            live: counts.live.get(),
-            stacks_in_use: counts.stacks_in_use.get(),
-            leaked: counts.leaked.get(),
-            cancelled: counts.cancelled.get(),
-            handed_over: counts.handed_over.get(),
-            refused_waits: counts.refused_waits.get(),
+            live: tally.live(),
+            stacks_in_use: tally.stacks_in_use(),
+            leaked: tally.sum(Event::Leaked),
+            cancelled: tally.sum(Event::Cancelled),
+            handed_over: tally.sum(Event::HandedOver),
+            refused_waits: tally.sum(Event::RefusedWait),
             stacks_measured: usage.measured(),
             deepest_stack: usage.deepest(),
         }

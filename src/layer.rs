@@ -47,7 +47,7 @@ const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 /// ```
 #[derive(Clone)]
 pub struct FiberLayer {
-    settings: Arc<Settings>,
+    settings: Settings,
 }
 
 impl FiberLayer {
@@ -93,7 +93,7 @@ impl FiberLayer {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        InFiber::new(f, Arc::clone(&self.settings), label)
+        InFiber::new(f, &self.settings, label)
     }
 
     /// A view of the fibers that run under this layer.
@@ -113,7 +113,7 @@ impl<S> Layer<S> for FiberLayer {
     type Service = FiberService<S>;
 
     fn layer(&self, service: S) -> FiberService<S> {
-        FiberService::with_settings(service, Arc::clone(&self.settings))
+        FiberService::with_settings(service, self.settings.clone())
     }
 }
 

@@ -60,7 +60,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    InFiber::new(f, Arc::clone(Settings::process_wide()), type_name::<F>())
+    InFiber::new(f, Settings::process_wide(), type_name::<F>())
 }
 
 /// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
@@ -70,7 +70,7 @@ pub struct InFiber<R: Send + 'static> {
 }
 
 impl<R: Send + 'static> InFiber<R> {
-    pub(crate) fn new<F>(f: F, settings: Arc<Settings>, label: &'static str) -> Self
+    pub(crate) fn new<F>(f: F, settings: &Settings, label: &'static str) -> Self
     where
         F: FnOnce() -> R + Send + 'static,
     {

@@ -3,7 +3,6 @@
 use std::{
     any::type_name,
     fmt, mem,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -30,7 +29,7 @@ use crate::{
 /// has been returned. It never fails for that reason.
 pub struct FiberService<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Settings,
     admission: Admission,
     /// What the next call begins with, since `poll_ready` was ready.
     ticket: Option<Ticket>,
@@ -42,7 +41,7 @@ impl<S> FiberService<S> {
         tower_layer::Layer::layer(&FiberLayer::new(), inner)
     }
 
-    pub(crate) fn with_settings(inner: S, settings: Arc<Settings>) -> Self {
+    pub(crate) fn with_settings(inner: S, settings: Settings) -> Self {
         Self { inner, settings, admission: Admission::default(), ticket: None }
     }
 
@@ -85,14 +84,14 @@ where
         let service = mem::replace(&mut self.inner, clone);
         let job = ServiceCall { service, request };
         let ticket = self.ticket.take().unwrap_or_default();
-        ResponseFuture::new(Call::new(job, ticket, Arc::clone(&self.settings), type_name::<S>()))
+        ResponseFuture::new(Call::new(job, ticket, &self.settings, type_name::<S>()))
     }
 }
 
 impl<S: Clone> Clone for FiberService<S> {
     /// The clone is not ready because this service is.
     fn clone(&self) -> Self {
-        Self::with_settings(self.inner.clone(), Arc::clone(&self.settings))
+        Self::with_settings(self.inner.clone(), self.settings.clone())
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) enum Placement {
     InPlace,
 }
 
-#[derive(Debug)]
+/// Cheap to clone: most calls do.
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) meta: Arc<Meta>,
     pub(crate) placement: Placement,
@@ -73,19 +74,19 @@ pub(crate) struct Leave {
 pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
 
 impl Settings {
-    pub(crate) fn new(name: Option<&str>, stacks: Stacks, placement: Placement, leave: Leave) -> Arc<Self> {
+    pub(crate) fn new(name: Option<&str>, stacks: Stacks, placement: Placement, leave: Leave) -> Self {
         let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct()));
-        Arc::new(Self { meta, placement, leave })
+        Self { meta, placement, leave }
     }
 
     /// All defaults.
-    pub(crate) fn default_layer() -> Arc<Self> {
+    pub(crate) fn default_layer() -> Self {
         Self::new(None, STACKS, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO })
     }
 
     /// Those of `run_in_fiber`.
-    pub(crate) fn process_wide() -> &'static Arc<Self> {
-        static SETTINGS: OnceLock<Arc<Settings>> = OnceLock::new();
+    pub(crate) fn process_wide() -> &'static Self {
+        static SETTINGS: OnceLock<Settings> = OnceLock::new();
         SETTINGS.get_or_init(Self::default_layer)
     }
 

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     blocking,
     error::{Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
-    raw::{State, with_current},
+    raw::{Event, State, with_current},
 };
 
 /// Waits for `future` from synchronous code that runs in a fiber.
@@ -263,7 +263,7 @@ fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwaitError<F>> 
 }
 
 fn count_refused(state: &State) {
-    state.with_meta(|meta, _| meta.counts.refused_waits.up());
+    state.with_meta(|meta, _| meta.tally.count(Event::RefusedWait));
 }
 
 #[cold]

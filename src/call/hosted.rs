@@ -12,7 +12,7 @@ use std::{
 use super::departure::Departure;
 use crate::{
     discard::discard,
-    raw::{Caller, Fiber, Job, Phase},
+    raw::{Caller, Event, Fiber, Job, Phase},
     settings::{Leave, OnDrop},
     sync::{Handle, oneshot},
 };
@@ -62,7 +62,7 @@ impl<J: Job> Hosted<J> {
             return Poll::Ready(());
         }
         if mem::take(&mut self.is_hand_over) {
-            fiber.meta().counts.handed_over.up();
+            fiber.meta().tally.count(Event::HandedOver);
         }
         let mut polled = false;
         loop {

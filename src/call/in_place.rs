@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(crate) struct InPlace<J: SendJob> {
-    fiber: Fiber<J>,
+    pub(super) fiber: Fiber<J>,
     /// Known since the first poll that did not end the fiber.
     host: Option<Host>,
 }
@@ -22,6 +22,7 @@ impl<J: SendJob> InPlace<J> {
         Self { fiber, host: None }
     }
 
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
         let poll = self.fiber.poll(cx, None);
         if poll.is_pending() && self.host.is_none() {
@@ -34,16 +35,20 @@ impl<J: SendJob> InPlace<J> {
         self.fiber.phase() == Phase::GivenUp
     }
 
-    /// Hands the fiber over when its caller goes while it waits.
-    pub(crate) fn abandon(self, leave: Leave) {
-        let goes_on = match self.fiber.phase() {
+    /// Whether the fiber has to go on when its caller goes.
+    #[inline]
+    pub(crate) fn goes_on(&self) -> bool {
+        match self.fiber.phase() {
             Phase::Suspended => true,
             // At home it is dropped here and now, as without the layer.
             Phase::Parked => !self.fiber.is_home(),
             Phase::Fresh | Phase::GivenUp | Phase::Finished => false,
-        };
-        if goes_on {
-            self.host.unwrap_or(Host::Nobody).take_over(self.fiber, leave);
         }
+    }
+
+    /// Hands the fiber over when its caller goes while it waits.
+    #[cold]
+    pub(crate) fn hand_over(self, leave: Leave) {
+        self.host.unwrap_or(Host::Nobody).take_over(self.fiber, leave);
     }
 }

@@ -28,8 +28,8 @@ pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{hosted::Hosted, in_place::InPlace, placement::Place};
 use crate::{
     discard::discard,
-    raw::{Fiber, Job, Ticket, is_within},
-    settings::Settings,
+    raw::{Fiber, Job, Meta, Ticket, is_within},
+    settings::{Leave, Placement, Settings},
 };
 
 /// A job that may be placed on another thread, and its output sent back.
@@ -37,18 +37,24 @@ pub(crate) trait SendJob: Job<Output: Send> + Send {}
 
 impl<J: Job<Output: Send> + Send> SendJob for J {}
 
-/// The future of one call. It places the job at its first poll.
+/// The future of one call. It places the fiber at its first poll.
 pub(crate) struct Call<J: SendJob> {
     stage: Stage<J>,
-    settings: Arc<Settings>,
+    placement: Placement,
+    leave: Leave,
     label: &'static str,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a box around the fiber would cost each call an allocation")]
 enum Stage<J: SendJob> {
-    New(J, Ticket),
-    InPlace(InPlace<J>),
-    Elsewhere(oneshot::Receiver<thread::Result<J::Output>>),
+    /// Not yet placed, or in place. It stays where it was made: moving a fiber moves its request.
+    Own { call: InPlace<J>, is_placed: bool },
+    Elsewhere {
+        /// Until it was received.
+        outcome: Option<oneshot::Receiver<thread::Result<J::Output>>>,
+        meta: Arc<Meta>,
+    },
+    /// On its way elsewhere, refused, or given up.
     Done,
 }
 
@@ -57,68 +63,86 @@ impl<J: SendJob> Unpin for Call<J> {}
 
 impl<J: SendJob> Call<J> {
     /// `ticket` is what the service got when it was ready.
-    pub(crate) fn new(job: J, ticket: Ticket, settings: Arc<Settings>, label: &'static str) -> Self {
-        Self { stage: Stage::New(job, ticket), settings, label }
+    #[inline]
+    pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
+        let Settings { meta, placement, leave } = settings;
+        let fiber = Fiber::new(job, ticket, Arc::clone(meta), label);
+        let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
+        Self { stage, placement: placement.clone(), leave: *leave, label }
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.settings.meta.name_or(self.label)
+        match &self.stage {
+            Stage::Own { call, .. } => call.fiber.name(),
+            Stage::Elsewhere { meta, .. } => meta.name_or(self.label),
+            Stage::Done => self.label,
+        }
     }
 
-    fn place(&self, job: J, ticket: Ticket) -> Stage<J> {
-        let Settings { meta, leave, .. } = &*self.settings;
-        let place = placement::decide(&self.settings, self.name());
-        let fiber = Fiber::new(job, ticket, Arc::clone(meta), self.label);
-        // After the fiber was counted: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.
+    /// Finds the place of the call, and enters it in the books.
+    fn place(&mut self) {
+        let place = placement::decide(&self.placement, &|| self.name().to_owned());
+        let Stage::Own { call, is_placed } = &mut self.stage else { return };
+        call.fiber.open();
+        *is_placed = true;
+        let meta = call.fiber.meta();
+        // After it was entered: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.
         if meta.calls.is_closed() && !is_within(meta) {
-            drop(fiber);
-            self.closed();
+            self.refuse();
         }
-        if !leave.grace.is_zero() {
+        if !self.leave.grace.is_zero() {
             placement::assert_timers(self.name());
         }
-        match place {
-            Place::Here => Stage::InPlace(InPlace::new(fiber)),
-            Place::Worker(pool, runtime) => {
-                let (task, outcome) = Hosted::new(fiber, *leave, Some(runtime));
-                pool.spawn(task);
-                Stage::Elsewhere(outcome)
-            }
-            Place::LocalSet => {
-                let (task, outcome) = Hosted::new(fiber, *leave, None);
-                placement::spawn_local(task, self.name());
-                Stage::Elsewhere(outcome)
-            }
+        if !matches!(place, Place::Here) {
+            self.send_away(place);
         }
     }
 
     #[cold]
-    fn closed(&self) -> ! {
-        panic!(
-            "the layer of service `{}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
-             close the layer when it has stopped",
-            self.name()
-        )
+    fn send_away(&mut self, place: Place) {
+        let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) else { return };
+        let fiber = call.fiber;
+        let (meta, leave) = (fiber.meta_arc(), self.leave);
+        let outcome = match place {
+            Place::Here => unreachable!("it stays"),
+            Place::Worker(pool, runtime) => {
+                let (task, outcome) = Hosted::new(fiber, leave, Some(runtime));
+                pool.spawn(task);
+                outcome
+            }
+            Place::LocalSet => {
+                let (task, outcome) = Hosted::new(fiber, leave, None);
+                placement::spawn_local(task, meta.name_or(self.label));
+                outcome
+            }
+        };
+        self.stage = Stage::Elsewhere { outcome: Some(outcome), meta };
     }
 
     #[cold]
-    fn no_outcome(&self) -> ! {
+    fn refuse(&mut self) -> ! {
+        let name = self.name().to_owned();
+        // What the call was made of is dropped, and the call is off the books, before anybody hears of it.
+        drop(mem::replace(&mut self.stage, Stage::Done));
         panic!(
-            "fiber of service `{}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended (keep it \
-             until its calls have ended), or it was unwound 64 times and caught that each time (let `Cancelled` pass)",
-            self.name()
+            "the layer of service `{name}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
+             close the layer when it has stopped"
         )
     }
 }
 
 impl<J: SendJob> Drop for Call<J> {
+    #[inline]
     fn drop(&mut self) {
-        match mem::replace(&mut self.stage, Stage::Done) {
-            Stage::InPlace(in_place) => in_place.abandon(self.settings.leave),
+        match &self.stage {
+            Stage::Own { call, .. } if call.goes_on() => {
+                if let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) {
+                    call.hand_over(self.leave);
+                }
+            }
             // There may be an outcome in it that nobody will take.
-            Stage::Elsewhere(outcome) => discard(outcome),
-            Stage::New(job, ticket) => drop((job, ticket)),
-            Stage::Done => {}
+            Stage::Elsewhere { .. } => discard(mem::replace(&mut self.stage, Stage::Done)),
+            Stage::Own { .. } | Stage::Done => {}
         }
     }
 }
@@ -126,25 +150,39 @@ impl<J: SendJob> Drop for Call<J> {
 impl<J: SendJob> Future for Call<J> {
     type Output = J::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
         let this = self.get_mut();
-        if matches!(this.stage, Stage::New(..)) {
-            let Stage::New(job, ticket) = mem::replace(&mut this.stage, Stage::Done) else { unreachable!("just seen") };
-            this.stage = this.place(job, ticket);
+        if matches!(this.stage, Stage::Own { is_placed: false, .. }) {
+            this.place();
         }
         let outcome = match &mut this.stage {
-            Stage::InPlace(fiber) => match fiber.poll(cx) {
+            Stage::Own { call, .. } => match call.poll(cx) {
                 Poll::Ready(outcome) => outcome,
-                Poll::Pending if fiber.is_given_up() => {
-                    this.stage = Stage::Done;
-                    this.no_outcome()
+                Poll::Pending if call.is_given_up() => {
+                    let name = this.name().to_owned();
+                    drop(mem::replace(&mut this.stage, Stage::Done));
+                    no_outcome(&name)
                 }
                 Poll::Pending => return Poll::Pending,
             },
-            Stage::Elsewhere(outcome) => ready!(Pin::new(outcome).poll(cx)).unwrap_or_else(|_| this.no_outcome()),
-            Stage::New(..) | Stage::Done => panic!("call of service `{}` was polled after it had ended", this.name()),
+            Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
+                let received = ready!(Pin::new(outcome.as_mut().expect("it is there")).poll(cx));
+                *outcome = None;
+                received.unwrap_or_else(|_| no_outcome(meta.name_or(this.label)))
+            }
+            Stage::Elsewhere { outcome: None, .. } | Stage::Done => {
+                panic!("call of service `{}` was polled after it had ended", this.name())
+            }
         };
-        this.stage = Stage::Done;
         Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
     }
+}
+
+#[cold]
+fn no_outcome(name: &str) -> ! {
+    panic!(
+        "fiber of service `{name}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended (keep it \
+         until its calls have ended), or it was unwound 64 times and caught that each time (let `Cancelled` pass)"
+    )
 }

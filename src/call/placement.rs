@@ -1,6 +1,7 @@
 //! Where a call runs.
 
 use std::{
+    cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -13,8 +14,13 @@ use tokio::{
 
 use crate::{
     pool::{FiberPool, Worker},
-    settings::{Placement, Settings},
+    settings::Placement,
 };
+
+thread_local! {
+    /// The task that last made a call whose place by default was here.
+    static HERE: Cell<Option<task::Id>> = const { Cell::new(None) };
+}
 
 pub(crate) enum Place {
     /// The caller's own task polls the fiber.
@@ -30,8 +36,22 @@ pub(crate) enum Place {
 /// # Panics
 ///
 /// Without a runtime.
-pub(crate) fn decide(settings: &Settings, name: &str) -> Place {
-    match &settings.placement {
+#[inline]
+pub(crate) fn decide(placement: &Placement, name: &dyn Fn() -> String) -> Place {
+    // The runtime of a task does not change, and many calls are made in one task.
+    let task = task::try_id();
+    if matches!(placement, Placement::Auto) && task.is_some() && HERE.get() == task {
+        return Place::Here;
+    }
+    let place = look(placement, name);
+    if matches!((placement, &place), (Placement::Auto, Place::Here)) {
+        HERE.set(task);
+    }
+    place
+}
+
+fn look(placement: &Placement, name: &dyn Fn() -> String) -> Place {
+    match placement {
         // A worker's task is pinned already.
         Placement::Auto if Worker::is_current() => Place::Here,
         Placement::Auto => {
@@ -53,8 +73,9 @@ pub(crate) fn decide(settings: &Settings, name: &str) -> Place {
     }
 }
 
-fn runtime(name: &str) -> Handle {
+fn runtime(name: &dyn Fn() -> String) -> Handle {
     Handle::try_current().unwrap_or_else(|_| {
+        let name = name();
         panic!(
             "fiber of service `{name}` was started outside a tokio runtime: await it inside one, or use run_local or \
              run_blocking, which need none"

@@ -5,12 +5,15 @@ use std::{mem, sync::Arc, task::Waker};
 use super::{
     Meta,
     roll::{FiberId, Seat},
+    tally::Event,
 };
 
 /// One call's place in the books, from its placement until its last destructor has run.
 pub(super) struct Account {
     pub(super) meta: Arc<Meta>,
     seat: Option<Seat>,
+    /// The call was placed, and is in the books.
+    open: bool,
     /// Holds a stack.
     live: bool,
     /// Counted as cancelled.
@@ -20,17 +23,26 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn open(meta: Arc<Meta>) -> Self {
-        meta.calls.begin();
-        Self { meta, seat: None, live: false, cancelled: false, written_off: false }
+    pub(super) fn new(meta: Arc<Meta>) -> Self {
+        Self { meta, seat: None, open: false, live: false, cancelled: false, written_off: false }
+    }
+
+    /// `false` if it was open before.
+    #[inline]
+    pub(super) fn open(&mut self) -> bool {
+        let is_new = !mem::replace(&mut self.open, true);
+        if is_new {
+            self.meta.begin_call();
+        }
+        is_new
     }
 
     pub(super) fn begin(&mut self) {
         self.live = true;
-        if !self.written_off {
-            self.meta.counts.live.up();
+        self.meta.tally.count(Event::Started);
+        if self.written_off {
+            self.meta.tally.count(Event::LeakedLive);
         }
-        self.meta.counts.stacks_in_use.up();
     }
 
     /// Notes in the roll that the fiber waits. `true` if it was not there like this before.
@@ -47,14 +59,23 @@ impl Account {
     /// After the fiber's stack was given back.
     pub(super) fn end(&mut self, cancelled: bool) {
         self.leave_seat();
-        let counts = &self.meta.counts;
+        let tally = &self.meta.tally;
         if cancelled && !mem::replace(&mut self.cancelled, true) {
-            counts.cancelled.up();
+            tally.count(Event::Cancelled);
         }
-        counts.stacks_in_use.down();
+        if mem::take(&mut self.live) && self.written_off {
+            tally.count(Event::Revived);
+        }
         // Last, so that whoever sees no live fiber sees its other numbers.
-        if mem::take(&mut self.live) && !self.written_off {
-            counts.live.down();
+        tally.count(Event::Stopped);
+    }
+
+    /// The call has ended.
+    #[inline]
+    pub(super) fn close(&mut self) {
+        self.leave_seat();
+        if mem::take(&mut self.open) && !self.written_off {
+            self.meta.end_call();
         }
     }
 
@@ -66,25 +87,25 @@ impl Account {
             seat.write_off();
         }
         self.leave_seat();
-        let counts = &self.meta.counts;
         if !self.written_off {
-            counts.leaked.up();
+            self.meta.tally.count(Event::Leaked);
             if mem::take(&mut self.live) {
-                counts.live.down();
+                self.meta.tally.count(Event::LeakedLive);
             }
         }
     }
 
+    #[inline]
     fn leave_seat(&mut self) {
-        self.written_off |= self.seat.take().is_some_and(|seat| !seat.vacate());
+        if let Some(seat) = self.seat.take() {
+            self.written_off |= !seat.vacate();
+        }
     }
 }
 
 impl Drop for Account {
+    #[inline]
     fn drop(&mut self) {
-        self.leave_seat();
-        if !self.written_off {
-            self.meta.calls.end();
-        }
+        self.close();
     }
 }

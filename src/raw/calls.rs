@@ -2,58 +2,81 @@
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Notify;
 
-/// Every access is sequentially consistent: who ends a call and who waits for that each write first and then look.
+use super::{Meta, fence, tally::Event};
+
+/// Calls write first and then look, by the cheap side of the fence; those who close, cancel and wait do so by the dear one.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    in_flight: AtomicU64,
     closed: AtomicBool,
     /// How often all calls were cancelled. A call that began under a lower number is cancelled.
     cancels: AtomicU64,
-    /// Whether somebody has waited for the end of all calls.
-    watched: AtomicBool,
+    /// How many wait for the end of all calls.
+    watchers: AtomicUsize,
     ended: Notify,
 }
 
 impl Calls {
-    pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(super) fn end(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.watched.load(Ordering::SeqCst) {
-            self.ended.notify_waiters();
-        }
-    }
-
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        fence::heavy();
     }
 
     /// For a call that is counted already: either it sees that the layer is closed, or who closed it sees the call.
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.closed.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(super) fn cancels(&self) -> u64 {
-        self.cancels.load(Ordering::SeqCst)
+        self.cancels.load(Ordering::Acquire)
     }
 
+    /// Whoever looks at a roll after this sees each fiber that does not see this.
     pub(super) fn cancel(&self) {
         self.cancels.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Meta {
+    #[inline]
+    pub(super) fn begin_call(&self) {
+        self.tally.count(Event::Begun);
+        fence::light();
+    }
+
+    #[inline]
+    pub(super) fn end_call(&self) {
+        self.tally.count(Event::Ended);
+        fence::light();
+        if self.calls.watchers.load(Ordering::Acquire) > 0 {
+            // It may be the last one: whoever waits finds out.
+            self.calls.ended.notify_waiters();
+        }
     }
 
     /// Waits until no call is in flight.
     pub(crate) async fn drained(&self) {
-        self.watched.store(true, Ordering::SeqCst);
+        struct Watcher<'a>(&'a Calls);
+
+        impl Drop for Watcher<'_> {
+            fn drop(&mut self) {
+                self.0.watchers.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+
+        self.calls.watchers.fetch_add(1, Ordering::SeqCst);
+        let _watcher = Watcher(&self.calls);
+        fence::heavy();
         loop {
-            let mut ended = pin!(self.ended.notified());
+            let mut ended = pin!(self.calls.ended.notified());
             ended.as_mut().enable();
-            if self.in_flight.load(Ordering::SeqCst) == 0 {
+            if self.tally.in_flight() == 0 {
                 return;
             }
             ended.await;

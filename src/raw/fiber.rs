@@ -85,7 +85,6 @@ impl<J: Job> Unpin for Fiber<J> {}
 impl<J: Job> Fiber<J> {
     /// `label` is the type name of the service or function, for messages.
     pub(crate) fn new(job: J, ticket: Ticket, meta: Arc<Meta>, label: &'static str) -> Self {
-        let cancels = meta.calls.cancels();
         Self {
             slot: Slot::Start(job),
             live: None,
@@ -93,16 +92,28 @@ impl<J: Job> Fiber<J> {
             admission: Admission::default(),
             home: None,
             orders: Orders::NONE,
-            cancels,
+            cancels: 0,
             has_nested: false,
             gone: Gone::new(),
             label,
-            account: Account::open(meta),
+            account: Account::new(meta),
+        }
+    }
+
+    /// Enters the call in the books of its layer, when it has found its place.
+    #[inline]
+    pub(crate) fn open(&mut self) {
+        if self.account.open() {
+            self.cancels = self.account.meta.calls.cancels();
         }
     }
 
     pub(crate) fn meta(&self) -> &Meta {
         &self.account.meta
+    }
+
+    pub(crate) fn meta_arc(&self) -> Arc<Meta> {
+        Arc::clone(&self.account.meta)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -151,7 +162,10 @@ impl<J: Job> Fiber<J> {
             ready!(self.begin(around.is_some(), cx));
         }
         // Only now: before it has begun, a fiber can go anywhere.
-        let (_, id) = *self.home.get_or_insert_with(|| (Home::here(), roll::next_id()));
+        let (_, id) = *self.home.get_or_insert_with(|| {
+            let home = Home::here();
+            (home, roll::next_id(home))
+        });
         let live = self.live.as_ref().expect("it has begun");
         let usable = live.usable.clone();
         self.take_orders(around.as_ref());
@@ -190,6 +204,7 @@ impl<J: Job> Fiber<J> {
         match mem::replace(&mut self.slot, Slot::Running) {
             Slot::Done(outcome) => {
                 drop(self.gone.take());
+                self.account.close();
                 Poll::Ready(outcome)
             }
             parked @ Slot::Parked(_) => {
@@ -243,6 +258,7 @@ impl<J: Job> Fiber<J> {
             stack.wipe();
         }
         let usable = stack.usable();
+        self.open();
         self.account.begin();
         let coroutine = Coroutine::with_stack(stack, entry::<J>);
         self.live = Some(Live { coroutine, usable, permit, given_up: false, measured });

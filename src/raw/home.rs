@@ -12,13 +12,23 @@ use std::{
     thread,
 };
 
-use super::stack::prepare_thread;
+use super::{roll, stack::prepare_thread};
 
 thread_local! {
     // Constant and without a destructor: readable at any time, also while the thread is ending.
     static HERE: Cell<u64> = const { Cell::new(0) };
+    static SHARD: Cell<usize> = const { Cell::new(UNKNOWN) };
     static FAREWELL: Farewell = const { Farewell };
 }
+
+/// Threads that can have an index of their own at the same time.
+pub(super) const SHARDS: usize = 64;
+
+/// In place of an index, before the thread has asked for one.
+const UNKNOWN: usize = usize::MAX;
+
+/// Indices that no thread has.
+static FREE: Mutex<Option<Vec<usize>>> = Mutex::new(None);
 
 /// Names of the threads that are home to fibers, for messages only.
 static NAMES: Mutex<Option<HashMap<u64, String>>> = Mutex::new(None);
@@ -42,12 +52,19 @@ impl Home {
         HERE.get() == self.0.get()
     }
 
+    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^40 fibers.
+    #[inline]
+    pub(super) fn first_id(self) -> u64 {
+        self.0.get() << 40
+    }
+
     #[cold]
     fn register() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = NonZeroU64::new(id).expect("2^64 threads were started");
         HERE.set(id.get());
+        _ = shard();
         // A thread that is already ending keeps its identity; its name then stays in the table.
         _ = FAREWELL.try_with(|_| ());
         names(|names| names.insert(id.get(), describe(&thread::current())));
@@ -77,11 +94,38 @@ fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
     f(names.get_or_insert_default())
 }
 
-/// Removes the thread's name from the table when the thread ends.
+/// An index below [`SHARDS`] that no other thread has, or `SHARDS` for all threads that have none.
+#[inline]
+pub(super) fn shard() -> usize {
+    match SHARD.get() {
+        UNKNOWN => take_shard(),
+        shard => shard,
+    }
+}
+
+#[cold]
+fn take_shard() -> usize {
+    // Whoever cannot give it back, because the thread is ending, gets none.
+    let index = FAREWELL.try_with(|_| with_free(Vec::pop)).ok().flatten().unwrap_or(SHARDS);
+    SHARD.set(index);
+    index
+}
+
+fn with_free<R>(f: impl FnOnce(&mut Vec<usize>) -> R) -> R {
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    f(free.get_or_insert_with(|| (0..SHARDS).rev().collect()))
+}
+
+/// Gives up what the thread has when it ends.
 struct Farewell;
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         names(|names| names.remove(&HERE.get()));
+        roll::leave();
+        let shard = SHARD.replace(SHARDS);
+        if shard < SHARDS {
+            with_free(|free| free.push(shard));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{admission::Limit, calls::Calls, stack::Source};
+use super::{admission::Limit, calls::Calls, stack::Source, tally::Tally};
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Meta {
     pub(crate) limit: Option<Limit>,
     pub(crate) usage: Usage,
     pub(crate) conduct: Conduct,
-    pub(crate) counts: Counts,
+    pub(crate) tally: Tally,
     pub(crate) calls: Calls,
 }
 
@@ -92,7 +92,7 @@ impl Meta {
             limit: max_fibers.map(Limit::new),
             usage: Usage::default(),
             conduct,
-            counts: Counts::default(),
+            tally: Tally::new(),
             calls: Calls::default(),
         }
     }
@@ -100,36 +100,5 @@ impl Meta {
     /// The layer's name, or `label`, the type name of the service or function.
     pub(crate) fn name_or<'a>(&'a self, label: &'a str) -> &'a str {
         self.name.as_deref().unwrap_or(label)
-    }
-}
-
-/// Monotonic or balanced counters; the public snapshot is `Counters`.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) live: Count,
-    pub(crate) stacks_in_use: Count,
-    pub(crate) leaked: Count,
-    pub(crate) cancelled: Count,
-    pub(crate) handed_over: Count,
-    pub(crate) refused_waits: Count,
-}
-
-/// One counter. Whoever sees it fall sees what was counted before.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    #[inline]
-    pub(crate) fn up(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn down(&self) {
-        self.0.fetch_sub(1, Ordering::Release);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
     }
 }

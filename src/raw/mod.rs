@@ -63,14 +63,19 @@
 //! 12. **Plain calls.** The call does not touch memory of the program's, or only what is passed to it for that, and keeps no pointer.
 //! 13. **Thread stack.** What runs on a thread's stack by `on_thread_stack` is called and returns while its fiber, and each fiber
 //!     around that, is running; each is marked, so that no wait suspends it and none can be resumed meanwhile.
+//! 14. **Roll.** What is in a `Biased` is used by its owner, one thread, while that says so and nobody else wants it, and by others under
+//!     the lock when the owner is not inside; the fence between saying and looking orders the two. An entry of a roll is there
+//!     for no longer than its fiber's account, which holds the `Meta`.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
 mod account;
 mod admission;
+mod biased;
 mod calls;
 mod current;
 mod entry;
+mod fence;
 mod fiber;
 mod frame;
 mod home;
@@ -78,6 +83,7 @@ mod meta;
 mod roll;
 mod stack;
 mod state;
+mod tally;
 mod thread_stack;
 
 pub(crate) use admission::{Admission, Ticket};
@@ -89,4 +95,5 @@ pub(crate) use home::Home;
 pub(crate) use meta::{Conduct, Meta, Stacks};
 pub(crate) use roll::cancel_all;
 pub(crate) use state::State;
+pub(crate) use tally::Event;
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};

@@ -4,30 +4,37 @@
 //! leaked because the fiber around them is. A fiber takes a seat when it first waits, so calls that do not wait do not pay.
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::Cell,
+    mem,
     num::NonZeroU64,
     ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{RawWakerVTable, Waker},
 };
 
 use slab::Slab;
 
-use super::Meta;
+use super::{Home, Meta, biased::Biased, tally::Event};
 
-/// Identifies a fiber among those of its thread; never reused.
+/// Identifies a fiber; never reused.
 pub(super) type FiberId = NonZeroU64;
 
 thread_local! {
-    static MINE: OnceCell<Arc<Roll>> = const { OnceCell::new() };
+    // Both constant and without a destructor: usable at any time, also while the thread is ending.
+    static MINE: Cell<Option<&'static Roll>> = const { Cell::new(None) };
     static IDS: Cell<u64> = const { Cell::new(0) };
 }
 
-static ROLLS: Mutex<Vec<Weak<Roll>>> = Mutex::new(Vec::new());
+/// All that there are. They are never freed, but used again by later threads.
+static ROLLS: Mutex<Vec<&'static Roll>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 pub(super) struct Roll {
-    entries: Mutex<Slab<Entry>>,
+    is_taken: AtomicBool,
+    entries: Biased<Slab<Entry>>,
 }
 
 struct Entry {
@@ -36,77 +43,113 @@ struct Entry {
     inside: Option<FiberId>,
     /// Whether it holds a stack; if not, it is a parked root inside another fiber.
     suspended: bool,
-    meta: Arc<Meta>,
+    /// The account's (invariant 14).
+    meta: *const Meta,
     waker: Waker,
 }
 
-pub(super) fn next_id() -> FiberId {
-    let id = NonZeroU64::MIN.saturating_add(IDS.get());
-    IDS.set(id.get());
-    id
+// SAFETY: invariant 14: the pointer is that of an `Arc`, which may be used on any thread.
+unsafe impl Send for Entry {}
+
+impl Entry {
+    /// For whoever has the roll.
+    fn meta(&self) -> Arc<Meta> {
+        // SAFETY: invariant 14: the account's `Arc` exists while the entry is in the roll.
+        unsafe { Arc::increment_strong_count(self.meta) };
+        // SAFETY: invariant 14: the count was just raised for it.
+        unsafe { Arc::from_raw(self.meta) }
+    }
+}
+
+/// At home only.
+#[inline]
+pub(super) fn next_id(home: Home) -> FiberId {
+    // Each thread has a range of its own, since rolls are used again by later threads.
+    let id = home.first_id().max(IDS.get() + 1);
+    IDS.set(id);
+    NonZeroU64::new(id).expect("ids begin above zero")
 }
 
 /// Cancels all calls that have begun under `meta`.
 pub(crate) fn cancel_all(meta: &Arc<Meta>) {
     meta.calls.cancel();
-    let rolls: Vec<_> = lock(&ROLLS).iter().filter_map(Weak::upgrade).collect();
+    let rolls = lock(&ROLLS).clone();
     for roll in rolls {
-        // Woken after the lock is free: a waker may do anything.
-        let wakers: Vec<_> = {
-            let entries = lock(&roll.entries);
-            entries.iter().filter(|(_, e)| Arc::ptr_eq(&e.meta, meta)).map(|(_, e)| e.waker.clone()).collect()
-        };
+        let is_of_layer = |entry: &&mut Entry| ptr::eq(entry.meta, Arc::as_ptr(meta));
+        // Moved out, since cloning one here could run any code. A fiber need not hear of a cancel twice.
+        let wakers: Vec<_> = roll.with(|entries| {
+            let entries = entries.iter_mut().map(|(_, entry)| entry).filter(is_of_layer);
+            entries.map(|entry| mem::replace(&mut entry.waker, Waker::noop().clone())).collect()
+        });
+        // Woken when the roll is free: a waker may do anything.
         wakers.into_iter().for_each(Waker::wake);
     }
 }
 
+/// For a thread that ends.
+pub(super) fn leave() {
+    if let Some(roll) = MINE.take() {
+        roll.is_taken.store(false, Ordering::Release);
+    }
+}
+
 impl Roll {
-    fn here() -> Arc<Self> {
-        MINE.try_with(|mine| Arc::clone(mine.get_or_init(Self::new)))
-            // The thread is ending.
-            .unwrap_or_else(|_| Self::new())
+    #[inline]
+    fn here() -> &'static Self {
+        MINE.get().unwrap_or_else(Self::adopt)
     }
 
     #[cold]
-    fn new() -> Arc<Self> {
-        let roll = Arc::default();
+    fn adopt() -> &'static Self {
         let mut rolls = lock(&ROLLS);
-        rolls.retain(|roll| roll.strong_count() > 0);
-        rolls.push(Arc::downgrade(&roll));
+        // One that was left may still list fibers whose thread has ended; it does no harm to add to it.
+        let left = rolls.iter().copied().find(|roll| !roll.is_taken.swap(true, Ordering::Acquire));
+        let roll = left.unwrap_or_else(|| {
+            let roll: &'static Self = Box::leak(Box::default());
+            roll.is_taken.store(true, Ordering::Relaxed);
+            rolls.push(roll);
+            roll
+        });
+        MINE.set(Some(roll));
         roll
     }
 
+    #[inline]
+    fn with<R>(&'static self, f: impl FnOnce(&mut Slab<Entry>) -> R) -> R {
+        if MINE.get().is_some_and(|mine| ptr::eq(mine, self)) { self.entries.own(f) } else { self.entries.look_in(f) }
+    }
+
     /// Counts as leaked whatever lies inside a leaked fiber.
-    fn write_off(&self, fiber: FiberId) {
-        let inside: Vec<_> = {
-            let mut entries = lock(&self.entries);
+    fn write_off(&'static self, fiber: FiberId) {
+        let inside: Vec<_> = self.with(|entries| {
             let keys: Vec<_> = entries.iter().filter(|(_, e)| e.inside == Some(fiber)).map(|(key, _)| key).collect();
-            keys.into_iter().map(|key| entries.remove(key)).collect()
-        };
-        for entry in inside {
+            keys.into_iter().map(|key| entries.remove(key)).map(|entry| (entry.meta(), entry)).collect()
+        });
+        for (meta, entry) in inside {
             self.write_off(entry.fiber);
-            entry.meta.counts.leaked.up();
+            meta.tally.count(Event::Leaked);
             if entry.suspended {
-                entry.meta.counts.live.down();
+                meta.tally.count(Event::LeakedLive);
             }
-            entry.meta.calls.end();
+            meta.end_call();
         }
     }
 }
 
 /// A fiber's place in the roll of its home thread.
 pub(super) struct Seat {
-    roll: Arc<Roll>,
+    roll: &'static Roll,
     key: usize,
     fiber: FiberId,
     inside: Option<FiberId>,
     suspended: bool,
-    /// What the waker in the roll consists of, for comparing without the lock.
+    /// What the waker in the roll consists of, for comparing without looking there.
     waker: (usize, &'static RawWakerVTable),
 }
 
 impl Seat {
     /// At home only.
+    #[inline]
     pub(super) fn take(
         fiber: FiberId,
         inside: Option<FiberId>,
@@ -115,9 +158,11 @@ impl Seat {
         waker: &Waker,
     ) -> Self {
         let roll = Roll::here();
-        let entry = Entry { fiber, inside, suspended, meta: Arc::clone(meta), waker: waker.clone() };
-        let parts = (entry.waker.data().addr(), entry.waker.vtable());
-        let key = lock(&roll.entries).insert(entry);
+        // Cloned before the roll is taken: a waker may do anything.
+        let waker = waker.clone();
+        let parts = (waker.data().addr(), waker.vtable());
+        let entry = Entry { fiber, inside, suspended, meta: Arc::as_ptr(meta), waker };
+        let key = roll.with(|entries| entries.insert(entry));
         Self { roll, key, fiber, inside, suspended, waker: parts }
     }
 
@@ -131,14 +176,13 @@ impl Seat {
     }
 
     /// Gives the seat up. `false` if the fiber has been written off with the one around it.
+    #[inline]
     pub(super) fn vacate(self) -> bool {
-        let entry = {
-            let mut entries = lock(&self.roll.entries);
-            match entries.get(self.key) {
-                Some(entry) if entry.fiber == self.fiber => entries.try_remove(self.key),
-                _ => None,
-            }
-        };
+        // The waker is dropped when the roll is free.
+        let entry = self.roll.with(|entries| match entries.get(self.key) {
+            Some(entry) if entry.fiber == self.fiber => entries.try_remove(self.key),
+            _ => None,
+        });
         entry.is_some()
     }
 

@@ -1,0 +1,74 @@
+//! A lock that costs its owner next to nothing, and others a lot.
+
+use std::{
+    cell::UnsafeCell,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use super::fence;
+
+/// Belongs to one thread, which uses it all the time; others look in now and then.
+#[derive(Debug, Default)]
+pub(super) struct Biased<T> {
+    /// The owner is at it.
+    is_inside: AtomicBool,
+    /// Another thread is at it, or waits for the owner to be done.
+    is_wanted: AtomicBool,
+    /// Of the others among themselves, and the owner's when it is wanted.
+    lock: Mutex<()>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: invariant 14: one thread at a time has the value.
+unsafe impl<T: Send> Sync for Biased<T> {}
+
+impl<T> Biased<T> {
+    /// For the owner. `f` must not come back here: it runs no code of others.
+    #[inline]
+    pub(super) fn own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.is_inside.store(true, Ordering::Relaxed);
+        fence::light();
+        if self.is_wanted.load(Ordering::Acquire) {
+            self.is_inside.store(false, Ordering::Release);
+            return self.own_locked(f);
+        }
+        let _reset = Reset(&self.is_inside);
+        // SAFETY: invariant 14: nobody wanted it when this thread had said that it is inside.
+        f(unsafe { &mut *self.value.get() })
+    }
+
+    #[cold]
+    fn own_locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: invariant 14: others have it under the lock only, and the owner is one thread.
+        f(unsafe { &mut *self.value.get() })
+    }
+
+    /// For other threads. `f` must not come back here: it runs no code of others.
+    #[cold]
+    pub(super) fn look_in<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _reset = Reset(&self.is_wanted);
+        self.is_wanted.store(true, Ordering::Relaxed);
+        fence::heavy();
+        // The owner is inside for some instructions only, unless it was interrupted there.
+        while self.is_inside.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        // SAFETY: invariant 14: the owner is not inside, and will see that this thread wants it.
+        f(unsafe { &mut *self.value.get() })
+    }
+}
+
+struct Reset<'a>(&'a AtomicBool);
+
+impl Drop for Reset<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
