@@ -49,6 +49,7 @@
 //! | keep a section from being cancelled | [`shield`] |
 //! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
+//! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!
 //! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that.
 //! New code is better written async.
@@ -142,6 +143,7 @@
 //! | `tracing` | yes | events: the pool was started, a fiber was leaked, calls wait at a limit |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
+//! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
 //!
 //! # Platforms
 //!
@@ -170,6 +172,8 @@ mod layer;
 pub mod lifecycle {}
 mod mode;
 mod offload;
+#[cfg(feature = "per-core")]
+pub mod per_core;
 mod pool;
 mod raw;
 mod run;
@@ -184,6 +188,8 @@ mod sync_fn;
 mod synchronize;
 mod wait;
 
+#[cfg(feature = "per-core")]
+pub use self::per_core::per_core;
 pub use self::{
     blocking::run_blocking,
     caller::{UntilCallerGone, caller_gone, until_caller_gone},

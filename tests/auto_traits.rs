@@ -63,6 +63,20 @@ implements! {
     TryAwaitError<u8>: Send Sync Unpin;
 }
 
+#[cfg(feature = "per-core")]
+mod per_core {
+    use tower_fiber::per_core::{Core, Incoming, Listener, PerCore, PerCoreBuilder, PerCoreError};
+
+    implements! {
+        PerCore: Send Sync Unpin;
+        PerCoreBuilder: Send Sync Unpin Clone;
+        Core: Send Sync Unpin Clone;
+        Listener: Send Sync Unpin;
+        Incoming: Send Sync Unpin;
+        PerCoreError: Send Sync Unpin;
+    }
+}
+
 does_not_implement! {
     FiberService<Rc<u8>>: Send Sync;
     FiberService<Cell<u8>>: Sync;

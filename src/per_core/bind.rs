@@ -1,0 +1,73 @@
+//! One socket for each core, on one address.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Whether the system spreads connections over the sockets of one address.
+pub(super) const BALANCES: bool = cfg!(any(target_os = "android", target_os = "linux"));
+
+/// How many connections may wait in a socket's queue; tokio's number. The system may have a lower limit.
+const BACKLOG: i32 = 1024;
+
+/// Listens on the first address that can be listened on, by `count` sockets that share its connections.
+pub(super) fn listen(addresses: &[SocketAddr], count: usize) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let mut refused = None;
+    for &address in addresses {
+        match listen_on(address, count) {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => {
+                refused.get_or_insert((address, error));
+            }
+        }
+    }
+    Err(refused.expect("there is an address"))
+}
+
+fn listen_on(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    // The first socket has the address for itself until it listens. Only so does the system refuse an address on which
+    // another process of the same user listens with `SO_REUSEPORT` too.
+    let first = open(address)?;
+    listen_by(&first, address)?;
+    let mut sockets = vec![first];
+    if count > 1 {
+        share_port(&sockets[0])?;
+        let address = sockets[0].local_addr()?.as_socket().expect("an IP socket has an IP address");
+        for _ in 1..count {
+            let socket = open(address)?;
+            share_port(&socket)?;
+            listen_by(&socket, address)?;
+            sockets.push(socket);
+        }
+    }
+    Ok(sockets.into_iter().map(TcpListener::from).collect())
+}
+
+fn open(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // As std and tokio do: a server that restarts does not wait for its old connections. On Windows the option means
+    // that others may take the port away.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn listen_by(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// Never called: elsewhere there is one socket.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn share_port(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
