@@ -211,6 +211,6 @@ pub use self::{
 };
 
 /// The README's examples.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "per-core"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::TcpListener as StdListener,
-    pin::{Pin, pin},
+    pin::Pin,
     task::Poll,
 };
 
@@ -32,34 +32,21 @@ impl Acceptor {
         (Self { socket, cores }, ends)
     }
 
-    /// Registers the socket with the runtime. The future accepts until no core listens any more; then the socket closes, so that
-    /// clients are refused and do not wait.
+    /// Registers the socket with the runtime. The future accepts until it finds that no core listens any more; then the socket closes,
+    /// so that clients are refused and do not wait.
     pub(super) fn ready(self) -> io::Result<impl Future<Output = ()> + Send> {
         let socket = TcpListener::from_std(self.socket)?;
-        let cores = self.cores;
-        Ok(async move {
-            let mut hand_out = pin!(hand_out(&socket, &cores));
-            let mut all_gone = pin!(async {
-                for core in &cores {
-                    core.closed().await;
-                }
-            });
-            poll_fn(|cx| match all_gone.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending => hand_out.as_mut().poll(cx),
-            })
-            .await;
-        })
+        Ok(hand_out(socket, self.cores))
     }
 }
 
-async fn hand_out(socket: &TcpListener, cores: &[Sender<Handed>]) {
+async fn hand_out(socket: TcpListener, cores: Vec<Sender<Handed>>) {
     let mut turn = 0;
     loop {
         let accepted = socket.accept().await.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
         match accepted {
             Ok(connection) => {
-                let Some(taker) = give(cores, turn, connection).await else { return };
+                let Some(taker) = give(&cores, turn, connection).await else { return };
                 turn = (taker + 1) % cores.len();
             }
             Err(error) => {

@@ -8,22 +8,22 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Builder};
 use tonic::transport::{Endpoint, Server, server::TcpIncoming};
 use tonic_example::{
     directory::SlowDirectory,
     proto::{GreeterClient, HelloRequest},
     service::server,
 };
-use tower_fiber::FiberLayer;
+use tower_fiber::{FiberLayer, per_core::PerCore};
 
-const USAGE: &str = "usage: tonic-example [call NAME]; PORT chooses the port, 50051 without it";
+const USAGE: &str = "usage: tonic-example [per-core | call NAME]; PORT chooses the port, 50051 without it";
 const LATENCY: Duration = Duration::from_millis(200);
+/// How long calls have to end after Ctrl-C.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 
-// One thread, to show that calls which wait do not stop others.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
+fn main() -> ExitCode {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -32,28 +32,57 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let port = match env::var("PORT") {
         Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}, it must be a number from 0 to 65535"))?,
         Err(_) => 50051,
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let arguments: Vec<String> = env::args().skip(1).collect();
+    // One thread, to show that calls which wait do not stop others.
+    let one_thread = || Builder::new_current_thread().enable_all().build();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => serve(address).await,
-        ["call", name] => call(address, name).await,
+        [] => one_thread()?.block_on(serve(address)),
+        ["per-core"] => serve_per_core(address),
+        ["call", name] => one_thread()?.block_on(call(address, name)),
         _ => Err(USAGE.into()),
     }
 }
 
+fn say_what_to_try(address: SocketAddr, place: &str) {
+    println!(
+        "greeter listens on {address}, {place}, knows Ada, Alan and Grace, and takes {LATENCY:?} for each call; try"
+    );
+    println!("    PORT={} cargo run -p tonic-example -- call Ada", address.port());
+}
+
 async fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))?;
-    let address = listener.local_addr()?;
-    println!("greeter listens on {address}, knows Ada, Alan and Grace, and takes {LATENCY:?} for each call; try");
-    println!("    PORT={} cargo run -p tonic-example -- call Ada", address.port());
+    say_what_to_try(listener.local_addr()?, "on one thread");
     let greeter = server(&FiberLayer::new(), SlowDirectory::new(LATENCY));
     Server::builder().add_service(greeter).serve_with_incoming(TcpIncoming::from(listener)).await?;
     Ok(())
+}
+
+/// The same on every core, until Ctrl-C.
+fn serve_per_core(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    // A gRPC client keeps one connection, so there are few: one acceptor spreads those evenly, a hash of the kernel may not.
+    let cores = PerCore::builder().single_acceptor().tcp_nodelay(true).shutdown_timeout(LAST_CALLS).bind(address)?;
+    say_what_to_try(cores.local_addr(), &format!("on {} cores", cores.cores()));
+    let layer = FiberLayer::new();
+    cores.run(interrupted(), |core, listener| {
+        let greeter = server(&layer, SlowDirectory::new(LATENCY));
+        let server = Server::builder().add_service(greeter);
+        server.serve_with_incoming_shutdown(listener.into_incoming(), core.shutdown())
+    })?;
+    Ok(())
+}
+
+/// Ctrl-C. Where there is none to listen to, the server goes on.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 async fn call(address: SocketAddr, name: &str) -> Result<(), Box<dyn Error>> {

@@ -6,4 +6,5 @@ mod harness;
 mod hundred_at_once;
 mod mounting;
 mod panics;
+mod per_core;
 mod unary;
