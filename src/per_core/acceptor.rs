@@ -32,8 +32,8 @@ impl Acceptor {
         (Self { socket, cores }, ends)
     }
 
-    /// Registers the socket with the runtime. The future accepts until it finds that no core listens any more; then the socket closes,
-    /// so that clients are refused and do not wait.
+    /// Registers the socket with the runtime. The future accepts until it finds that no core listens any more; then the
+    /// socket closes, so that clients are refused and do not wait.
     pub(super) fn ready(self) -> io::Result<impl Future<Output = ()> + Send> {
         let socket = TcpListener::from_std(self.socket)?;
         Ok(hand_out(socket, self.cores))

@@ -146,13 +146,13 @@ impl PerCoreBuilder {
 
     /// Whether each thread stays on one CPU; `false` by default.
     ///
-    /// The threads take the CPUs that the calling thread of [`run`](PerCore::run) may use, in turn. Where the system refuses or cannot
-    /// pin (it is done on Linux and Android), the server runs unpinned: [`Core::cpu`] tells, and with the feature `tracing` a
-    /// warning.
+    /// The threads take the CPUs that the calling thread of [`run`](PerCore::run) may use, in turn. Where the system refuses
+    /// or cannot pin (it is done on Linux and Android), the server runs unpinned: [`Core::cpu`] tells, and with the feature
+    /// `tracing` a warning.
     ///
     /// Pin only on CPUs that no other busy process uses: the scheduler can then no longer move a thread out of its way. Two
-    /// servers pinned on one machine share its first CPUs. tokio's blocking threads, where [`offload`](crate::offload) runs, are not
-    /// pinned; threads that `f` itself starts inherit the pin.
+    /// servers pinned on one machine share its first CPUs. tokio's blocking threads, where [`offload`](crate::offload) runs,
+    /// are not pinned; threads that `f` itself starts inherit the pin.
     pub fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
@@ -164,7 +164,8 @@ impl PerCoreBuilder {
         self
     }
 
-    /// Whether accepted connections have `TCP_NODELAY`: small writes are sent at once. `false` by default, as in axum; gRPC wants it.
+    /// Whether accepted connections have `TCP_NODELAY`: small writes are sent at once. `false` by default, as in axum; gRPC
+    /// wants it.
     pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
         self
@@ -179,8 +180,8 @@ impl PerCoreBuilder {
         self
     }
 
-    /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, also where the system
-    /// could spread them itself. The [module](super) says when that is better.
+    /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, also where
+    /// the system could spread them itself. The [module](super) says when that is better.
     pub fn single_acceptor(mut self) -> Self {
         self.single_acceptor = true;
         self

@@ -33,20 +33,21 @@
 //! # How connections reach the cores
 //!
 //! On Linux and Android each core has a socket of its own with `SO_REUSEPORT`, and the kernel chooses one for each new
-//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A core that is busy gets its share all
-//! the same, since a connection never changes cores.
+//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A core that is busy gets its
+//! share all the same, since a connection never changes cores.
 //!
 //! On other systems `SO_REUSEPORT` does not balance, or is missing. There one acceptor, on the thread that called
-//! [`run`](PerCore::run), accepts every connection and hands them to the cores in turn.
-//! [`single_acceptor`](PerCoreBuilder::single_acceptor) chooses that on Linux too: it costs a hop for each connection (not for each request)
-//! and spreads few, long connections evenly, such as those of gRPC clients.
+//! [`run`](PerCore::run), accepts every connection and hands them to the cores in turn, passing over those with a long queue.
+//! [`single_acceptor`](PerCoreBuilder::single_acceptor) chooses that on Linux too: it costs a hop for each connection (not for
+//! each request) and spreads few, long connections evenly, such as those of gRPC clients.
 //!
 //! On Linux, connections that wait in a socket's queue when it closes are reset. When the whole server ends this is so for
-//! every listener. When one core ends early, it concerns those that wait for that core; the sysctl `net.ipv4.tcp_migrate_req=1` (Linux
-//! 5.14) gives them to the other cores.
+//! every listener. When one core ends early, it concerns those that wait for that core; the sysctl
+//! `net.ipv4.tcp_migrate_req=1` (Linux 5.14) gives them to the other cores.
 //!
-//! A second process that listens on the same address is an error, as without `SO_REUSEPORT`: the first socket is bound without it,
-//! and others may join only when it listens.
+//! A second server on the same address is an error, as without `SO_REUSEPORT`: the first socket is bound without it, and others
+//! may join only when it listens. From then on a process of the same user that sets `SO_REUSEPORT` on purpose can join, as the
+//! kernel allows.
 //!
 //! # How it ends
 //!
