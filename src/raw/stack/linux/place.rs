@@ -15,9 +15,11 @@ use std::{
 
 use super::sys::Mapping;
 
-/// Above what executables at fixed addresses use, below where the kernel puts everything else.
-const LOWEST: usize = 0x2000_0000_0000;
-const HIGHEST: usize = 0x5000_0000_0000;
+/// Above what executables at fixed addresses use and what the address sanitizer has for itself; below where the kernel puts everything
+/// else. Without a limit on the stack of the main thread it leaves that five sixths of the addresses, and places other stacks
+/// downwards from there.
+const LOWEST: usize = 0x1010_0000_0000;
+const HIGHEST: usize = 0x1400_0000_0000;
 
 /// Maps `len` bytes at a low address if one can be had.
 pub(super) fn map(len: usize) -> io::Result<Mapping> {
