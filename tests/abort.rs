@@ -20,7 +20,7 @@ fn panic_abort_build_every_policy_dropped_while_waiting() {
         .unwrap();
     assert!(build.status.success(), "{build:?}");
     let program = target.join("abort").join("abort-cases");
-    let output = child::output(&mut child::without_core_dump(&program), "abort-cases");
+    let output = child::in_time("abort-cases", child::shell("", &program)).0;
     let expected = "\
 Finish pooled=false: refused=0 dropped=1 cancelled=0 leaked=0
 Finish pooled=true: refused=0 dropped=1 cancelled=0 leaked=0

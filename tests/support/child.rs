@@ -4,7 +4,7 @@
 
 use std::{
     env,
-    path::Path,
+    ffi::OsStr,
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -18,37 +18,55 @@ const CASE: &str = "TOWER_FIBER_CASE";
 /// `test` is the name of the test that calls this.
 #[must_use = "the parent looks at it"]
 pub(crate) fn run(test: &str, case: impl FnOnce()) -> Option<Ended> {
-    if env::var(CASE).is_ok_and(|running| running == test) {
+    run_under(test, "", &[], case)
+}
+
+/// As [`run`], with a command of the shell before it (`ulimit -v 1000000`), and with variables of the environment.
+#[must_use = "the parent looks at it"]
+pub(crate) fn run_under(test: &str, first: &str, variables: &[(&str, &str)], case: impl FnOnce()) -> Option<Ended> {
+    if is_child(test) {
         case();
         return None;
     }
-    let mut child = without_core_dump(&env::current_exe().unwrap());
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CASE, test).env("RUST_BACKTRACE", "0");
-    Some(Ended(output(&mut child, test)))
+    let mut child = shell(first, env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CASE, test).envs(variables.iter().copied());
+    Some(in_time(test, child))
 }
 
-/// Runs `program` in a way in which it leaves no core dump when it aborts.
-pub(crate) fn without_core_dump(program: &Path) -> Command {
+/// Whether this process is the child of that test.
+pub(crate) fn is_child(test: &str) -> bool {
+    env::var(CASE).is_ok_and(|running| running == test)
+}
+
+/// A command that runs `program` without core dumps, which some of the children would leave.
+pub(crate) fn shell(first: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""]).arg(program);
+    command.arg("-c").arg(format!("ulimit -c 0\n{first}\nexec \"$0\" \"$@\"")).arg(program);
     command
 }
 
-/// Runs `command`, for five minutes at most.
-pub(crate) fn output(command: &mut Command, name: &str) -> Output {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+/// Runs `command` for five minutes at most.
+pub(crate) fn in_time(test: &str, mut command: Command) -> Ended {
+    command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
     let id = child.id().to_string();
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output().unwrap()));
-    receive.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| {
+    let output = receive.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| {
         _ = Command::new("kill").args(["-9", &id]).status();
-        panic!("`{name}` hangs");
-    })
+        panic!("`{test}` hangs");
+    });
+    Ended(output)
 }
 
 /// Runs `case` in a child process, which must end as a test that passes.
 pub(crate) fn passes(test: &str, case: impl FnOnce()) {
-    if let Some(ended) = run(test, case) {
+    passes_under(test, "", &[], case);
+}
+
+/// As [`passes`], with a command of the shell before it, and with variables of the environment.
+pub(crate) fn passes_under(test: &str, first: &str, variables: &[(&str, &str)], case: impl FnOnce()) {
+    if let Some(ended) = run_under(test, first, variables, case) {
         assert!(ended.0.status.success(), "{ended:?}");
     }
 }
@@ -56,17 +74,26 @@ pub(crate) fn passes(test: &str, case: impl FnOnce()) {
 /// Runs `case` in a child process, which must be ended by an abort with these texts on its standard error.
 pub(crate) fn aborts(test: &str, texts: &[&str], case: impl FnOnce()) {
     let Some(ended) = run(test, case) else { panic!("it should have ended the process") };
-    let stderr = String::from_utf8_lossy(&ended.0.stderr).into_owned();
     #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt as _;
-        assert_eq!(ended.0.status.signal(), Some(6), "{ended:?}");
-    }
+    assert_eq!(ended.signal(), Some(6), "{ended:?}");
+    let stderr = ended.stderr();
     for text in texts {
         assert!(stderr.contains(text), "`{text}` is missing: {stderr}");
     }
 }
 
 /// How a child has ended.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Ended(pub(crate) Output);
+
+impl Ended {
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.0.status.signal()
+    }
+}

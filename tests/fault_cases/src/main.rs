@@ -1,0 +1,16 @@
+//! Each argument is a case that makes one fault; tests/faults.rs looks at how the process ends.
+
+#[cfg(target_os = "linux")]
+mod cases;
+#[cfg(target_os = "linux")]
+mod handlers;
+
+#[cfg(target_os = "linux")]
+fn main() {
+    let name = std::env::args().nth(1).expect("the name of a case");
+    cases::run(&name);
+    println!("the end");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
