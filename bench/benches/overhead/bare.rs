@@ -1,0 +1,71 @@
+//! Peers whose calls are futures that can be polled by hand.
+
+use std::{any::TypeId, convert::Infallible, future::Future, hint::black_box};
+
+use bench::{
+    drive::{Slots, one},
+    work::{Depth, NoWait, Payload, Waits, call, call_async},
+};
+use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
+use tokio::runtime::Builder;
+use tower::{Layer as _, Service as _, service_fn};
+use tower_fiber::{FiberLayer, sync_fn};
+
+use crate::{
+    cases::{self, Visit},
+    raw::{RawCall, Stacks},
+    waiters::{InFiber, Never, Stackful},
+};
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    // The layer asks on which runtime it is called. Nothing runs on it.
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let _entered = runtime.enter();
+    cases::each(&mut Bare { criterion });
+}
+
+struct Bare<'a> {
+    criterion: &'a mut Criterion,
+}
+
+impl Visit for Bare<'_> {
+    fn visit<W: Waits, D: Depth, P: Payload>(&mut self, in_flight: usize) {
+        let mut group = self.criterion.benchmark_group(cases::name::<W, D, P>("bare", in_flight));
+        if TypeId::of::<W>() == TypeId::of::<NoWait>() {
+            let mut direct = sync_fn(|request| Ok::<_, Infallible>(call::<W, D, P>(Never, request)));
+            measure_one(&mut group, "direct", in_flight, || direct.call(P::request()));
+        }
+
+        let mut native = service_fn(|request| async move { Ok::<_, Infallible>(call_async::<W, D, P>(request).await) });
+        measure_one(&mut group, "native", in_flight, || native.call(P::request()));
+
+        let service = sync_fn(|request| Ok::<_, Infallible>(call::<W, D, P>(InFiber, request)));
+        let mut service = FiberLayer::new().layer(service);
+        measure_one(&mut group, "in_place", in_flight, || service.call(P::request()));
+
+        let stacks = Stacks::default();
+        let raw = || RawCall::<P>::new::<W, D>(&stacks, P::request());
+        measure_one(&mut group, "corosensei", in_flight, raw);
+
+        let stackful = || {
+            let request = P::request();
+            stackful::stackful(move || call::<W, D, P>(Stackful, request))
+        };
+        measure_one(&mut group, "stackful", in_flight, stackful);
+        group.finish();
+    }
+}
+
+fn measure_one<F: Future>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    peer: &str,
+    in_flight: usize,
+    mut make: impl FnMut() -> F,
+) {
+    if in_flight == 1 {
+        group.bench_function(peer, |bencher| bencher.iter(|| black_box(one(make()))));
+    } else {
+        let mut slots = Slots::new(in_flight);
+        group.bench_function(peer, |bencher| bencher.iter(|| slots.run(&mut make)));
+    }
+}
