@@ -1,0 +1,105 @@
+//! Instructions per call, counted by valgrind: the guard against regressions, since times on shared machines are not stable.
+//!
+//! Each count has a bound here, which `.ci/instructions` holds it to. The bounds are for rustc 1.95 on x86-64 and for the
+//! newest versions of all dependencies; another compiler counts a little differently.
+
+#![expect(missing_docs, reason = "what gungraun's macros make has none")]
+
+use std::{
+    convert::Infallible,
+    future::{Future as _, Pending, pending},
+    hint::black_box,
+    task::{Context, Waker},
+};
+
+use bench::{
+    drive::one,
+    work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future, suspend},
+};
+use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
+use tokio::runtime::{Builder, EnterGuard, Runtime};
+use tower::{Layer as _, Service as _, service_fn};
+use tower_fiber::{FiberLayer, await_in_fiber, run_in_fiber, sync_fn};
+
+/// What was counted, plus 2 %.
+fn at_most(counted: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, counted + counted / 50)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+#[derive(Clone, Copy)]
+struct InFiber;
+
+impl Waiter for InFiber {
+    #[inline]
+    fn ready(self) {
+        black_box(await_in_fiber(ready_future()));
+    }
+
+    #[inline]
+    fn suspend(self) {
+        await_in_fiber(suspend());
+    }
+}
+
+/// What is counted. It has run before: the stack, the thread-locals and the process-wide settings are there.
+type Warm = Box<dyn FnMut()>;
+
+fn warm(mut run: impl FnMut() + 'static) -> Warm {
+    let entered = enter();
+    run();
+    Box::new(move || {
+        let _ = &entered;
+        run();
+    })
+}
+
+/// The layer asks on which runtime it is called. Nothing runs on it.
+fn enter() -> EnterGuard<'static> {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let runtime: &'static Runtime = Box::leak(Box::new(runtime));
+    runtime.enter()
+}
+
+/// A whole call through the layer.
+fn service<W: Waits, P: Payload>() -> Warm {
+    let service = sync_fn(|request| Ok::<_, Infallible>(call::<W, Root, P>(InFiber, request)));
+    let mut service = FiberLayer::new().layer(service);
+    warm(move || drop(black_box(one(service.call(P::request())))))
+}
+
+/// One poll of an async root: it is taken to a stack, polled, and parked again.
+fn parked_root() -> Warm {
+    let mut service = FiberLayer::new().layer(service_fn(|()| -> Pending<Result<(), Infallible>> { pending() }));
+    let mut call = Box::pin(service.call(()));
+    warm(move || {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(call.as_mut().poll(&mut cx).is_pending(), "it is for ever");
+    })
+}
+
+fn function() -> Warm {
+    warm(|| {
+        black_box(one(run_in_fiber(|| black_box(7))));
+    })
+}
+
+#[library_benchmark]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(959))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(1404))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(995))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1631))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(4314))]
+#[bench::parked_root(args = (parked_root()), config = at_most(496))]
+#[bench::run_in_fiber(args = (function()), config = at_most(987))]
+fn count(mut warm: Warm) -> Warm {
+    warm();
+    // Given back, so that its end is not counted.
+    warm
+}
+
+library_benchmark_group!(name = fibers, benchmarks = count);
+main!(library_benchmark_groups = fibers);
