@@ -1,0 +1,98 @@
+//! The figures that the crate is held to, and what came out.
+
+use crate::{
+    capacity::Capacity,
+    estimates::{Case, Estimates},
+    servers::Servers,
+    table::{Table, or_dash},
+};
+
+pub(crate) fn section(estimates: &Estimates, servers: &Servers, capacity: &Capacity) -> String {
+    let mut goals = Goals(Table::new(&["figure", "goal", "measured", "met"]));
+    overhead(&mut goals, estimates);
+    throughput(&mut goals, servers);
+    goals.most("suspended fibers: bytes of each", 5.0 * 1024.0, "B", capacity.bytes_per_fiber());
+    format!("\n## Goals\n{}", goals.0.into_text())
+}
+
+fn overhead(goals: &mut Goals, estimates: &Estimates) {
+    let over = |case, base: &str| {
+        Some(estimates.per_call("bare", case, "in_place")? - estimates.per_call("bare", case, base)?)
+    };
+    let none = Case::single("none", "root");
+    goals.most("a call without wait, over the service called directly", 40.0, "ns", over(none, "direct"));
+    let large = Case { payload: "large", ..none };
+    goals.most("the same with 224 B in and 128 B out", 75.0, "ns", over(large, "direct"));
+
+    let wait = |depth| Some(estimates.per_wait(depth, "in_place")? - estimates.per_wait(depth, "native")?);
+    goals.most("a wait that suspends, over `.await`, at the root: each of ten", 10.0, "ns", wait("root"));
+    goals.most("the same ten plain calls deep", 30.0, "ns", wait("deep"));
+    let first =
+        |depth| Some(over(Case::single("one", depth), "native")? - over(Case::single("none", depth), "native")?);
+    goals.most("the first wait of a call, at the root", 10.0, "ns", first("root"));
+    goals.most("the same ten plain calls deep", 30.0, "ns", first("deep"));
+    let ready = || Some(over(Case::single("ready", "root"), "native")? - over(none, "native")?);
+    goals.most("a wait that is ready, over `.await`", 3.0, "ns", ready());
+}
+
+fn throughput(goals: &mut Goals, servers: &Servers) {
+    let rate = |path, connections, kind, base| {
+        let of = |kind| servers.median("wrk", path, connections, kind, "rate");
+        Some(of(kind)? / of(base)? * 100.0)
+    };
+    goals.least(
+        "hello, 256 connections: one runtime per core, of native",
+        98.0,
+        "%",
+        rate("hello", 256, "per_core", "native"),
+    );
+    goals.least("hello, 256 connections: pool, of native", 85.0, "%", rate("hello", 256, "pool", "native"));
+    goals.least("the same, of native plus one hop", 95.0, "%", rate("hello", 256, "pool", "native_spawn"));
+    goals.least("wait of 5 ms, 256 connections: pool, of native", 95.0, "%", rate("wait", 256, "pool", "native"));
+    goals.least("wait of 5 ms, 2,000 connections: pool, of native", 85.0, "%", rate("wait", 2000, "pool", "native"));
+
+    let times = |part, path, connections, kind, figure| {
+        let of = |kind| servers.median(part, path, connections, kind, figure);
+        Some(of(kind)? / of("native")?)
+    };
+    goals.most(
+        "wait of 5 ms, 256 connections: p99 of the pool",
+        1.33,
+        "× native",
+        times("wrk", "wait", 256, "pool", "p99"),
+    );
+    goals.most(
+        "wait of 5 ms, 2,000 connections: p99 of the pool",
+        1.33,
+        "× native",
+        times("wrk", "wait", 2000, "pool", "p99"),
+    );
+    goals.most(
+        "1 % of calls burn 5 ms: p99 of the others, pool",
+        1.5,
+        "× native",
+        times("skew", "hello", 64, "pool", "p99"),
+    );
+    for kind in ["per_core", "pool"] {
+        let what = format!("10,000 connections wait 1 s: time until all are served, `{kind}`");
+        goals.most(&what, 1.2, "× native", times("herd", "wait", 10_000, kind, "seconds"));
+    }
+}
+
+struct Goals(Table);
+
+impl Goals {
+    fn most(&mut self, figure: &str, goal: f64, unit: &str, measured: Option<f64>) {
+        self.row(figure, format!("at most {goal} {unit}"), unit, measured, measured.is_some_and(|m| m <= goal));
+    }
+
+    fn least(&mut self, figure: &str, goal: f64, unit: &str, measured: Option<f64>) {
+        self.row(figure, format!("at least {goal} {unit}"), unit, measured, measured.is_some_and(|m| m >= goal));
+    }
+
+    fn row(&mut self, figure: &str, goal: String, unit: &str, measured: Option<f64>, met: bool) {
+        let verdict = or_dash(measured, |_| if met { "yes" } else { "**no**" }.to_owned());
+        let digits = if unit == "× native" { 2 } else { 0 };
+        self.0.row([figure.to_owned(), goal, or_dash(measured, |m| format!("{m:.digits$} {unit}")), verdict]);
+    }
+}
