@@ -24,7 +24,7 @@ pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
 pub(crate) async fn until(condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it did not come true in 30 s");
+        assert!(begun.elapsed() < Duration::from_secs(120), "it did not come true in two minutes");
         tokio::task::yield_now().await;
     }
 }
