@@ -1,6 +1,12 @@
 //! What threads share. The loom models (`models/`) compile the files that use this against loom's types instead.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::yield_now,
+};
 
 pub(crate) use concurrent_queue::ConcurrentQueue;
 pub(crate) use tokio::{runtime::Handle, sync::oneshot};

@@ -21,6 +21,7 @@ mod call {
     mod tests;
 }
 
+mod biased;
 mod raw;
 mod settings;
 

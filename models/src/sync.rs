@@ -1,10 +1,14 @@
 //! What the library's `sync` has, made of loom's types.
 
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use loom::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::yield_now,
+};
 
 use std::collections::VecDeque;
-
-use loom::sync::Mutex;
 
 /// The queue, which has models of its own where it comes from.
 pub(crate) struct ConcurrentQueue<T>(Mutex<(VecDeque<T>, bool)>);

@@ -1,15 +1,9 @@
 //! A lock that costs its owner next to nothing, and others a lot.
 
-use std::{
-    cell::UnsafeCell,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-};
+use std::{cell::UnsafeCell, sync::PoisonError};
 
 use super::fence;
+use crate::sync::{AtomicBool, Mutex, Ordering, yield_now};
 
 /// Belongs to one thread, which uses it all the time; others look in now and then.
 #[derive(Debug, Default)]
@@ -57,7 +51,7 @@ impl<T> Biased<T> {
         fence::heavy();
         // The owner is inside for some instructions only, unless it was interrupted there.
         while self.is_inside.load(Ordering::Acquire) {
-            thread::yield_now();
+            yield_now();
         }
         // SAFETY: invariant 14: the owner is not inside, and will see that this thread wants it.
         f(unsafe { &mut *self.value.get() })
