@@ -70,7 +70,9 @@ impl Rounds {
         for (name, path, kinds) in PATHS {
             for connections in CONNECTIONS {
                 for kind in kinds {
-                    let seconds = self.seconds;
+                    // With many connections each of these takes seconds.
+                    let is_slow = name == "search" && connections > 1000;
+                    let seconds = self.seconds * if is_slow { 4 } else { 1 };
                     self.measure("wrk", kind, name, connections, |_, server| {
                         tools::wrk(server.address, path, connections, seconds)
                     })?;

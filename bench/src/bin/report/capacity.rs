@@ -59,7 +59,7 @@ impl Capacity {
         }
         let bars: Vec<_> =
             self.0.iter().map(|run| (format!("{}, {}", run.name, run.calls), run.bytes_per_call)).collect();
-        let chart = chart(charts, "memory.svg", title, &svg::bars(title, &bars))?;
+        let chart = chart(charts, "memory-per-call.svg", title, &svg::bars(title, &bars))?;
         Ok(format!("\n## Memory\n\n{title}.\n{}{chart}", table.into_text()))
     }
 }

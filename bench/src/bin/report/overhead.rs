@@ -41,7 +41,7 @@ pub(crate) fn section(estimates: &Estimates, charts: &Path) -> Result<String> {
         .flat_map(|&peer| [("root", peer), ("deep", peer)])
         .filter_map(|(depth, peer)| Some((format!("{peer}, {depth}"), estimates.per_wait(depth, peer)?)))
         .collect();
-    text += &chart(charts, "wait.svg", title, &svg::bars(title, &bars))?;
+    text += &chart(charts, "cost-of-a-wait.svg", title, &svg::bars(title, &bars))?;
     Ok(text)
 }
 

@@ -79,7 +79,7 @@ impl Servers {
             text += &format!("\n### HTTP/1.1, {what}\n");
             text += &self.rates("wrk", path);
             let title = format!("Requests per second over connections: {what}");
-            text += &chart(charts, &format!("{path}.svg"), &title, &self.rate_chart(&title, path))?;
+            text += &chart(charts, &format!("throughput-{path}.svg"), &title, &self.rate_chart(&title, path))?;
         }
         text += "\n### HTTP/2, hello, world, 10 streams a connection\n";
         text += &self.rates("h2", "hello");
@@ -100,7 +100,9 @@ impl Servers {
             let median = |kind, figure| self.median(part, path, connections, kind, figure);
             for &kind in &kinds {
                 let rate = self.spread(part, path, connections, kind, "rate");
-                let ratio = rate.as_ref().and_then(|rate| Some(rate.median / median(base, "rate")? * 100.0));
+                let ratio = rate
+                    .as_ref()
+                    .and_then(|rate| Some(rate.median / median(base, "rate").filter(|base| *base > 0.0)? * 100.0));
                 let millis = |figure| or_dash(median(kind, figure), |micros| format!("{:.2}", micros / 1e3));
                 table.row([
                     connections.to_string(),
