@@ -15,10 +15,14 @@ pub(crate) fn wrk(server: SocketAddr, path: &str, connections: u64, seconds: u64
         return Err(format!("{url}: {line}").into());
     }
     let after = |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim()));
-    let latency = |label| after(label).and_then(micros).ok_or_else(|| format!("no {label} in {text}"));
     let rate: f64 = after("Requests/sec:").ok_or("wrk told no rate")?.parse()?;
     let errors: u64 =
         after("Socket errors:").unwrap_or("").split([' ', ',']).filter_map(|w| w.parse::<u64>().ok()).sum();
+    if rate == 0.0 {
+        // Nothing was answered, so there is no latency, although wrk prints one.
+        return Ok(json!({ "rate": rate, "errors": errors }));
+    }
+    let latency = |label| after(label).and_then(micros).ok_or_else(|| format!("no {label} in {text}"));
     Ok(json!({ "rate": rate, "p50": latency("50%")?, "p99": latency("99%")?, "errors": errors }))
 }
 
