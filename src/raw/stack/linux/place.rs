@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::sys::Mapping;
+use crate::raw::stack::stack_pointer;
 
 /// Above what executables at fixed addresses use and what the address sanitizer has for itself; below where the kernel puts everything
 /// else. Without a limit on the stack of the main thread it leaves that five sixths of the addresses, and places other stacks
@@ -23,6 +24,9 @@ const HIGHEST: usize = 0x1400_0000_0000;
 
 /// Maps `len` bytes at a low address if one can be had.
 pub(super) fn map(len: usize) -> io::Result<Mapping> {
+    if !are_low() {
+        return Mapping::new(len, None);
+    }
     for _ in 0..16 {
         let place = next(len);
         let mapping = Mapping::new(len, Some(place))?;
@@ -33,6 +37,13 @@ pub(super) fn map(len: usize) -> io::Result<Mapping> {
         drop(mapping);
     }
     Mapping::new(len, None)
+}
+
+/// Whether those addresses are below the stacks of threads. Under valgrind all stacks are lower.
+fn are_low() -> bool {
+    static ARE_LOW: OnceLock<bool> = OnceLock::new();
+    // The first fiber of a process begins on a thread's stack.
+    *ARE_LOW.get_or_init(|| stack_pointer() > HIGHEST)
 }
 
 /// One behind the other, from a start that cannot be guessed.
