@@ -23,6 +23,7 @@ pub(super) struct Account {
 }
 
 impl Account {
+    #[inline]
     pub(super) fn new(meta: Arc<Meta>) -> Self {
         Self { meta, seat: None, open: false, live: false, cancelled: false, written_off: false }
     }
@@ -37,6 +38,7 @@ impl Account {
         is_new
     }
 
+    #[inline]
     pub(super) fn begin(&mut self) {
         self.live = true;
         self.meta.tally.count(Event::Started);
@@ -57,6 +59,7 @@ impl Account {
     }
 
     /// After the fiber's stack was given back.
+    #[inline]
     pub(super) fn end(&mut self, cancelled: bool) {
         self.leave_seat();
         let tally = &self.meta.tally;

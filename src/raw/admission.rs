@@ -108,7 +108,23 @@ impl Admission {
         is_nested: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Equipment> {
-        let mut ticket = mem::take(ticket);
+        if meta.limit.is_none() && self.queued.is_none() && ticket.stack.is_none() && !shortage::is_there() {
+            if let Ok(stack) = meta.stacks.take(is_nested) {
+                return Poll::Ready(Equipment { stack, permit: None });
+            }
+        }
+        self.poll_with(mem::take(ticket), meta, label, is_inside, is_nested, cx)
+    }
+
+    fn poll_with(
+        &mut self,
+        mut ticket: Ticket,
+        meta: &Arc<Meta>,
+        label: &'static str,
+        is_inside: bool,
+        is_nested: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Equipment> {
         if self.queued.is_none() {
             if let Some(limit) = meta.limit.as_ref().filter(|_| !is_inside && ticket.permit.is_none()) {
                 ticket.permit = limit.try_acquire();

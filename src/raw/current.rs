@@ -30,8 +30,9 @@ pub(super) struct Restore(Option<NonNull<State>>);
 
 impl Restore {
     #[inline]
-    pub(super) fn new() -> Self {
-        Self(CURRENT.get())
+    pub(super) fn new(former: Option<NonNull<State>>) -> Self {
+        debug_assert_eq!(former, CURRENT.get());
+        Self(former)
     }
 }
 

@@ -187,7 +187,7 @@ impl<J: Job> Fiber<J> {
         };
         let live = self.live.as_mut().expect("a stack was just taken");
         let result = {
-            let _restore = Restore::new();
+            let _restore = Restore::new(frame.outer);
             live.coroutine.resume(NonNull::from(&frame))
         };
         self.has_nested |= frame.nested.get();
@@ -243,6 +243,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Gets a stack, with a coroutine that has not yet begun.
+    #[inline]
     fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
         assert!(
             !matches!(self.slot, Slot::Running | Slot::Done(_)),
@@ -266,6 +267,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Takes the stack back after `entry` has returned.
+    #[inline]
     fn end(&mut self) {
         let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
         let mut stack = coroutine.into_stack();

@@ -7,7 +7,10 @@ use bench::{
     work::{Depth, NoWait, Payload, Waits, call, call_async},
 };
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
-use tokio::runtime::Builder;
+use tokio::{
+    runtime::Builder,
+    task::{LocalSet, spawn_local},
+};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, sync_fn};
 
@@ -17,11 +20,17 @@ use crate::{
     waiters::{InFiber, Never, Stackful},
 };
 
-pub(crate) fn measure(criterion: &mut Criterion) {
-    // The layer asks on which runtime it is called. Nothing runs on it.
+pub(crate) fn measure(mut criterion: Criterion) -> Criterion {
+    // The layer asks on which runtime it is called, and remembers that of a task: as in a server, calls are made in one.
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let _entered = runtime.enter();
-    cases::each(&mut Bare { criterion });
+    let measured = LocalSet::new().block_on(&runtime, async {
+        spawn_local(async move {
+            cases::each(&mut Bare { criterion: &mut criterion });
+            criterion
+        })
+        .await
+    });
+    measured.expect("the task ends")
 }
 
 struct Bare<'a> {

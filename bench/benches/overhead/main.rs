@@ -16,14 +16,14 @@ use criterion::Criterion;
 
 fn main() {
     let millis = number("BENCH_MILLIS", 200);
-    let mut criterion = Criterion::default()
+    let criterion = Criterion::default()
         .without_plots()
         .warm_up_time(Duration::from_millis(millis / 2))
         .measurement_time(Duration::from_millis(millis))
         .sample_size(usize::try_from(number("BENCH_SAMPLES", 10)).expect("a small number"))
         .nresamples(5_000)
         .configure_from_args();
-    bare::measure(&mut criterion);
+    let mut criterion = bare::measure(criterion);
     scheduled::measure(&mut criterion);
     criterion.final_summary();
 }

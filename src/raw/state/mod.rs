@@ -52,6 +52,7 @@ pub(crate) struct State {
 
 impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
+    #[inline]
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
         let mut state = Self {
             yielder: NonNull::from(yielder),
