@@ -13,6 +13,10 @@ use super::{
 /// Slots of the first slab. Each later one has as many as all before it together.
 const FIRST_SLOTS: usize = 16;
 
+/// Where there is a limit on the address space, all but the first slab leave so much of it to the rest of the process, whose allocations
+/// would abort it.
+const SPARE_BYTES: usize = 64 * 1024 * 1024;
+
 /// An empty slab of which fewer slots were used is kept.
 const KEPT_SLOTS: usize = 64;
 
@@ -94,7 +98,8 @@ impl Class {
             return Err(error);
         }
         let slots: usize = slabs.iter().map(Slab::slots).sum();
-        let mut slab = Slab::map(self.size, slots.max(FIRST_SLOTS))?;
+        let spare = if slots > 0 { SPARE_BYTES } else { 0 };
+        let mut slab = Slab::map(self.size, slots.max(FIRST_SLOTS), spare)?;
         let base = slab.carve(reserve).expect("a new slab has a slot")?;
         slabs.push(slab);
         Ok(base)

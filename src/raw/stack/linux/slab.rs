@@ -31,16 +31,18 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// Maps a slab of `slots` slots, or of fewer if there is not so much room.
-    pub(super) fn map(size: usize, slots: usize) -> io::Result<Self> {
+    /// Maps a slab of `slots` slots, or of fewer if there is not so much room; then it leaves `spare` bytes to others.
+    pub(super) fn map(size: usize, slots: usize, spare: usize) -> io::Result<Self> {
         let stride = guard::SIZE + size;
         let mut slots = slots.clamp(1, (MAX_BYTES / stride).max(1));
+        let mut mapped = place::map(slots * stride);
         loop {
-            match place::map(slots * stride) {
+            match mapped {
                 Ok(mapping) => return Ok(Self::new(mapping, size, slots)),
                 Err(error) if slots == 1 => return Err(error),
                 Err(_) => slots /= 2,
             }
+            mapped = place::map(slots * stride).and_then(|mapping| mapping.with_room(spare));
         }
     }
 

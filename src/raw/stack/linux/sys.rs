@@ -65,6 +65,11 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Gives it back unless there is room for `spare` more bytes.
+    pub(super) fn with_room(self, spare: usize) -> io::Result<Self> {
+        if spare > 0 { Self::new(spare, None).map(|_spare| self) } else { Ok(self) }
+    }
+
     pub(super) fn start(&self) -> usize {
         self.start.addr().get()
     }
