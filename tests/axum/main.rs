@@ -6,6 +6,7 @@ mod extractors;
 mod harness;
 mod hundred_at_once;
 mod layer;
+mod overload;
 mod panics;
 mod rejections;
 mod routing;
