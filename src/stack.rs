@@ -40,7 +40,8 @@ pub fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
 
 /// How many bytes of its stack this code has left, in a fiber or on a thread: for code that guards its own recursion.
 ///
-/// `None` on a thread's own stack on other systems than Linux. The call itself costs a few instructions, except for the first on a
+/// `None` where that is not known: on a thread's own stack on other systems than Linux, and on a stack that other code made
+/// (`stacker::grow`). The call itself costs a few instructions, except for the first on a
 /// thread's own stack.
 ///
 /// # Examples

@@ -37,32 +37,34 @@ fn leave(state: &State, f: &mut dyn FnMut()) {
 /// Bytes between the stack pointer and the end of the stack of a fiber or thread, if that is known.
 pub(crate) fn remaining_stack() -> Option<usize> {
     let here = stack_pointer();
-    let lowest = with_current(|state| match state {
-        Some(state) if !state.is_on_thread_stack() => Some(state.usable().start),
+    let stack = with_current(|state| match state {
+        Some(state) if !state.is_on_thread_stack() => Some(state.usable().clone()),
         _ => thread_limit::get(),
     });
-    lowest.map(|lowest| here.saturating_sub(lowest))
+    // It may be on yet another stack, one that `stacker` made.
+    stack.filter(|stack| stack.contains(&here)).map(|stack| here - stack.start)
 }
 
 #[cfg(target_os = "linux")]
 mod thread_limit {
-    use std::{cell::Cell, mem::MaybeUninit, ptr};
+    use std::{cell::Cell, mem::MaybeUninit, ops::Range, ptr};
 
     thread_local! {
-        static LIMIT: Cell<Option<usize>> = const { Cell::new(None) };
+        static ENDS: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
     }
 
-    /// The lowest address of this thread's stack.
-    pub(super) fn get() -> Option<usize> {
-        LIMIT.get().or_else(|| {
+    /// The addresses of this thread's stack.
+    pub(super) fn get() -> Option<Range<usize>> {
+        let ends = ENDS.get().or_else(|| {
             let found = find();
-            LIMIT.set(found);
+            ENDS.set(found);
             found
-        })
+        });
+        ends.map(|(lowest, highest)| lowest..highest)
     }
 
     #[cold]
-    fn find() -> Option<usize> {
+    fn find() -> Option<(usize, usize)> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
         // SAFETY: invariant 12: this thread exists, and the call fills the attributes.
         let this_thread = unsafe { libc::pthread_self() };
@@ -79,14 +81,14 @@ mod thread_limit {
         // SAFETY: invariant 12: they are not used again.
         unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
         // glibc counts the guard as a part of the stack or does not, depending on its age; this is the safe side.
-        (stack == 0 && guards == 0).then(|| lowest.addr() + guard)
+        (stack == 0 && guards == 0).then(|| (lowest.addr() + guard, lowest.addr() + size))
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod thread_limit {
     /// Not known here.
-    pub(super) fn get() -> Option<usize> {
+    pub(super) fn get() -> Option<std::ops::Range<usize>> {
         None
     }
 }

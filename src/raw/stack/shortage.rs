@@ -43,6 +43,10 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
     // Those of the same size that came before have their turn first.
     let mut is_my_turn = reserve || waiting.is_first;
     let mut passed_at = None;
+    // What was meant for those of an earlier shortage would cost this one its place: it would try, fail, and queue again.
+    while waiting.is_alone && returned.as_mut().enable() {
+        returned.set(RETURNED.notified());
+    }
     loop {
         returned.as_mut().enable();
         let returns = RETURNS.load(Ordering::SeqCst);
@@ -50,7 +54,9 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
             match source.take(reserve) {
                 Ok(stack) => {
                     // More than one may have been returned at once.
-                    RETURNED.notify_one();
+                    if WAITING.load(Ordering::SeqCst) > 1 {
+                        RETURNED.notify_one();
+                    }
                     return stack;
                 }
                 Err(error) => report(&error, name),
@@ -68,14 +74,16 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
 
 struct Waiting {
     source: Source,
+    /// Nobody else waits.
+    is_alone: bool,
     /// Nobody else waits for a stack of this size.
     is_first: bool,
 }
 
 impl Waiting {
     fn begin(source: Source) -> Self {
-        WAITING.fetch_add(1, Ordering::SeqCst);
-        Self { source, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
+        let is_alone = WAITING.fetch_add(1, Ordering::SeqCst) == 0;
+        Self { source, is_alone, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
     }
 
     /// Whether others wait for a stack of another size.

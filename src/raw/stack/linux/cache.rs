@@ -1,6 +1,6 @@
 //! The stacks that a thread used last: taking and returning one is a matter of a few instructions.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, cmp::Reverse, io};
 
 use super::class::Class;
 
@@ -10,8 +10,8 @@ const KEPT: usize = 16;
 /// Stacks that move between a thread and the others at once.
 const BATCH: usize = KEPT / 2;
 
-/// After so many returns to a thread one of its idle stacks is trimmed.
-const RETURNS_PER_TRIM: u32 = 256;
+/// After so many returns to a thread one of its idle stacks goes to the others.
+const RETURNS_PER_MOVE: u32 = 256;
 
 thread_local! {
     static CACHE: Cache = const { Cache(RefCell::new(Vec::new())) };
@@ -20,11 +20,11 @@ thread_local! {
 /// By the index of their class.
 struct Cache(RefCell<Vec<Idle>>);
 
+/// The lowest ones stay, or the last stacks of a crowd would keep whole slabs mapped in which nothing else is used.
 struct Idle {
     class: &'static Class,
     bases: Vec<usize>,
     returns: u32,
-    next_trim: usize,
 }
 
 /// A stack that nobody uses, the last that was returned on this thread if there is one.
@@ -64,8 +64,8 @@ pub(super) fn put(class: &'static Class, base: usize) {
         Some(idle) if idle.bases.len() < KEPT => {
             idle.bases.push(base);
             idle.returns += 1;
-            if idle.returns == RETURNS_PER_TRIM {
-                idle.trim_one();
+            if idle.returns == RETURNS_PER_MOVE {
+                idle.move_one();
             }
             true
         }
@@ -82,7 +82,7 @@ fn put_shared(class: &'static Class, base: usize) {
         let mut cache = cache.0.borrow_mut();
         let idle = Idle::of(&mut cache, class);
         if idle.bases.len() >= KEPT {
-            // Those that were used longest ago.
+            idle.bases.sort_unstable_by_key(|&base| Reverse(base));
             class.put(idle.bases.drain(..BATCH));
         }
         idle.bases.push(base);
@@ -103,17 +103,16 @@ impl Idle {
         // Indices are given one after the other, and most programs have one or two.
         while cache.len() <= class.index {
             let class = Class::at(cache.len());
-            cache.push(Self { class, bases: Vec::with_capacity(KEPT), returns: 0, next_trim: 0 });
+            cache.push(Self { class, bases: Vec::with_capacity(KEPT), returns: 0 });
         }
         &mut cache[class.index]
     }
 
     #[cold]
-    fn trim_one(&mut self) {
+    fn move_one(&mut self) {
         self.returns = 0;
-        self.next_trim += 1;
-        let index = self.next_trim % self.bases.len();
-        self.class.trim(self.bases[index]);
+        self.bases.sort_unstable_by_key(|&base| Reverse(base));
+        self.class.put(self.bases.drain(..1));
     }
 
     fn flush(&mut self) {

@@ -135,7 +135,7 @@ impl Class {
     }
 
     /// Gives the memory of a stack that nobody uses back, all but its upper end.
-    pub(super) fn trim(&self, base: usize) {
+    fn trim(&self, base: usize) {
         if self.size > TRIMMED_SIZE {
             // SAFETY: invariant 8: the caller has this slot, with nobody's data in it.
             unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
