@@ -2,8 +2,8 @@
 
 pub(crate) use std::{
     sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     },
     thread::yield_now,
 };

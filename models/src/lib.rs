@@ -9,8 +9,14 @@ mod discard;
 mod sync;
 
 mod pool {
+    mod bell;
     #[path = "../../../src/pool/inbox.rs"]
-    pub(super) mod inbox;
+    mod inbox;
+    #[path = "../../../src/pool/state.rs"]
+    mod state;
+    #[path = "../../../src/pool/task.rs"]
+    mod task;
+    mod task_tests;
     mod tests;
 }
 
@@ -19,6 +25,8 @@ mod call {
     #[path = "../../../src/call/hosted.rs"]
     pub(super) mod hosted;
     mod tests;
+    #[path = "../../../src/call/tokio_task.rs"]
+    mod tokio_task;
 }
 
 mod biased;

@@ -2,8 +2,8 @@
 
 pub(crate) use loom::{
     sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
     },
     thread::yield_now,
 };
@@ -11,40 +11,28 @@ pub(crate) use loom::{
 use std::collections::VecDeque;
 
 /// The queue, which has models of its own where it comes from.
-pub(crate) struct ConcurrentQueue<T>(Mutex<(VecDeque<T>, bool)>);
-
-pub(crate) struct PushError<T>(T);
-
-impl<T> PushError<T> {
-    pub(crate) fn into_inner(self) -> T {
-        self.0
-    }
-}
+pub(crate) struct ConcurrentQueue<T>(Mutex<VecDeque<T>>);
 
 impl<T> ConcurrentQueue<T> {
     pub(crate) fn unbounded() -> Self {
-        Self(Mutex::new((VecDeque::new(), false)))
+        Self(Mutex::new(VecDeque::new()))
     }
 
-    pub(crate) fn push(&self, item: T) -> Result<(), PushError<T>> {
-        let mut queue = self.0.lock().unwrap();
-        if queue.1 {
-            return Err(PushError(item));
-        }
-        queue.0.push_back(item);
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        self.0.lock().unwrap().push_back(item);
         Ok(())
     }
 
     pub(crate) fn pop(&self) -> Result<T, ()> {
-        self.0.lock().unwrap().0.pop_front().ok_or(())
+        self.0.lock().unwrap().pop_front().ok_or(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().0.is_empty()
-    }
-
-    pub(crate) fn close(&self) {
-        self.0.lock().unwrap().1 = true;
+        self.len() == 0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{SendJob, hosted::Hosted};
+use super::{SendJob, hosted::Hosted, tokio_task::TokioTask};
 use crate::{pool::Worker, raw::Fiber, settings::Leave};
 
 /// Who can poll tasks on the fiber's home thread.
@@ -31,7 +31,7 @@ impl Host {
     pub(crate) fn take_over<J: SendJob>(self, fiber: Fiber<J>, leave: Leave) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, leave, runtime)),
-            Self::Runtime(runtime) => drop(runtime.spawn(Hosted::alone(fiber, leave, None))),
+            Self::Runtime(runtime) => drop(runtime.spawn(TokioTask::alone(Hosted::alone(fiber, leave, None)))),
             Self::Nobody => drop(fiber),
         }
     }

@@ -6,11 +6,13 @@
 //! ```
 
 mod departure;
+mod elsewhere;
 mod host;
 mod hosted;
 mod in_place;
 mod jobs;
 mod placement;
+mod tokio_task;
 
 use std::{
     future::Future,
@@ -19,15 +21,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    thread,
 };
 
-use tokio::sync::oneshot;
-
 pub(crate) use self::jobs::{Closure, ServiceCall};
-use self::{hosted::Hosted, in_place::InPlace, placement::Place};
+use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
 use crate::{
-    discard::discard,
     raw::{Fiber, Job, Meta, Ticket, is_within},
     settings::{Leave, Placement, Settings},
 };
@@ -51,7 +49,7 @@ enum Stage<J: SendJob> {
     Own { call: InPlace<J>, is_placed: bool },
     Elsewhere {
         /// Until it was received.
-        outcome: Option<oneshot::Receiver<thread::Result<J::Output>>>,
+        outcome: Option<Elsewhere<J>>,
         meta: Arc<Meta>,
     },
     /// On its way elsewhere, refused, or given up.
@@ -80,8 +78,9 @@ impl<J: SendJob> Call<J> {
     }
 
     /// Finds the place of the call, and enters it in the books.
-    fn place(&mut self) {
-        let place = placement::decide(&self.placement, &|| self.name().to_owned());
+    fn place(&mut self, cx: &Context<'_>) {
+        let placement = mem::take(&mut self.placement);
+        let place = placement::decide(&placement, &|| self.name().to_owned());
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
         call.fiber.open();
         *is_placed = true;
@@ -94,29 +93,21 @@ impl<J: SendJob> Call<J> {
             placement::assert_timers(self.name());
         }
         if !matches!(place, Place::Here) {
-            self.send_away(place);
+            self.send_away(place, cx);
         }
     }
 
     #[cold]
-    fn send_away(&mut self, place: Place) {
+    fn send_away(&mut self, place: Place<'_>, cx: &Context<'_>) {
         let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) else { return };
         let fiber = call.fiber;
         let (meta, leave) = (fiber.meta_arc(), self.leave);
-        let outcome = match place {
+        let elsewhere = match place {
             Place::Here => unreachable!("it stays"),
-            Place::Worker(pool, runtime) => {
-                let (task, outcome) = Hosted::new(fiber, leave, Some(runtime));
-                pool.spawn(task);
-                outcome
-            }
-            Place::LocalSet => {
-                let (task, outcome) = Hosted::new(fiber, leave, None);
-                placement::spawn_local(task, meta.name_or(self.label));
-                outcome
-            }
+            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, leave, runtime, cx),
+            Place::LocalSet => Elsewhere::in_local_set(fiber, leave, meta.name_or(self.label)),
         };
-        self.stage = Stage::Elsewhere { outcome: Some(outcome), meta };
+        self.stage = Stage::Elsewhere { outcome: Some(elsewhere), meta };
     }
 
     #[cold]
@@ -140,8 +131,11 @@ impl<J: SendJob> Drop for Call<J> {
                     call.hand_over(self.leave);
                 }
             }
-            // There may be an outcome in it that nobody will take.
-            Stage::Elsewhere { .. } => discard(mem::replace(&mut self.stage, Stage::Done)),
+            Stage::Elsewhere { .. } => {
+                if let Stage::Elsewhere { outcome: Some(elsewhere), .. } = mem::replace(&mut self.stage, Stage::Done) {
+                    elsewhere.abandon();
+                }
+            }
             Stage::Own { .. } | Stage::Done => {}
         }
     }
@@ -154,7 +148,7 @@ impl<J: SendJob> Future for Call<J> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
         let this = self.get_mut();
         if matches!(this.stage, Stage::Own { is_placed: false, .. }) {
-            this.place();
+            this.place(cx);
         }
         let outcome = match &mut this.stage {
             Stage::Own { call, .. } => match call.poll(cx) {
@@ -169,7 +163,7 @@ impl<J: SendJob> Future for Call<J> {
             Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
                 let received = ready!(Pin::new(outcome.as_mut().expect("it is there")).poll(cx));
                 *outcome = None;
-                received.unwrap_or_else(|_| no_outcome(meta.name_or(this.label)))
+                received.unwrap_or_else(|| no_outcome(meta.name_or(this.label)))
             }
             Stage::Elsewhere { outcome: None, .. } | Stage::Done => {
                 panic!("call of service `{}` was polled after it had ended", this.name())

@@ -22,11 +22,11 @@ thread_local! {
     static HERE: Cell<Option<task::Id>> = const { Cell::new(None) };
 }
 
-pub(crate) enum Place {
+pub(crate) enum Place<'a> {
     /// The caller's own task polls the fiber.
     Here,
     /// A pinned worker polls it, with the caller's runtime entered.
-    Worker(FiberPool, Handle),
+    Worker(&'a FiberPool, Handle),
     /// A `spawn_local` task polls it.
     LocalSet,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Place {
 ///
 /// Without a runtime.
 #[inline]
-pub(crate) fn decide(placement: &Placement, name: &dyn Fn() -> String) -> Place {
+pub(crate) fn decide<'a>(placement: &'a Placement, name: &dyn Fn() -> String) -> Place<'a> {
     // The runtime of a task does not change, and many calls are made in one task.
     let task = task::try_id();
     if matches!(placement, Placement::Auto) && task.is_some() && HERE.get() == task {
@@ -50,7 +50,7 @@ pub(crate) fn decide(placement: &Placement, name: &dyn Fn() -> String) -> Place 
     place
 }
 
-fn look(placement: &Placement, name: &dyn Fn() -> String) -> Place {
+fn look<'a>(placement: &'a Placement, name: &dyn Fn() -> String) -> Place<'a> {
     match placement {
         // A worker's task is pinned already.
         Placement::Auto if Worker::is_current() => Place::Here,
@@ -58,12 +58,12 @@ fn look(placement: &Placement, name: &dyn Fn() -> String) -> Place {
             let runtime = runtime(name);
             match runtime.runtime_flavor() {
                 RuntimeFlavor::CurrentThread => Place::Here,
-                _ => Place::Worker(FiberPool::process_wide().clone(), runtime),
+                _ => Place::Worker(FiberPool::process_wide(), runtime),
             }
         }
         Placement::Pool(pool) => {
             let pool = pool.as_ref().unwrap_or_else(|| FiberPool::process_wide());
-            if pool.has_current() { Place::Here } else { Place::Worker(pool.clone(), runtime(name)) }
+            if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) }
         }
         Placement::InPlace if Worker::is_current() => Place::Here,
         Placement::InPlace => match runtime(name).runtime_flavor() {

@@ -1,98 +1,137 @@
-//! What reaches a worker from other threads: its queue, when it sleeps, and when it ends.
+//! What reaches a worker from other threads: its queues, when it sleeps, and when it ends.
 
-use std::{sync::OnceLock, task::Waker};
+use super::bell::Bell;
+use crate::sync::{AtomicBool, AtomicUsize, ConcurrentQueue, Ordering, fence};
 
-use crate::sync::{AtomicBool, AtomicUsize, ConcurrentQueue, Ordering};
-
-/// In place of the number of tasks, when the loop has come to its end.
+/// In place of the number of guests, when the worker has come to its end.
 const ENDED: usize = usize::MAX;
 
-/// Whoever adds something adds it first and then looks whether the loop sleeps; the loop does the reverse. `asleep` is only
-/// exchanged, never just stored: of two exchanges the later one sees all that was added before the earlier one.
+/// Whoever adds something adds it first and then looks whether the worker sleeps; the worker does the reverse. Between the two
+/// stands a fence on either side, so one of them sees what the other did.
 pub(super) struct Inbox<T> {
-    queue: ConcurrentQueue<T>,
-    /// Tasks that have not ended, or `ENDED`.
-    tasks: AtomicUsize,
-    /// No more tasks will come from the pool: end when the last one has ended.
+    /// Tasks that have not begun: anybody may take them.
+    starts: ConcurrentQueue<T>,
+    /// Tasks that go on, on this worker only.
+    resumes: ConcurrentQueue<T>,
+    /// Tasks that have not ended and were given to this worker in particular, or `ENDED`.
+    guests: AtomicUsize,
+    /// Nothing more will come from the pool: end when the last task has ended.
     closed: AtomicBool,
-    /// Whether the loop sleeps or is about to.
+    /// The worker is to look at the others' queues.
+    asked: AtomicBool,
+    /// Whether the worker sleeps or is about to.
     asleep: AtomicBool,
-    /// Wakes the loop.
-    waker: OnceLock<Waker>,
+    bell: Bell,
 }
 
 impl<T> Inbox<T> {
     pub(super) fn new() -> Self {
         Self {
-            queue: ConcurrentQueue::unbounded(),
-            tasks: AtomicUsize::new(0),
+            starts: ConcurrentQueue::unbounded(),
+            resumes: ConcurrentQueue::unbounded(),
+            guests: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
-            waker: OnceLock::new(),
+            bell: Bell::default(),
         }
     }
 
-    /// How many tasks there are.
-    pub(super) fn tasks(&self) -> usize {
-        self.tasks.load(Ordering::Relaxed)
+    /// How many tasks could run now.
+    pub(super) fn runnable(&self) -> usize {
+        self.starts.len() + self.resumes.len()
     }
 
-    /// Counts a task, until [`end`](Self::end); while it is counted the loop goes on. `false` if the loop has ended.
-    pub(super) fn begin(&self) -> bool {
-        let one_more = |tasks| (tasks != ENDED).then(|| tasks + 1);
-        self.tasks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    /// How many tasks have not begun.
+    pub(super) fn unstarted(&self) -> usize {
+        self.starts.len()
     }
 
-    pub(super) fn end(&self) {
-        self.tasks.fetch_sub(1, Ordering::SeqCst);
+    pub(super) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
+    /// Counts a guest, until [`guest_ended`](Self::guest_ended); while it is counted the worker goes on. `false` if the worker
+    /// has ended.
+    pub(super) fn guest_comes(&self) -> bool {
+        let one_more = |guests| (guests != ENDED).then(|| guests + 1);
+        self.guests.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    /// For the worker only.
+    pub(super) fn guest_ended(&self) {
+        self.guests.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Adds a task that has not begun.
+    pub(super) fn push_start(&self, task: T) {
+        // The queues are never closed.
+        _ = self.starts.push(task);
         self.wake();
     }
 
-    /// Adds what is to be run. After the end it comes back.
-    pub(super) fn push(&self, item: T) -> Result<(), T> {
-        self.queue.push(item).map_err(|error| error.into_inner())?;
+    /// Adds a task of this worker.
+    pub(super) fn push_resume(&self, task: T) {
+        _ = self.resumes.push(task);
         self.wake();
-        Ok(())
     }
 
-    /// Lets the loop end when the last task has ended.
+    /// Lets the worker end when its last task has ended. Nothing is started after it.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.wake();
     }
 
+    /// Lets the worker look at the others' queues.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
     fn wake(&self) {
-        let was_asleep = self.asleep.swap(false, Ordering::SeqCst);
-        if let Some(waker) = self.waker.get().filter(|_| was_asleep) {
-            waker.wake_by_ref();
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+            self.bell.ring();
         }
     }
 
-    /// For the loop only: it is awake.
-    pub(super) fn wake_up(&self) {
-        self.asleep.swap(false, Ordering::SeqCst);
+    /// For any worker.
+    pub(super) fn pop_start(&self) -> Option<T> {
+        self.starts.pop().ok()
     }
 
-    /// For the loop only.
-    pub(super) fn pop(&self) -> Option<T> {
-        self.queue.pop().ok()
+    /// For the worker only.
+    pub(super) fn pop_resume(&self) -> Option<T> {
+        self.resumes.pop().ok()
     }
 
-    /// For the loop only: `true` if it has come to its end; if not, `waker` is woken when there is something to do. It must
-    /// be the same each time.
-    pub(super) fn is_over_or_sleeps(&self, waker: &Waker) -> bool {
-        if self.closed.load(Ordering::SeqCst)
-            && self.tasks.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-        {
-            self.queue.close();
-            return true;
-        }
-        let waker = self.waker.get_or_init(|| waker.clone());
+    /// For the worker only: whether it was asked to look at the others' queues.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
+    }
+
+    /// For the worker only, before all else: it is this thread.
+    pub(super) fn settle(&self) {
+        self.bell.settle();
+    }
+
+    /// For the worker only: whether it has come to its end, if it has no tasks but guests.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+            && self.starts.is_empty()
+            && self.guests.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// For the worker only: sleeps until there is something to do, or for no reason less long. `has_tasks` besides guests.
+    pub(super) fn sleep(&self, has_tasks: bool) {
+        // Only exchanged, never just stored: of two exchanges one is later than the other for all threads.
         self.asleep.swap(true, Ordering::SeqCst);
-        let is_over = self.closed.load(Ordering::SeqCst) && self.tasks.load(Ordering::SeqCst) == 0;
-        if is_over || !self.queue.is_empty() {
-            waker.wake_by_ref();
+        fence(Ordering::SeqCst);
+        let is_over = !has_tasks && self.closed.load(Ordering::SeqCst) && self.guests.load(Ordering::SeqCst) == 0;
+        let is_due = is_over || self.asked.load(Ordering::Relaxed);
+        if !is_due && self.starts.is_empty() && self.resumes.is_empty() {
+            self.bell.wait();
         }
-        false
+        self.asleep.swap(false, Ordering::SeqCst);
     }
 }

@@ -1,20 +1,34 @@
 //! Pinned workers for fibers of multi-thread runtimes.
 
+mod bell;
+mod builder;
 mod inbox;
+mod pulse;
+mod state;
+mod task;
+mod team;
+mod watcher;
 mod worker;
 
 use std::{
     fmt,
-    future::Future,
-    num::NonZeroUsize,
     sync::{Arc, OnceLock},
-    thread,
+    task::Context,
 };
 
-pub(crate) use self::worker::Worker;
-use crate::error::ConfigError;
+pub use self::builder::FiberPoolBuilder;
+use self::team::Team;
+pub(crate) use self::{
+    task::{Body, Response},
+    worker::Worker,
+};
 
 /// Threads that run fibers on behalf of multi-thread runtimes. A fiber stays on the thread where it began.
+///
+/// A call is given to the first worker as long as that has little to do, then to the one that has least. A worker that is
+/// blocked, or computes without a wait, is found out within some two milliseconds: it gets no more calls while another is free,
+/// and calls that wait behind it without having begun are taken over. Those that have begun stay and wait; so code that blocks or
+/// computes for long still belongs into [`offload`](crate::offload) or behind a [`BlockingLayer`](crate::BlockingLayer).
 ///
 /// Clones are handles of the same pool. When the last handle is dropped, and with it the last layer that uses it and the last
 /// response of that layer, the workers end as soon as their fibers have ended. A
@@ -42,21 +56,19 @@ pub struct FiberPool {
 }
 
 struct Shared {
-    workers: Vec<Worker>,
+    team: Arc<Team>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        for worker in &self.workers {
-            worker.close();
-        }
+        self.team.close();
     }
 }
 
 impl FiberPool {
     /// Settings for a pool of one's own.
     pub fn builder() -> FiberPoolBuilder {
-        FiberPoolBuilder { threads: None, thread_name: "tower-fiber".to_owned() }
+        FiberPoolBuilder::new()
     }
 
     /// The pool of all layers that name none.
@@ -73,69 +85,24 @@ impl FiberPool {
     /// How many workers the pool has.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.shared.workers.len()
+        self.shared.team.members().len()
     }
 
     /// Whether this thread is one of the pool's workers.
     pub(crate) fn has_current(&self) -> bool {
-        Worker::current().is_some_and(|current| self.shared.workers.iter().any(|worker| worker.is(&current)))
+        Worker::is_current_of(&self.shared.team)
     }
 
-    /// Hands a task to the worker with the least to do.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let worker = self.shared.workers.iter().min_by_key(|worker| worker.load()).expect("a pool has a worker");
-        worker.spawn(task);
+    /// Hands a task to a worker. The response is to be polled at once, with the same waker.
+    pub(crate) fn spawn<B: Body>(&self, body: B, cx: &Context<'_>) -> Response<B> {
+        let (task, response) = task::with_caller(body, cx);
+        self.shared.team.start(task);
+        response
     }
 }
 
 impl fmt::Debug for FiberPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FiberPool").field("threads", &self.threads()).finish_non_exhaustive()
-    }
-}
-
-/// Settings of a [`FiberPool`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct FiberPoolBuilder {
-    threads: Option<usize>,
-    thread_name: String,
-}
-
-impl FiberPoolBuilder {
-    /// How many workers; as many as there are cores by default.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
-        self
-    }
-
-    /// What the threads are called, followed by a number: `tower-fiber-0` by default.
-    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.thread_name = name.into();
-        self
-    }
-
-    /// Starts the workers.
-    ///
-    /// # Errors
-    ///
-    /// With no threads, with a NUL byte in the name, and when a thread cannot be started.
-    pub fn build(self) -> Result<FiberPool, ConfigError> {
-        let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        if threads == 0 {
-            return Err(ConfigError::new("a FiberPool needs at least one thread: `threads(0)` was set"));
-        }
-        if self.thread_name.contains('\0') {
-            return Err(ConfigError::new("a thread name cannot contain a NUL byte"));
-        }
-        let mut shared = Shared { workers: Vec::with_capacity(threads) };
-        for index in 0..threads {
-            let name = format!("{}-{index}", self.thread_name);
-            let worker = Worker::start(name).map_err(|error| {
-                ConfigError::io(format!("could not start worker {index} of {threads}: {error}"), error)
-            })?;
-            shared.workers.push(worker);
-        }
-        Ok(FiberPool { shared: Arc::new(shared) })
     }
 }

@@ -1,53 +1,43 @@
-//! One pinned thread and its run queue.
+//! One pinned thread.
 
 use std::{
     cell::RefCell,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
-    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     thread,
 };
 
-use async_task::Runnable;
-use tokio::task::unconstrained;
+use tokio::{runtime::Runtime, task::unconstrained};
 
-use super::inbox::Inbox;
+use super::{
+    task::{self, Body, Queues, Ran, Task},
+    team::{Member, Team},
+};
 use crate::discard::discard;
 
 /// Tasks that are run before tokio's scheduler gets control once.
 const TURN: usize = 64;
 
+/// Times that a worker with nothing to do lets other threads run before it sleeps: to be woken costs its caller more.
+const YIELDS: u32 = 3;
+
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
+/// What a worker does first.
+pub(super) type OnStart = Arc<dyn Fn() + Send + Sync>;
+
 /// A handle of one worker.
 #[derive(Clone)]
 pub(crate) struct Worker {
-    shared: Arc<Shared>,
+    queues: Arc<Queues>,
 }
 
-type Shared = Inbox<Runnable>;
-
 impl Worker {
-    pub(crate) fn start(name: String) -> io::Result<Self> {
-        let worker = Self { shared: Arc::new(Shared::new()) };
-        // With no drivers and no tasks of its own. Its use is that tokio refuses `block_on` inside fibers, and that wakes
-        // which tokio defers until its scheduler is back in control (`yield_now`) are delivered after each turn.
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let this = worker.clone();
-        thread::Builder::new().name(name).spawn(move || {
-            CURRENT.with(|current| current.replace(Some(this.clone())));
-            // Unconstrained, since one turn polls many tasks and tokio's budget is for one.
-            runtime.block_on(unconstrained(poll_fn(|cx| this.turn(cx))));
-            CURRENT.with(|current| current.take());
-        })?;
-        Ok(worker)
-    }
-
     /// The worker whose thread this is.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
@@ -57,66 +47,117 @@ impl Worker {
         CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+    /// Whether this thread is one of the team's.
+    pub(super) fn is_current_of(team: &Team) -> bool {
+        let is_of_team = |current: &Self| team.members().iter().any(|m| Arc::ptr_eq(&m.queues, &current.queues));
+        CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(is_of_team)).unwrap_or(false)
     }
 
-    /// How many tasks this worker has.
-    pub(crate) fn load(&self) -> usize {
-        self.shared.tasks()
-    }
-
-    /// Runs `task` on this worker's thread, and on no other. On a worker that has ended it is dropped.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if !self.shared.begin() {
-            return discard(task);
+    /// Runs a task without a caller on this worker's thread, and on no other. On a worker that has ended it is dropped.
+    pub(crate) fn spawn(&self, body: impl Body) {
+        if !self.queues.guest_comes() {
+            return discard(body);
         }
-        let counted = Counted(Arc::clone(&self.shared));
-        let shared = Arc::clone(&self.shared);
-        let (runnable, task) = async_task::spawn(
-            async move {
-                let _counted = counted;
-                // `async-task` ends a task that nobody can wake; a fiber that waits for ever must stay, as a thread would.
-                let _own_waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-                task.await;
-            },
-            move |runnable| {
-                if let Err(runnable) = shared.push(runnable) {
-                    // The task belongs to a thread that has ended: it is forgotten, never dropped elsewhere.
-                    _ = ManuallyDrop::new(runnable);
-                }
-            },
-        );
-        task.detach();
-        runnable.schedule();
-    }
-
-    /// Lets the thread end when its tasks have ended.
-    pub(crate) fn close(&self) {
-        self.shared.close();
-    }
-
-    /// Runs what is due, then sleeps. Ready when the worker has ended.
-    fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let inbox = &self.shared;
-        inbox.wake_up();
-        for _ in 0..TURN {
-            let Some(runnable) = inbox.pop() else { break };
-            // Tasks keep their fibers' panics to themselves; this is for destructors of their remains.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runnable.run())) {
-                discard(payload);
-            }
-        }
-        // The waker of `block_on` is the same at every turn.
-        if inbox.is_over_or_sleeps(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        self.queues.push_resume(task::alone(body, Arc::clone(&self.queues)));
     }
 }
 
-/// One task of a worker, until it has ended.
-struct Counted(Arc<Shared>);
+/// Starts the thread of one member.
+pub(super) fn start(name: String, team: Arc<Team>, index: usize, on_start: Option<OnStart>) -> io::Result<()> {
+    // With no drivers and no tasks of its own. Its use is that tokio refuses `block_on` inside fibers, and that wakes
+    // which tokio defers until its scheduler is back in control (`yield_now`) are delivered after each turn.
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    thread::Builder::new().name(name).spawn(move || run(&runtime, &team, &team.members()[index], on_start))?;
+    Ok(())
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.end();
+fn run(runtime: &Runtime, team: &Team, member: &Member, on_start: Option<OnStart>) {
+    member.queues.settle();
+    CURRENT.with(|current| current.replace(Some(Worker { queues: Arc::clone(&member.queues) })));
+    if let Some(Err(payload)) = on_start.map(|f| catch_unwind(AssertUnwindSafe(|| f()))) {
+        discard(payload);
+    }
+    let mut rounds = Rounds { team, member, tasks: 0, idle: 0 };
+    let turns = poll_fn(|cx| {
+        if rounds.turn() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    // Unconstrained, since one turn polls many tasks and tokio's budget is for one.
+    runtime.block_on(unconstrained(turns));
+    CURRENT.with(|current| current.take());
+}
+
+/// What the worker's loop remembers.
+struct Rounds<'a> {
+    team: &'a Team,
+    member: &'a Member,
+    /// Those that have begun here and not ended, without guests.
+    tasks: usize,
+    /// Turns in a row with nothing to do.
+    idle: u32,
+}
+
+impl Rounds<'_> {
+    /// Runs what is due, or sleeps. `true` if the worker has come to its end.
+    fn turn(&mut self) -> bool {
+        let queues = &*self.member.queues;
+        self.beat();
+        let mut is_idle = true;
+        // Both kinds in turn, so that tasks which always have something to do do not keep others from beginning.
+        for _ in 0..TURN / 2 {
+            let resumed = queues.pop_resume().map(|task| self.go_on(task));
+            let started = queues.pop_start().map(|task| self.begin(task));
+            if resumed.or(started).is_none() {
+                break;
+            }
+            is_idle = false;
+        }
+        if queues.was_asked() {
+            self.team.relieve(queues);
+        }
+        if let Some(task) = is_idle.then(|| self.team.steal()).flatten() {
+            self.begin(task);
+            is_idle = false;
+        }
+        if !is_idle {
+            self.idle = 0;
+            return false;
+        }
+        if self.tasks == 0 && queues.is_over() {
+            return true;
+        }
+        self.idle += 1;
+        if self.idle <= YIELDS {
+            thread::yield_now();
+        } else {
+            // The former turns have let tokio deliver what it had deferred.
+            queues.sleep(self.tasks > 0);
+            self.idle = 0;
+            self.team.watcher.wake();
+        }
+        false
+    }
+
+    fn begin(&mut self, task: Arc<dyn Task>) {
+        self.tasks += 1;
+        self.go_on(task);
+    }
+
+    fn go_on(&mut self, task: Arc<dyn Task>) {
+        self.beat();
+        match task.run(&self.member.queues) {
+            Ran::Waits => {}
+            Ran::Ended => self.tasks -= 1,
+            Ran::GuestEnded => self.member.queues.guest_ended(),
+        }
+    }
+
+    fn beat(&self) {
+        if self.member.pulse.beat() {
+            self.team.watcher.wake();
+        }
     }
 }

@@ -108,6 +108,12 @@ impl<J: Job> Fiber<J> {
         }
     }
 
+    /// Takes the call out of the books, before the fiber is dropped: its outcome has been taken.
+    #[inline]
+    pub(crate) fn close(&mut self) {
+        self.account.close();
+    }
+
     pub(crate) fn meta(&self) -> &Meta {
         &self.account.meta
     }
@@ -204,7 +210,6 @@ impl<J: Job> Fiber<J> {
         match mem::replace(&mut self.slot, Slot::Running) {
             Slot::Done(outcome) => {
                 drop(self.gone.take());
-                self.account.close();
                 Poll::Ready(outcome)
             }
             parked @ Slot::Parked(_) => {

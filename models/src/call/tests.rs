@@ -1,4 +1,4 @@
-//! The hand-over: a call and its outcome, between the caller's thread and the host's.
+//! A call in a task of tokio's, and its outcome, between the caller's thread and the host's.
 
 use std::{
     future::{Future as _, poll_fn},
@@ -8,19 +8,29 @@ use std::{
 
 use loom::{future::block_on, sync::Arc, thread};
 
-use super::hosted::Hosted;
+use super::{
+    hosted::{Hosted, Outcome},
+    tokio_task::TokioTask,
+};
 use crate::{
     explore,
     raw::{Fiber, Script, Scripted},
     settings::{Leave, OnDrop},
+    sync::oneshot,
 };
 
 /// Hosts a fiber on a thread of its own, to its end.
-fn host(task: Hosted<Scripted>) -> thread::JoinHandle<()> {
+fn host(task: TokioTask<Scripted>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut task = task;
         block_on(poll_fn(|cx| Pin::new(&mut task).poll(cx)));
     })
+}
+
+type Received = oneshot::Receiver<Outcome<Scripted>>;
+
+fn call(script: &Arc<Script>, on_drop: OnDrop) -> (TokioTask<Scripted>, Received) {
+    TokioTask::new(Hosted::new(Fiber::new(Arc::clone(script)), Leave { on_drop }, None))
 }
 
 /// `Arc<()>` counts: what was made is dropped once, or held by whom it was sent to.
@@ -29,10 +39,10 @@ fn the_outcome_reaches_a_caller_that_waits() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = Hosted::new(Fiber::new(Arc::clone(&script)), Leave { on_drop: OnDrop::Finish }, None);
+        let (task, reply) = call(&script, OnDrop::Finish);
         let host = host(task);
         script.open();
-        let received = block_on(reply).expect("the fiber has ended").expect("it has not panicked");
+        let received = block_on(reply).unwrap().expect("the fiber has ended").expect("it has not panicked");
         host.join().unwrap();
         assert_eq!(Arc::strong_count(&outcome), 2);
         drop(received);
@@ -45,7 +55,7 @@ fn a_caller_goes_while_its_fiber_ends_under_finish() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = Hosted::new(Fiber::new(Arc::clone(&script)), Leave { on_drop: OnDrop::Finish }, None);
+        let (task, reply) = call(&script, OnDrop::Finish);
         let host = host(task);
         drop(reply);
         script.open();
@@ -61,7 +71,7 @@ fn a_caller_goes_and_its_fiber_is_cancelled() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = Hosted::new(Fiber::new(Arc::clone(&script)), Leave { on_drop: OnDrop::Cancel }, None);
+        let (task, reply) = call(&script, OnDrop::Cancel);
         let host = host(task);
         drop(reply);
         // The gate stays shut: it hangs if the host does not notice, which loom reports.
@@ -78,7 +88,7 @@ fn a_caller_goes_while_its_async_service_is_pending() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, true);
-        let (task, reply) = Hosted::new(Fiber::new(Arc::clone(&script)), Leave { on_drop: OnDrop::Finish }, None);
+        let (task, reply) = call(&script, OnDrop::Finish);
         let host = host(task);
         drop(reply);
         host.join().unwrap();
@@ -91,7 +101,7 @@ fn a_caller_polls_and_then_goes_while_the_gate_opens() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, mut reply) = Hosted::new(Fiber::new(Arc::clone(&script)), Leave { on_drop: OnDrop::Finish }, None);
+        let (task, mut reply) = call(&script, OnDrop::Finish);
         let host = host(task);
         let opener = {
             let script = Arc::clone(&script);

@@ -1,9 +1,6 @@
-//! The pool's queue, parking and end.
-
-use std::{future::poll_fn, task::Poll};
+//! The pool's queues, parking and end.
 
 use loom::{
-    future::block_on,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,108 +11,110 @@ use loom::{
 use super::inbox::Inbox;
 use crate::explore;
 
-/// The worker's loop, as in `worker.rs`: each item is a task that says what becomes of it when it is run.
-fn worker(inbox: &Inbox<Task>) -> usize {
-    let mut run = 0;
-    block_on(poll_fn(|cx| {
-        inbox.wake_up();
-        while let Some(task) = inbox.pop() {
-            run += 1;
-            if task == Task::Ends {
-                inbox.end();
-            }
-        }
-        if inbox.is_over_or_sleeps(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
-    }));
-    run
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
-    /// It will be woken again.
-    Waits,
     Ends,
+    GuestEnds,
+}
+
+/// The worker's loop, as in `worker.rs`: each item is a task that says what becomes of it when it is run. `tasks`
+/// have begun and wait.
+fn worker(inbox: &Inbox<Task>, mut tasks: usize) -> usize {
+    inbox.settle();
+    let mut run = 0;
+    loop {
+        let resumed = inbox.pop_resume();
+        let started = inbox.pop_start();
+        tasks += usize::from(started.is_some());
+        for task in resumed.into_iter().chain(started) {
+            run += 1;
+            match task {
+                Task::Ends => tasks -= 1,
+                Task::GuestEnds => inbox.guest_ended(),
+            }
+        }
+        if resumed.is_none() && started.is_none() {
+            if tasks == 0 && inbox.is_over() {
+                return run;
+            }
+            // It hangs if a wake is lost, which loom reports as a deadlock.
+            inbox.sleep(tasks > 0);
+        }
+    }
 }
 
 #[test]
-fn a_push_against_a_loop_that_goes_to_sleep() {
+fn a_push_against_a_worker_that_goes_to_sleep() {
     explore(|| {
         let inbox = Arc::new(Inbox::new());
-        assert!(inbox.begin());
         let other = Arc::clone(&inbox);
         let pusher = thread::spawn(move || {
-            other.push(Task::Ends).unwrap();
+            other.push_start(Task::Ends);
             other.close();
         });
-        // It hangs if a wake is lost, which loom reports as a deadlock.
-        assert_eq!(worker(&inbox), 1);
+        assert_eq!(worker(&inbox, 0), 1);
         pusher.join().unwrap();
     });
 }
 
 #[test]
-fn two_pushers_and_the_loop() {
-    explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        assert!(inbox.begin() && inbox.begin());
-        let pushers = [(); 2].map(|()| {
-            let other = Arc::clone(&inbox);
-            thread::spawn(move || other.push(Task::Ends).unwrap())
-        });
-        inbox.close();
-        assert_eq!(worker(&inbox), 2);
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
-    });
-}
-
-#[test]
-fn a_close_against_the_last_tasks_end() {
-    explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        assert!(inbox.begin());
-        let (closer, ender) = (Arc::clone(&inbox), Arc::clone(&inbox));
-        let threads = [
-            thread::spawn(move || closer.close()),
-            // A task can end on another thread: it was never pushed, but dropped.
-            thread::spawn(move || ender.end()),
-        ];
-        assert_eq!(worker(&inbox), 0);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert!(!inbox.begin(), "it has ended");
-    });
-}
-
-#[test]
-fn a_spawn_against_the_workers_end() {
+fn a_start_a_wake_and_the_worker() {
     explore(|| {
         let inbox = Arc::new(Inbox::new());
         let other = Arc::clone(&inbox);
-        let spawned = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&spawned);
-        let spawner = thread::spawn(move || {
-            if other.begin() {
-                other.push(Task::Ends).expect("while a task is counted the queue is open");
+        let waker = thread::spawn(move || other.push_resume(Task::Ends));
+        let other = Arc::clone(&inbox);
+        let starter = thread::spawn(move || {
+            other.push_start(Task::Ends);
+            other.close();
+        });
+        assert_eq!(worker(&inbox, 1), 2);
+        waker.join().unwrap();
+        starter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_guest_against_the_workers_end() {
+    explore(|| {
+        let inbox = Arc::new(Inbox::new());
+        let other = Arc::clone(&inbox);
+        let came = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&came);
+        let host = thread::spawn(move || {
+            if other.guest_comes() {
+                other.push_resume(Task::GuestEnds);
                 count.store(1, Ordering::SeqCst);
             }
         });
         inbox.close();
-        let run = worker(&inbox);
-        spawner.join().unwrap();
-        assert_eq!(run, spawned.load(Ordering::SeqCst), "it is run, or refused");
-        assert!(inbox.pop().is_none(), "nothing is left that nobody runs");
+        let run = worker(&inbox, 0);
+        host.join().unwrap();
+        assert_eq!(run, came.load(Ordering::SeqCst), "it is run, or refused");
+        assert!(inbox.pop_resume().is_none(), "nothing is left that nobody runs");
+        assert!(!inbox.guest_comes(), "it has ended");
     });
 }
 
 #[test]
-fn a_wake_of_a_task_that_has_run_once() {
+fn a_worker_that_is_asked_takes_over_from_another() {
     explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        assert!(inbox.begin());
-        inbox.push(Task::Waits).unwrap();
-        inbox.close();
-        let other = Arc::clone(&inbox);
-        let waker = thread::spawn(move || other.push(Task::Ends).unwrap());
-        assert_eq!(worker(&inbox), 2);
-        waker.join().unwrap();
+        let (stalled, free) = (Arc::new(Inbox::new()), Arc::new(Inbox::<Task>::new()));
+        stalled.push_start(Task::Ends);
+        let asker = Arc::clone(&free);
+        let watcher = thread::spawn(move || asker.ask());
+        let (from, to) = (Arc::clone(&stalled), Arc::clone(&free));
+        let helper = thread::spawn(move || {
+            to.settle();
+            while !to.was_asked() {
+                to.sleep(false);
+            }
+            usize::from(from.pop_start().is_some())
+        });
+        // The stalled one goes on after all.
+        stalled.close();
+        let run = worker(&stalled, 0);
+        watcher.join().unwrap();
+        assert_eq!(run + helper.join().unwrap(), 1);
     });
 }

@@ -1,0 +1,65 @@
+//! A fiber in a task of tokio's: in a `LocalSet`, or handed over by a caller that has gone.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use super::hosted::{Hosted, Outcome};
+use crate::{
+    discard::discard,
+    raw::{Caller, Job},
+    sync::oneshot,
+};
+
+/// Sends the outcome to the caller, if there is one.
+pub(crate) struct TokioTask<J: Job> {
+    hosted: Hosted<J>,
+    reply: Option<oneshot::Sender<Outcome<J>>>,
+}
+
+impl<J: Job> TokioTask<J> {
+    pub(crate) fn new(hosted: Hosted<J>) -> (Self, oneshot::Receiver<Outcome<J>>) {
+        let (reply, outcome) = oneshot::channel();
+        (Self { hosted, reply: Some(reply) }, outcome)
+    }
+
+    /// For a fiber whose caller has gone.
+    pub(crate) fn alone(hosted: Hosted<J>) -> Self {
+        Self { hosted, reply: None }
+    }
+}
+
+impl<J: Job> Unpin for TokioTask<J> {}
+
+impl<J: Job> Future for TokioTask<J> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { hosted, reply } = &mut *self;
+        let Some(sender) = reply else { return hosted.poll(cx, &Gone).map(discard) };
+        // It remembers the task, which is woken when the caller goes.
+        _ = sender.poll_closed(cx);
+        let outcome = ready!(hosted.poll(cx, sender));
+        if let Some(sender) = reply.take() {
+            discard(sender.send(outcome));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: 'static> Caller for oneshot::Sender<T> {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+}
+
+/// A caller that has gone.
+struct Gone;
+
+impl Caller for Gone {
+    fn is_gone(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,107 @@
+//! Settings of a pool.
+
+use std::{fmt, num::NonZeroUsize, sync::Arc, thread};
+
+use super::{
+    FiberPool, Shared,
+    team::Team,
+    worker::{self, OnStart},
+};
+use crate::error::ConfigError;
+
+/// Settings of a [`FiberPool`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct FiberPoolBuilder {
+    threads: Option<usize>,
+    thread_name: String,
+    on_start: Option<OnStart>,
+}
+
+impl FiberPoolBuilder {
+    pub(super) fn new() -> Self {
+        Self { threads: None, thread_name: "tower-fiber".to_owned(), on_start: None }
+    }
+
+    /// How many workers; as many as there are cores by default.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What the threads are called, followed by a number: `tower-fiber-0` by default.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    /// Runs `f` on each worker's thread before its first fiber: to pin it to a core, to set a thread-local, to register it with
+    /// a profiler.
+    ///
+    /// If it panics, the worker goes on. A second hook replaces the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use tower_fiber::{FiberLayer, FiberPool};
+    ///
+    /// thread_local! {
+    ///     static IS_READY: Cell<bool> = const { Cell::new(false) };
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), tower_fiber::error::ConfigError> {
+    /// let pool = FiberPool::builder().threads(1).on_thread_start(|| IS_READY.set(true)).build()?;
+    /// let layer = FiberLayer::builder().on_pool(pool).build()?;
+    /// assert!(layer.run(|| IS_READY.get()).await);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_thread_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_start = Some(Arc::new(f));
+        self
+    }
+
+    /// Starts the workers, and with more than one a thread that watches them: `tower-fiber-watch` by default.
+    ///
+    /// # Errors
+    ///
+    /// With no threads, with a NUL byte in the name, and when a thread cannot be started.
+    pub fn build(self) -> Result<FiberPool, ConfigError> {
+        let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        if threads == 0 {
+            return Err(ConfigError::new("a FiberPool needs at least one thread: `threads(0)` was set"));
+        }
+        if self.thread_name.contains('\0') {
+            return Err(ConfigError::new("a thread name cannot contain a NUL byte"));
+        }
+        let team = Arc::new(Team::new(threads));
+        // If a thread cannot be started, this ends the others.
+        let shared = Shared { team: Arc::clone(&team) };
+        for index in 0..threads {
+            let name = format!("{}-{index}", self.thread_name);
+            worker::start(name, Arc::clone(&team), index, self.on_start.clone()).map_err(|error| {
+                ConfigError::io(format!("could not start worker {index} of {threads}: {error}"), error)
+            })?;
+        }
+        // A single worker has nobody to take over from it.
+        if threads > 1 {
+            let name = format!("{}-watch", self.thread_name);
+            let watch = move || team.watcher.run(&team);
+            thread::Builder::new().name(name).spawn(watch).map_err(|error| {
+                ConfigError::io(format!("could not start the thread that watches the workers: {error}"), error)
+            })?;
+        }
+        Ok(FiberPool { shared: Arc::new(shared) })
+    }
+}
+
+impl fmt::Debug for FiberPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberPoolBuilder")
+            .field("threads", &self.threads)
+            .field("thread_name", &self.thread_name)
+            .finish_non_exhaustive()
+    }
+}

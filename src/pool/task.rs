@@ -1,0 +1,228 @@
+//! A task of the pool: what runs, its waker and its outcome, in one allocation.
+
+use std::{
+    future::Future,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, OnceLock, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use super::{
+    inbox::Inbox,
+    state::{Audience, Parting, State},
+};
+use crate::{
+    discard::discard,
+    raw::Caller,
+    sync::{Mutex, MutexGuard},
+};
+
+/// What a task does.
+pub(crate) trait Body: Send + 'static {
+    type Output: Send + 'static;
+
+    /// Ready when it has ended, with `None` if nothing came of it. Whoever awaits it is asked through `caller`; the waker is
+    /// woken when the caller goes.
+    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Option<Self::Output>>;
+}
+
+/// A task, whatever it does.
+pub(super) trait Task: Send + Sync {
+    /// Runs it until it waits or ends. It must come from a queue; `here` is the worker that does it.
+    fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran;
+}
+
+/// The queues of a worker.
+pub(super) type Queues = Inbox<Arc<dyn Task>>;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ran {
+    Waits,
+    Ended,
+    /// The task ended, and had been counted as a guest of this worker.
+    GuestEnded,
+}
+
+/// The locks stand in for unsafe code and are never contended: the state says whose each is.
+struct Shared<B: Body> {
+    state: State,
+    /// The worker on which it began. Set before the first run is over; until then it is in a queue that anybody may take from.
+    home: OnceLock<Arc<Queues>>,
+    is_guest: bool,
+    /// The worker's that runs the task; the caller's when it has ended and the caller has not gone.
+    progress: Mutex<Progress<B>>,
+    caller: Mutex<Option<Waker>>,
+}
+
+enum Progress<B: Body> {
+    /// With the waker that the task itself keeps while it waits: one that nobody can wake waits for ever, as a thread would.
+    Runs(B, Option<Waker>),
+    Ended(Option<B::Output>),
+}
+
+impl<B: Body> Shared<B> {
+    /// Its outcome, which is there.
+    fn take(&self) -> Option<B::Output> {
+        match &mut *open(&self.progress) {
+            Progress::Ended(outcome) => outcome.take(),
+            Progress::Runs(..) => unreachable!("the state says that it has ended"),
+        }
+    }
+
+    /// Puts it into the queue of its home.
+    fn schedule(self: Arc<Self>) {
+        let home = Arc::clone(self.home.get().expect("a task that waits has a home"));
+        home.push_resume(self);
+    }
+
+    /// `None` while it waits.
+    fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<()> {
+        let mut progress = open(&self.progress);
+        let Progress::Runs(body, own) = &mut *progress else { unreachable!("a task that has ended is not scheduled") };
+        let waker = own.take().unwrap_or_else(|| Waker::from(Arc::clone(self)));
+        let mut cx = Context::from_waker(&waker);
+        let outcome = match catch_unwind(AssertUnwindSafe(|| body.poll(&mut cx, &self.state))) {
+            Ok(Poll::Pending) => {
+                *own = Some(waker);
+                self.home.get_or_init(|| Arc::clone(here));
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(outcome)) => outcome,
+            // Bodies keep their fibers' panics to themselves; this is for destructors of their remains.
+            Err(payload) => {
+                discard(payload);
+                None
+            }
+        };
+        discard(mem::replace(&mut *progress, Progress::Ended(outcome)));
+        Poll::Ready(())
+    }
+}
+
+impl<B: Body> Task for Shared<B> {
+    fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran {
+        self.state.begin_run();
+        if self.advance(here).is_pending() {
+            if self.state.end_run() {
+                here.push_resume(self);
+            }
+            return Ran::Waits;
+        }
+        match self.state.end() {
+            Audience::Waits => {
+                let waker = open(&self.caller).take().expect("the caller has left it");
+                // It is anybody's code.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                    discard(payload);
+                }
+            }
+            Audience::Looks => {}
+            Audience::Gone => discard(self.take()),
+        }
+        if self.is_guest { Ran::GuestEnded } else { Ran::Ended }
+    }
+}
+
+impl<B: Body> Wake for Shared<B> {
+    fn wake(self: Arc<Self>) {
+        if self.state.wake() {
+            self.schedule();
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.state.wake() {
+            Arc::clone(self).schedule();
+        }
+    }
+}
+
+/// What the caller has of a task. When it is dropped, the caller has gone.
+pub(crate) struct Response<B: Body> {
+    task: Arc<Shared<B>>,
+    /// The waker of the latest poll is in its place.
+    waits: bool,
+    is_new: bool,
+}
+
+/// A task that may run on any worker, and wakes the caller when it has ended: the first poll of the response, which is to be
+/// made at once, leaves no other waker.
+pub(super) fn with_caller<B: Body>(body: B, cx: &Context<'_>) -> (Arc<dyn Task>, Response<B>) {
+    let task = Arc::new(Shared {
+        state: State::awaited(),
+        home: OnceLock::new(),
+        is_guest: false,
+        progress: Mutex::new(Progress::Runs(body, None)),
+        caller: Mutex::new(Some(cx.waker().clone())),
+    });
+    (Arc::clone(&task) as Arc<dyn Task>, Response { task, waits: true, is_new: true })
+}
+
+/// A task without a caller that runs on one worker, which has counted it as a guest.
+pub(super) fn alone<B: Body>(body: B, home: Arc<Queues>) -> Arc<dyn Task> {
+    Arc::new(Shared {
+        state: State::alone(),
+        home: OnceLock::from(home),
+        is_guest: true,
+        progress: Mutex::new(Progress::Runs(body, None)),
+        caller: Mutex::new(None),
+    })
+}
+
+// The body is behind the pointer, and not pinned there either.
+impl<B: Body> Unpin for Response<B> {}
+
+impl<B: Body> Response<B> {
+    /// Takes the waker back; not if the task has ended.
+    fn wait_no_more(&mut self) -> bool {
+        !mem::take(&mut self.waits) || self.task.state.wait_no_more()
+    }
+}
+
+impl<B: Body> Future for Response<B> {
+    type Output = Option<B::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.task.state.has_ended() {
+            if mem::take(&mut this.is_new) {
+                return Poll::Pending;
+            }
+            if this.wait_no_more() {
+                match &mut *open(&this.task.caller) {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    empty => *empty = Some(cx.waker().clone()),
+                }
+                this.waits = true;
+                if !this.task.state.wait() {
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(this.task.take())
+    }
+}
+
+impl<B: Body> Drop for Response<B> {
+    fn drop(&mut self) {
+        if self.task.state.has_ended() {
+            return discard(self.task.take());
+        }
+        if self.wait_no_more() {
+            // Not kept for as long as the task goes on.
+            discard(open(&self.task.caller).take());
+        }
+        match self.task.state.part() {
+            Parting::Take => discard(self.task.take()),
+            Parting::Schedule => Arc::clone(&self.task).schedule(),
+            Parting::Nothing => {}
+        }
+    }
+}
+
+fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,90 @@
+//! Which worker gets what.
+
+use std::sync::Arc;
+
+use super::{
+    inbox::Inbox,
+    pulse::Pulse,
+    task::{Queues, Task},
+    watcher::Watcher,
+};
+
+/// As long as a worker has fewer tasks that could run, one after it gets no new ones: few busy workers are quicker than many
+/// that fall asleep and are woken all the time.
+const LONG: usize = 16;
+
+/// The workers of a pool, as all of them and the pool see them.
+pub(super) struct Team {
+    members: Box<[Member]>,
+    pub(super) watcher: Watcher,
+}
+
+/// One worker. What it changes all the time lies on cache lines of its own.
+#[repr(align(128))]
+pub(super) struct Member {
+    pub(super) queues: Arc<Queues>,
+    pub(super) pulse: Pulse,
+}
+
+impl Member {
+    /// Whether new tasks would wait here for one that does not get on.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.pulse.is_stalled() && !self.queues.is_asleep()
+    }
+}
+
+impl Team {
+    pub(super) fn new(workers: usize) -> Self {
+        let member = || Member { queues: Arc::new(Inbox::new()), pulse: Pulse::new() };
+        Self { members: (0..workers).map(|_| member()).collect(), watcher: Watcher::new() }
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Lets the workers end when their tasks have ended.
+    pub(super) fn close(&self) {
+        for member in &self.members {
+            member.queues.close();
+        }
+        self.watcher.close();
+    }
+
+    /// Gives a new task to the first worker that has not much to do and gets on, or else to the one that has least.
+    pub(super) fn start(&self, task: Arc<dyn Task>) {
+        self.choose().queues.push_start(task);
+    }
+
+    fn choose(&self) -> &Member {
+        let mut best = &self.members[0];
+        let mut least = (true, usize::MAX);
+        for member in &self.members {
+            let load = (member.is_stuck(), member.queues.runnable());
+            if !load.0 && load.1 < LONG {
+                return member;
+            }
+            if load < least {
+                (best, least) = (member, load);
+            }
+        }
+        best
+    }
+
+    /// For a worker that has nothing to do: a task that waits for another worker which does not get to it.
+    pub(super) fn steal(&self) -> Option<Arc<dyn Task>> {
+        self.members.iter().find_map(|member| {
+            let waits_long = member.is_stuck() || member.queues.unstarted() > LONG;
+            waits_long.then(|| member.queues.pop_start()).flatten()
+        })
+    }
+
+    /// For a worker that has been asked: takes over what waits behind a worker that does not get on.
+    pub(super) fn relieve(&self, queues: &Queues) {
+        for member in self.members.iter().filter(|member| member.is_stuck()) {
+            while let Some(task) = member.queues.pop_start() {
+                queues.push_start(task);
+            }
+        }
+    }
+}
