@@ -40,7 +40,8 @@ impl<J: Job> Hosted<J> {
         Self { is_hand_over: true, ..Self::new(fiber, leave, runtime) }
     }
 
-    /// Ready when the fiber has ended and been dropped. The task is to be woken when `caller` goes.
+    /// Ready when the fiber has ended. It is in the books until the outcome has been taken or dropped, and then this. The task is
+    /// to be woken when `caller` goes.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
         let runtime = self.runtime.take();
         let entered = runtime.as_ref().map(Handle::enter);
@@ -49,8 +50,10 @@ impl<J: Job> Hosted<J> {
             self.runtime = runtime;
             return Poll::Pending;
         };
-        // A parked root is dropped with the caller's runtime entered, as it was polled.
-        discard(self.fiber.take());
+        if outcome.is_none() {
+            // A parked root is dropped with the caller's runtime entered, as it was polled.
+            discard(self.fiber.take());
+        }
         Poll::Ready(outcome)
     }
 

@@ -78,8 +78,8 @@ impl<B: Body> Shared<B> {
         home.push_resume(self);
     }
 
-    /// `None` while it waits.
-    fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<()> {
+    /// Ready with what is left of the body when the outcome is there.
+    fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<B> {
         let mut progress = open(&self.progress);
         let Progress::Runs(body, own) = &mut *progress else { unreachable!("a task that has ended is not scheduled") };
         let waker = own.take().unwrap_or_else(|| Waker::from(Arc::clone(self)));
@@ -97,20 +97,22 @@ impl<B: Body> Shared<B> {
                 None
             }
         };
-        discard(mem::replace(&mut *progress, Progress::Ended(outcome)));
-        Poll::Ready(())
+        match mem::replace(&mut *progress, Progress::Ended(outcome)) {
+            Progress::Runs(body, _) => Poll::Ready(body),
+            Progress::Ended(_) => unreachable!("it has just been polled"),
+        }
     }
 }
 
 impl<B: Body> Task for Shared<B> {
     fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran {
         self.state.begin_run();
-        if self.advance(here).is_pending() {
+        let Poll::Ready(body) = self.advance(here) else {
             if self.state.end_run() {
                 here.push_resume(self);
             }
             return Ran::Waits;
-        }
+        };
         match self.state.end() {
             Audience::Waits => {
                 let waker = open(&self.caller).take().expect("the caller has left it");
@@ -122,6 +124,9 @@ impl<B: Body> Task for Shared<B> {
             Audience::Looks => {}
             Audience::Gone => discard(self.take()),
         }
+        // Last: until then the call is in its layer's books, so that whoever waits for the end of all calls waits for outcomes that
+        // nobody takes as well.
+        discard(body);
         if self.is_guest { Ran::GuestEnded } else { Ran::Ended }
     }
 }
