@@ -180,7 +180,11 @@ fn threads(count: usize, size: usize) -> Value {
     let waiting: Vec<_> = (0..count)
         .map_while(|_| {
             let barrier = Arc::clone(&barrier);
-            thread::Builder::new().stack_size(size).spawn(move || drop((barrier.wait(), barrier.wait()))).ok()
+            let wait = move || {
+                barrier.wait();
+                barrier.wait();
+            };
+            thread::Builder::new().stack_size(size).spawn(wait).ok()
         })
         .collect();
     assert_eq!(waiting.len(), count, "threads could not be started");

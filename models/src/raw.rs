@@ -26,21 +26,20 @@ pub(crate) enum Phase {
     Finished,
 }
 
-#[derive(Default)]
-pub(crate) struct Count;
-
-impl Count {
-    pub(crate) fn up(&self) {}
+pub(crate) enum Event {
+    HandedOver,
 }
 
 #[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) handed_over: Count,
+pub(crate) struct Tally;
+
+impl Tally {
+    pub(crate) fn count(&self, _: Event) {}
 }
 
 #[derive(Default)]
 pub(crate) struct Meta {
-    pub(crate) counts: Counts,
+    pub(crate) tally: Tally,
 }
 
 /// What a fiber waits for, and what was seen of it.
