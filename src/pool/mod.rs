@@ -28,7 +28,7 @@ pub(crate) use self::{
 /// A call is given to the first worker as long as that has little to do, then to the one that has least. A worker that is
 /// blocked, or computes without a wait, is found out within some two milliseconds: it gets no more calls while another is free,
 /// and calls that wait behind it without having begun are taken over. Those that have begun stay and wait; so code that blocks or
-/// computes for long still belongs into [`offload`](crate::offload) or behind a [`BlockingLayer`](crate::BlockingLayer).
+/// computes for long still belongs into [`offload`](crate::offload).
 ///
 /// Clones are handles of the same pool. When the last handle is dropped, and with it the last layer that uses it and the last
 /// response of that layer, the workers end as soon as their fibers have ended. A
