@@ -1,6 +1,6 @@
 //! Which worker gets what.
 
-use std::sync::Arc;
+use std::{iter, ptr, sync::Arc};
 
 use super::{
     inbox::Inbox,
@@ -79,12 +79,14 @@ impl Team {
         })
     }
 
-    /// For a worker that has been asked: takes over what waits behind a worker that does not get on.
-    pub(super) fn relieve(&self, queues: &Queues) {
-        for member in self.members.iter().filter(|member| member.is_stuck()) {
-            while let Some(task) = member.queues.pop_start() {
-                queues.push_start(task);
-            }
+    /// For a worker that has been asked: takes over what waits behind workers that do not get on. Only so much at once: it may
+    /// seem stuck itself meanwhile, and two workers must not take from each other for ever. What is left is stolen later, or the
+    /// watcher asks again.
+    pub(super) fn relieve(&self, own: &Member) {
+        let others = self.members.iter().filter(|member| !ptr::eq(*member, own) && member.is_stuck());
+        let waiting = others.flat_map(|member| iter::from_fn(|| member.queues.pop_start()));
+        for task in waiting.take(LONG) {
+            own.queues.push_start(task);
         }
     }
 }

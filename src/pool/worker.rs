@@ -116,7 +116,7 @@ impl Rounds<'_> {
             is_idle = false;
         }
         if queues.was_asked() {
-            self.team.relieve(queues);
+            self.team.relieve(self.member);
         }
         if let Some(task) = is_idle.then(|| self.team.steal()).flatten() {
             self.begin(task);

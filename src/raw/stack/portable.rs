@@ -28,6 +28,11 @@ impl Source {
         Self { size }
     }
 
+    /// Whether there is one that any thread can take.
+    pub(super) fn has_idle(self) -> bool {
+        false
+    }
+
     /// How many wait for one.
     pub(super) fn waiting(self) -> &'static AtomicUsize {
         static WAITING: AtomicUsize = AtomicUsize::new(0);

@@ -53,8 +53,8 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
         if is_my_turn {
             match source.take(reserve) {
                 Ok(stack) => {
-                    // More than one may have been returned at once.
-                    if WAITING.load(Ordering::SeqCst) > 1 {
+                    // More than one may have been returned at once. Whoever is woken for nothing loses its place.
+                    if WAITING.load(Ordering::SeqCst) > 1 && source.has_idle() {
                         RETURNED.notify_one();
                     }
                     return stack;

@@ -73,6 +73,10 @@ impl Class {
         }
     }
 
+    pub(super) fn has_idle(&self) -> bool {
+        lock(&self.slabs).iter().any(Slab::has_idle)
+    }
+
     /// Makes a slot with a guard of its own.
     pub(super) fn make(&self, reserve: bool) -> io::Result<usize> {
         self.carve(reserve).or_else(|error| {

@@ -33,6 +33,11 @@ impl Source {
         Self(Class::of_size(size))
     }
 
+    /// Whether there is one that any thread can take.
+    pub(super) fn has_idle(self) -> bool {
+        self.0.has_idle()
+    }
+
     /// How many wait for one.
     pub(super) fn waiting(self) -> &'static AtomicUsize {
         &self.0.waiting

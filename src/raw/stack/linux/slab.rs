@@ -105,6 +105,10 @@ impl Slab {
         true
     }
 
+    pub(super) fn has_idle(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.free.len() + self.bare.len() == self.carved
     }

@@ -1,9 +1,10 @@
 //! A fiber's owner: start, resume, park, end, leak.
 
+mod live;
+
 use std::{
     cell::Cell,
     mem::{self, ManuallyDrop},
-    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
     sync::Arc,
@@ -11,20 +12,19 @@ use std::{
     thread,
 };
 
-use corosensei::{Coroutine, CoroutineResult};
-use tokio::sync::OwnedSemaphorePermit;
+use corosensei::CoroutineResult;
 
 use crate::discard::discard;
 
+use self::live::Live;
 use super::{
     Caller, Home, Job, Meta,
     account::Account,
-    admission::{Admission, Equipment, Ticket},
+    admission::{Admission, Ticket},
     current::{Restore, with_current},
-    entry::{Slot, entry},
-    frame::{Frame, FramePtr, Gone, Orders, Report, Surroundings},
+    entry::Slot,
+    frame::{Frame, Gone, Orders, Report, Surroundings},
     roll::{self, FiberId},
-    stack::FiberStack,
     state::State,
 };
 
@@ -37,16 +37,6 @@ pub(crate) enum Phase {
     GivenUp,
     Parked,
     Finished,
-}
-
-/// A stack in use.
-struct Live {
-    coroutine: Coroutine<FramePtr, (), (), FiberStack>,
-    usable: Range<usize>,
-    permit: Option<OwnedSemaphorePermit>,
-    given_up: bool,
-    /// Its stack was empty when it began, and how much is used is to be found out.
-    measured: bool,
 }
 
 /// Whether this code runs in a fiber of the layer with these data, however deep.
@@ -245,48 +235,6 @@ impl<J: Job> Fiber<J> {
         if account.wait(id, inside, cx.waker()) && account.meta.calls.cancels() != self.cancels {
             cx.waker().wake_by_ref();
         }
-    }
-
-    /// Gets a stack, with a coroutine that has not yet begun.
-    #[inline]
-    fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
-        assert!(
-            !matches!(self.slot, Slot::Running | Slot::Done(_)),
-            "fiber of service `{}` was polled after it had ended",
-            self.name()
-        );
-        let meta = &self.account.meta;
-        let is_inside = is_nested && meta.limit.is_some() && is_within(meta);
-        let admission = self.admission.poll(&mut self.ticket, meta, self.label, is_inside, is_nested, cx);
-        let Equipment { mut stack, permit } = ready!(admission);
-        let measured = meta.usage.is_wanted();
-        if measured {
-            stack.wipe();
-        }
-        let usable = stack.usable();
-        self.open();
-        self.account.begin();
-        let coroutine = Coroutine::with_stack(stack, entry::<J>);
-        self.live = Some(Live { coroutine, usable, permit, given_up: false, measured });
-        Poll::Ready(())
-    }
-
-    /// Takes the stack back after `entry` has returned.
-    #[inline]
-    fn end(&mut self) {
-        let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
-        let mut stack = coroutine.into_stack();
-        let meta = &self.account.meta;
-        if measured {
-            meta.usage.note(stack.touched());
-        }
-        if meta.hygiene {
-            stack.wipe();
-        }
-        drop(stack);
-        self.account.end(self.orders.is_cancelled());
-        // Last: whoever gets it finds the stack and the numbers in order.
-        drop(permit);
     }
 
     fn assert_home(&self) {
