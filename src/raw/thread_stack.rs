@@ -5,12 +5,21 @@ use super::{State, stack::stack_pointer, with_current};
 /// Runs `f` on the thread's own stack, if the code is on that of a fiber; if not, here.
 pub(crate) fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
     let (mut f, mut result) = (Some(f), None);
-    let mut call = || result = f.take().map(|f| f());
-    with_current(|state| match state {
-        Some(state) if !state.is_on_thread_stack() => leave(state, &mut call),
-        _ => call(),
-    });
+    cross(&mut || result = f.take().map(|f| f()));
     result.expect("the closure was called")
+}
+
+fn cross(f: &mut dyn FnMut()) {
+    with_current(|state| match state {
+        Some(state) if !state.is_on_thread_stack() => leave(state, f),
+        _ => stay(f),
+    });
+}
+
+/// Not inlined, or what `f` needs would be taken from the fiber's stack before it is left.
+#[inline(never)]
+fn stay(f: &mut dyn FnMut()) {
+    f();
 }
 
 /// Runs `f` below the frames of whoever resumed this fiber, and if that is a fiber, of whoever resumed that.
@@ -29,7 +38,7 @@ fn leave(state: &State, f: &mut dyn FnMut()) {
     let _left = state.leave_stack();
     let crossing = Crossing(|| match state.outer() {
         Some(outer) if !outer.is_on_thread_stack() => leave(outer, f),
-        _ => f(),
+        _ => stay(f),
     });
     state.yielder().on_parent_stack(move || crossing.run());
 }
