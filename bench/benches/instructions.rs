@@ -88,13 +88,13 @@ fn function() -> Warm {
 }
 
 #[library_benchmark]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(961))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(1394))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(1004))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1629))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(4365))]
-#[bench::parked_root(args = (parked_root()), config = at_most(496))]
-#[bench::run_in_fiber(args = (function()), config = at_most(989))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(1027))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(1240))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(1070))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1598))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(4316))]
+#[bench::parked_root(args = (parked_root()), config = at_most(582))]
+#[bench::run_in_fiber(args = (function()), config = at_most(1031))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.
