@@ -38,15 +38,16 @@ pub(super) fn relieve() {
 ///
 /// Whoever gives up passes its turn on.
 pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStack {
-    let waiting = Waiting::begin(source);
     let mut returned = pin!(RETURNED.notified());
+    // In the queue before anybody can see that somebody waits, and come later. What was meant for those of an earlier shortage would cost
+    // this one its place: it would try, fail, and queue again.
+    while returned.as_mut().enable() && !is_there() {
+        returned.set(RETURNED.notified());
+    }
+    let waiting = Waiting::begin(source);
     // Those of the same size that came before have their turn first.
     let mut is_my_turn = reserve || waiting.is_first;
     let mut passed_at = None;
-    // What was meant for those of an earlier shortage would cost this one its place: it would try, fail, and queue again.
-    while waiting.is_alone && returned.as_mut().enable() {
-        returned.set(RETURNED.notified());
-    }
     loop {
         returned.as_mut().enable();
         let returns = RETURNS.load(Ordering::SeqCst);
@@ -74,16 +75,14 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
 
 struct Waiting {
     source: Source,
-    /// Nobody else waits.
-    is_alone: bool,
     /// Nobody else waits for a stack of this size.
     is_first: bool,
 }
 
 impl Waiting {
     fn begin(source: Source) -> Self {
-        let is_alone = WAITING.fetch_add(1, Ordering::SeqCst) == 0;
-        Self { source, is_alone, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
+        WAITING.fetch_add(1, Ordering::SeqCst);
+        Self { source, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
     }
 
     /// Whether others wait for a stack of another size.
