@@ -71,6 +71,17 @@ pub(super) struct Equipment {
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) struct Applicant<'a> {
+    pub(super) meta: &'a Arc<Meta>,
+    pub(super) label: &'static str,
+    /// Inside a fiber of the same layer it needs no permit.
+    pub(super) is_inside: bool,
+    /// Inside any fiber it may have a stack of the reserve, or fibers that wait for those inside them could take all there are.
+    pub(super) is_nested: bool,
+}
+
 /// Where a call stands in the queues.
 #[derive(Default)]
 pub(crate) struct Admission {
@@ -92,39 +103,31 @@ impl Admission {
                 _ => return Poll::Ready(Ticket::default()),
             }
         }
-        let Equipment { stack, permit } = ready!(self.poll_queue(Ticket::default(), meta, label, is_inside, false, cx));
+        let applicant = Applicant { meta, label, is_inside, is_nested: false };
+        let Equipment { stack, permit } = ready!(self.poll_queue(applicant, Ticket::default(), cx));
         Poll::Ready(Ticket { permit, stack: Some(stack) })
     }
 
-    /// Ready when a fiber can begin. `is_inside` a fiber of the same layer it needs no permit; `is_nested` in any fiber it may have
-    /// a stack of the reserve, or fibers that wait for those inside them could take all there are.
+    /// Ready when a fiber can begin.
     #[inline]
     pub(super) fn poll(
         &mut self,
+        applicant: Applicant<'_>,
         ticket: &mut Ticket,
-        meta: &Arc<Meta>,
-        label: &'static str,
-        is_inside: bool,
-        is_nested: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Equipment> {
+        let meta = applicant.meta;
+        // Most calls: without a limit, and with stacks for all.
         if meta.limit.is_none() && self.queued.is_none() && ticket.stack.is_none() && !shortage::is_there() {
-            if let Ok(stack) = meta.stacks.take(is_nested) {
+            if let Ok(stack) = meta.stacks.take(applicant.is_nested) {
                 return Poll::Ready(Equipment { stack, permit: None });
             }
         }
-        self.poll_with(mem::take(ticket), meta, label, is_inside, is_nested, cx)
+        self.poll_limited(applicant, mem::take(ticket), cx)
     }
 
-    fn poll_with(
-        &mut self,
-        mut ticket: Ticket,
-        meta: &Arc<Meta>,
-        label: &'static str,
-        is_inside: bool,
-        is_nested: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Equipment> {
+    fn poll_limited(&mut self, applicant: Applicant<'_>, mut ticket: Ticket, cx: &mut Context<'_>) -> Poll<Equipment> {
+        let Applicant { meta, is_inside, is_nested, .. } = applicant;
         if self.queued.is_none() {
             if let Some(limit) = meta.limit.as_ref().filter(|_| !is_inside && ticket.permit.is_none()) {
                 ticket.permit = limit.try_acquire();
@@ -138,20 +141,13 @@ impl Admission {
                 other => ticket = other,
             }
         }
-        self.poll_queue(ticket, meta, label, is_inside, is_nested, cx)
+        self.poll_queue(applicant, ticket, cx)
     }
 
     #[cold]
-    fn poll_queue(
-        &mut self,
-        ticket: Ticket,
-        meta: &Arc<Meta>,
-        label: &'static str,
-        is_inside: bool,
-        is_nested: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Equipment> {
+    fn poll_queue(&mut self, applicant: Applicant<'_>, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Equipment> {
         let queued = self.queued.get_or_insert_with(|| {
+            let Applicant { meta, label, is_inside, is_nested } = applicant;
             let meta = Arc::clone(meta);
             Box::pin(async move {
                 let name = meta.name_or(label);

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Fiber, is_within};
 use crate::raw::{
     Job,
-    admission::Equipment,
+    admission::{Applicant, Equipment},
     entry::{Slot, entry},
     frame::FramePtr,
     stack::FiberStack,
@@ -38,8 +38,8 @@ impl<J: Job> Fiber<J> {
         );
         let meta = &self.account.meta;
         let is_inside = is_nested && meta.limit.is_some() && is_within(meta);
-        let admission = self.admission.poll(&mut self.ticket, meta, self.label, is_inside, is_nested, cx);
-        let Equipment { mut stack, permit } = ready!(admission);
+        let applicant = Applicant { meta, label: self.label, is_inside, is_nested };
+        let Equipment { mut stack, permit } = ready!(self.admission.poll(applicant, &mut self.ticket, cx));
         let measured = meta.usage.is_wanted();
         if measured {
             stack.wipe();
