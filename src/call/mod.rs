@@ -79,8 +79,9 @@ impl<J: SendJob> Call<J> {
 
     /// Finds the place of the call, and enters it in the books.
     fn place(&mut self, cx: &Context<'_>) {
-        let placement = mem::take(&mut self.placement);
-        let place = placement::decide(&placement, &|| self.name().to_owned());
+        // A clone, so that a call that panics here finds the same place if it is polled again.
+        let placement = self.placement.clone();
+        let place = placement::decide(&placement, self.name());
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
         call.fiber.open();
         *is_placed = true;

@@ -37,7 +37,7 @@ pub(crate) enum Place<'a> {
 ///
 /// Without a runtime.
 #[inline]
-pub(crate) fn decide<'a>(placement: &'a Placement, name: &dyn Fn() -> String) -> Place<'a> {
+pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     // The runtime of a task does not change, and many calls are made in one task.
     let task = task::try_id();
     if matches!(placement, Placement::Auto) && task.is_some() && HERE.get() == task {
@@ -50,7 +50,7 @@ pub(crate) fn decide<'a>(placement: &'a Placement, name: &dyn Fn() -> String) ->
     place
 }
 
-fn look<'a>(placement: &'a Placement, name: &dyn Fn() -> String) -> Place<'a> {
+fn look<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     match placement {
         // A worker's task is pinned already.
         Placement::Auto if Worker::is_current() => Place::Here,
@@ -73,9 +73,8 @@ fn look<'a>(placement: &'a Placement, name: &dyn Fn() -> String) -> Place<'a> {
     }
 }
 
-fn runtime(name: &dyn Fn() -> String) -> Handle {
+fn runtime(name: &str) -> Handle {
     Handle::try_current().unwrap_or_else(|_| {
-        let name = name();
         panic!(
             "fiber of service `{name}` was started outside a tokio runtime: await it inside one, or use run_local or \
              run_blocking, which need none"
