@@ -48,7 +48,8 @@ impl Limit {
             tracing::warn!(
                 service = name,
                 max_fibers = self.max,
-                "the limit is reached: calls wait until a fiber has ended"
+                "the limit is reached, and calls wait until a fiber has ended: raise `max_fibers`, or refuse calls by LoadShed \
+                 directly outside of the layer"
             );
             #[cfg(not(feature = "tracing"))]
             let _ = name;

@@ -39,7 +39,14 @@ impl Slab {
         loop {
             match mapped {
                 Ok(mapping) => return Ok(Self::new(mapping, size, slots)),
-                Err(error) if slots == 1 => return Err(error),
+                Err(error) if slots == 1 => {
+                    let text = format!(
+                        "no memory for one more stack of {} KiB ({error}): raise the limit of the address space (`ulimit -v`), or \
+                         choose a smaller `stack_size` or a `max_fibers`",
+                        size / 1024
+                    );
+                    return Err(io::Error::new(error.kind(), text));
+                }
                 Err(_) => slots /= 2,
             }
             mapped = place::map(slots * stride).and_then(|mapping| mapping.with_room(spare));
