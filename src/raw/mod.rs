@@ -1,7 +1,7 @@
 //! The unsafe core: fibers over corosensei, and what must hold for them.
 //!
-//! This is the only module of the crate in which `unsafe` is allowed. It knows nothing of tower, tokio or drop
-//! policies; what it offers upwards ([`Fiber`], [`with_current`], [`State`]) is safe to call.
+//! This is the only module of the crate in which `unsafe` is allowed. It knows nothing of tower, runtimes or drop
+//! policies (of tokio it uses what threads wait with); what it offers upwards ([`Fiber`], [`with_current`], [`State`]) is safe to call.
 //!
 //! # Words
 //!
@@ -14,6 +14,8 @@
 //!   pointer to a new one. The fiber answers in it too: how it suspended, whether another fiber waits inside.
 //! * The *roll* of a thread lists its fibers that wait, with their wakers; the *account* of a fiber keeps its layer's
 //!   numbers balanced. Neither holds a pointer to anything on a stack.
+//! * The *ticket* and the *admission* are what a fiber has of a permit and a stack before it begins; the *slab* is a mapping
+//!   that many stacks lie in.
 //! * The *slot* is the owner's field through which values pass: the job in, the parked root or the outcome out.
 //!
 //! # States
@@ -49,8 +51,8 @@
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
 //!    `Drop for Coroutine` would unwind it with a payload of corosensei's own.
-//! 8. **Stacks.** A slot, a stack with the guard below it, is at each moment in one place: owned by one `FiberStack`, or idle in a thread's
-//!    cache, or free in its slab. Only who has it touches its memory. A slab is unmapped when all its slots are free. A
+//! 8. **Stacks.** A stack's slot in its slab, guard included, is at each moment in one place: owned by one `FiberStack`, or idle in a thread's
+//!    cache, or free in its slab. Only who has it touches its memory. A slab is unmapped when all its slots are free; what guards it has are made and taken away in free slots. A
 //!    `FiberStack` leaves a coroutine only when that is done; by then `entry` has returned, and with it every
 //!    destructor of the fiber has run.
 //! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
