@@ -271,3 +271,24 @@ fn limits_that_cannot_be_are_refused() {
         assert!(text.contains("max_fibers") && text.contains(&max.to_string()), "{text}");
     }
 }
+
+#[tokio::test]
+async fn dropped_while_it_waits_for_a_place() {
+    // On the pool a call under Finish has been handed over already, and nothing cuts it short.
+    for (on_drop, pooled, runs) in
+        [(OnDrop::Finish, true, true), (OnDrop::Finish, false, false), (OnDrop::Cancel, true, false)]
+    {
+        let builder = FiberLayer::builder().max_fibers(1).on_drop(on_drop);
+        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let (open, call) = begin(&layer).await;
+        let (ran, has_run) = oneshot::channel();
+        let mut waits = Box::pin(layer.run(move || ran.send(()).unwrap()));
+        assert!(poll_once(&mut waits).await.is_none());
+        drop(waits);
+        open.send(1).unwrap();
+        assert_eq!(call.await, Ok(1));
+        assert_eq!(has_run.await.is_ok(), runs, "{on_drop:?} {pooled}");
+        in_time(layer.handle().drained()).await;
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
+}
