@@ -69,7 +69,8 @@ async fn without_stack_hygiene_a_stack_is_used_again_as_it_is() {
 
 #[tokio::test]
 async fn stack_hygiene_after_a_panic_and_on_the_pool() {
-    let builder = FiberLayer::builder().stack_size(SIZE).stack_hygiene(true);
+    // Of a size that no other test here uses: they share the pool.
+    let builder = FiberLayer::builder().stack_size(2 * SIZE).stack_hygiene(true);
     for layer in [builder.clone().build().unwrap(), builder.pooled().build().unwrap()] {
         let place = Arc::new(AtomicUsize::new(0));
         let noted = Arc::clone(&place);
