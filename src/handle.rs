@@ -1,8 +1,8 @@
 //! Looking at a layer from outside: its handle and its numbers.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use crate::raw::{Event, Meta, cancel_all};
+use crate::raw::{Event, Meta, Watcher, cancel_all};
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
 ///
@@ -22,11 +22,11 @@ use crate::raw::{Event, Meta, cancel_all};
 #[derive(Clone)]
 pub struct FiberHandle {
     // Not the settings, which hold the pool: who looks on does not keep its threads.
-    meta: Arc<Meta>,
+    meta: Watcher,
 }
 
 impl FiberHandle {
-    pub(crate) fn new(meta: Arc<Meta>) -> Self {
+    pub(crate) fn new(meta: Watcher) -> Self {
         Self { meta }
     }
 
@@ -123,7 +123,7 @@ impl FiberHandle {
     /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let Meta { tally, usage, .. } = &*self.meta;
+        let Meta { tally, usage, .. } = &**self.meta;
         Counters {
             live: tally.live(),
             stacks_in_use: tally.stacks_in_use(),

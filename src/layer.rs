@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use crate::{
     FiberHandle, FiberPool, FiberService, InFiber, OnDrop,
     error::ConfigError,
-    raw::Stacks,
+    raw::{Stacks, Watcher},
     settings::{Leave, Placement, STACKS, Settings},
 };
 
@@ -48,13 +48,19 @@ const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 #[derive(Clone)]
 pub struct FiberLayer {
     settings: Settings,
+    watcher: Watcher,
 }
 
 impl FiberLayer {
     /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`], placement by the runtime's flavor.
     #[must_use]
     pub fn new() -> Self {
-        Self { settings: Settings::default_layer() }
+        Self::with_settings(Settings::default_layer())
+    }
+
+    fn with_settings(settings: Settings) -> Self {
+        let watcher = Watcher::new(Arc::clone(&settings.meta));
+        Self { settings, watcher }
     }
 
     /// Settings for a layer.
@@ -99,7 +105,7 @@ impl FiberLayer {
     /// A view of the fibers that run under this layer.
     #[must_use]
     pub fn handle(&self) -> FiberHandle {
-        FiberHandle::new(Arc::clone(&self.settings.meta))
+        FiberHandle::new(self.watcher.clone())
     }
 }
 
@@ -281,6 +287,6 @@ impl FiberLayerBuilder {
         }
         let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
         let placement = self.placement.unwrap_or_default();
-        Ok(FiberLayer { settings: Settings::new(self.name.as_deref(), self.stacks, placement, leave) })
+        Ok(FiberLayer::with_settings(Settings::new(self.name.as_deref(), self.stacks, placement, leave)))
     }
 }

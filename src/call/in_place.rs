@@ -25,16 +25,14 @@ impl<J: SendJob> InPlace<J> {
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
         let poll = self.fiber.poll(cx, None);
-        if poll.is_ready() {
-            self.fiber.close();
-        } else if self.host.is_none() {
+        if poll.is_pending() && self.host.is_none() {
             self.host = Some(Host::here());
         }
         poll
     }
 
     pub(crate) fn is_given_up(&self) -> bool {
-        self.fiber.phase() == Phase::GivenUp
+        self.fiber.is_given_up()
     }
 
     /// Whether the fiber has to go on when its caller goes.

@@ -56,6 +56,21 @@ enum Stage<J: SendJob> {
     Done,
 }
 
+impl<J: SendJob> Stage<J> {
+    /// Sends a fresh call away.
+    fn send(&mut self, place: Place<'_>, leave: Leave, label: &'static str, cx: &Context<'_>) {
+        let Self::Own { call, .. } = mem::replace(self, Self::Done) else { return };
+        let fiber = call.fiber;
+        let meta = fiber.meta_arc();
+        let elsewhere = match place {
+            Place::Here => unreachable!("it stays"),
+            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, leave, runtime, cx),
+            Place::LocalSet => Elsewhere::in_local_set(fiber, leave, meta.name_or(label)),
+        };
+        *self = Self::Elsewhere { outcome: Some(elsewhere), meta };
+    }
+}
+
 // No stage is pinned in place: fibers and jobs can be moved between polls.
 impl<J: SendJob> Unpin for Call<J> {}
 
@@ -79,10 +94,8 @@ impl<J: SendJob> Call<J> {
 
     /// Finds the place of the call, and enters it in the books.
     fn place(&mut self, cx: &Context<'_>) {
-        // A clone, so that a call that panics here finds the same place if it is polled again.
-        let placement = self.placement.clone();
-        let place = placement::decide(&placement, self.name());
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
+        let place = placement::decide(&self.placement, call.fiber.name());
         call.fiber.open();
         *is_placed = true;
         let meta = call.fiber.meta();
@@ -91,24 +104,11 @@ impl<J: SendJob> Call<J> {
             self.refuse();
         }
         if !self.leave.grace.is_zero() {
-            placement::assert_timers(self.name());
+            placement::assert_timers(call.fiber.name());
         }
         if !matches!(place, Place::Here) {
-            self.send_away(place, cx);
+            self.stage.send(place, self.leave, self.label, cx);
         }
-    }
-
-    #[cold]
-    fn send_away(&mut self, place: Place<'_>, cx: &Context<'_>) {
-        let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) else { return };
-        let fiber = call.fiber;
-        let (meta, leave) = (fiber.meta_arc(), self.leave);
-        let elsewhere = match place {
-            Place::Here => unreachable!("it stays"),
-            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, leave, runtime, cx),
-            Place::LocalSet => Elsewhere::in_local_set(fiber, leave, meta.name_or(self.label)),
-        };
-        self.stage = Stage::Elsewhere { outcome: Some(elsewhere), meta };
     }
 
     #[cold]
@@ -153,7 +153,10 @@ impl<J: SendJob> Future for Call<J> {
         }
         let outcome = match &mut this.stage {
             Stage::Own { call, .. } => match call.poll(cx) {
-                Poll::Ready(outcome) => outcome,
+                Poll::Ready(outcome) => {
+                    this.stage = Stage::Done;
+                    outcome
+                }
                 Poll::Pending if call.is_given_up() => {
                     let name = this.name().to_owned();
                     drop(mem::replace(&mut this.stage, Stage::Done));

@@ -39,17 +39,21 @@ pub(crate) enum Place<'a> {
 #[inline]
 pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     // The runtime of a task does not change, and many calls are made in one task.
+    if !matches!(placement, Placement::Auto) {
+        return look(placement, name);
+    }
     let task = task::try_id();
-    if matches!(placement, Placement::Auto) && task.is_some() && HERE.get() == task {
+    if task.is_some() && HERE.get() == task {
         return Place::Here;
     }
     let place = look(placement, name);
-    if matches!((placement, &place), (Placement::Auto, Place::Here)) {
+    if matches!(place, Place::Here) {
         HERE.set(task);
     }
     place
 }
 
+#[cold]
 fn look<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     match placement {
         // A worker's task is pinned already.

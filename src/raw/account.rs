@@ -28,6 +28,12 @@ impl Account {
         Self { meta, seat: None, open: false, live: false, cancelled: false, written_off: false }
     }
 
+    /// Whether somebody may look for it in the roll. If not, only fibers around and inside make a place there necessary.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.seat.is_some() || self.meta.is_watched()
+    }
+
     /// `false` if it was open before.
     #[inline]
     pub(super) fn open(&mut self) -> bool {
@@ -61,7 +67,9 @@ impl Account {
     /// After the fiber's stack was given back.
     #[inline]
     pub(super) fn end(&mut self, cancelled: bool) {
-        self.leave_seat();
+        if self.seat.is_some() {
+            self.leave_seat();
+        }
         let tally = &self.meta.tally;
         if cancelled && !mem::replace(&mut self.cancelled, true) {
             tally.count(Event::Cancelled);
@@ -75,8 +83,10 @@ impl Account {
 
     /// The call has ended.
     #[inline]
-    pub(super) fn close(&mut self) {
-        self.leave_seat();
+    fn close(&mut self) {
+        if self.seat.is_some() {
+            self.leave_seat();
+        }
         if mem::take(&mut self.open) && !self.written_off {
             self.meta.end_call();
         }
@@ -98,7 +108,6 @@ impl Account {
         }
     }
 
-    #[inline]
     fn leave_seat(&mut self) {
         if let Some(seat) = self.seat.take() {
             self.written_off |= !seat.vacate();

@@ -60,13 +60,33 @@ impl Limit {
 
 /// What has been had so far. Whatever is in it when it is dropped can be used by others.
 #[derive(Default)]
-pub(crate) struct Ticket {
-    permit: Option<OwnedSemaphorePermit>,
-    stack: Option<FiberStack>,
+pub(crate) enum Ticket {
+    #[default]
+    Nothing,
+    Permit(OwnedSemaphorePermit),
+    Stack(Equipment),
+}
+
+impl Ticket {
+    fn new(permit: Option<OwnedSemaphorePermit>, stack: Option<FiberStack>) -> Self {
+        match (permit, stack) {
+            (permit, Some(stack)) => Self::Stack(Equipment { stack, permit }),
+            (Some(permit), None) => Self::Permit(permit),
+            (None, None) => Self::Nothing,
+        }
+    }
+
+    fn into_parts(self) -> (Option<OwnedSemaphorePermit>, Option<FiberStack>) {
+        match self {
+            Self::Nothing => (None, None),
+            Self::Permit(permit) => (Some(permit), None),
+            Self::Stack(Equipment { stack, permit }) => (permit, Some(stack)),
+        }
+    }
 }
 
 /// What a fiber runs with.
-pub(super) struct Equipment {
+pub(crate) struct Equipment {
     pub(super) stack: FiberStack,
     /// Until the fiber has ended and returned its stack. A leaked fiber keeps it.
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -84,93 +104,109 @@ pub(super) struct Applicant<'a> {
 }
 
 /// Where a call stands in the queues.
-#[derive(Default)]
-pub(crate) struct Admission {
-    queued: Option<Pin<Box<dyn Future<Output = Equipment> + Send + Sync>>>,
+pub(crate) enum Admission {
+    /// In none.
+    Admitted(Ticket),
+    Queued(Queued),
 }
+
+type Queued = Pin<Box<dyn Future<Output = Equipment> + Send + Sync>>;
 
 impl Admission {
     /// Ready when a call may be made, for a service: with a stack only if stacks are short, since one of the thread that runs the
     /// call is the better one.
+    #[inline]
     pub(crate) fn poll_ready(&mut self, meta: &Arc<Meta>, label: &'static str, cx: &mut Context<'_>) -> Poll<Ticket> {
+        if meta.limit.is_none() && matches!(self, Self::Admitted(_)) && !shortage::is_there() {
+            return Poll::Ready(Ticket::Nothing);
+        }
+        self.poll_ready_limited(meta, label, cx)
+    }
+
+    fn poll_ready_limited(&mut self, meta: &Arc<Meta>, label: &'static str, cx: &mut Context<'_>) -> Poll<Ticket> {
         let is_inside = meta.limit.is_some() && is_within(meta);
-        if self.queued.is_none() && !shortage::is_there() {
+        if matches!(self, Self::Admitted(_)) && !shortage::is_there() {
             match &meta.limit {
                 Some(limit) if !is_inside => {
                     if let Some(permit) = limit.try_acquire() {
-                        return Poll::Ready(Ticket { permit: Some(permit), stack: None });
+                        return Poll::Ready(Ticket::Permit(permit));
                     }
                 }
-                _ => return Poll::Ready(Ticket::default()),
+                _ => return Poll::Ready(Ticket::Nothing),
             }
         }
         let applicant = Applicant { meta, label, is_inside, is_nested: false };
-        let Equipment { stack, permit } = ready!(self.poll_queue(applicant, Ticket::default(), cx));
-        Poll::Ready(Ticket { permit, stack: Some(stack) })
+        self.poll_queue(applicant, cx).map(Ticket::Stack)
+    }
+
+    /// What most calls begin with: the stack that this thread used last, if there is no limit and stacks are there for all.
+    #[inline]
+    pub(super) fn take_warm(&self, meta: &Meta) -> Option<FiberStack> {
+        if meta.limit.is_some() || !matches!(self, Self::Admitted(Ticket::Nothing)) || shortage::is_there() {
+            return None;
+        }
+        meta.stacks.take_warm()
     }
 
     /// Ready when a fiber can begin.
-    #[inline]
-    pub(super) fn poll(
-        &mut self,
-        applicant: Applicant<'_>,
-        ticket: &mut Ticket,
-        cx: &mut Context<'_>,
-    ) -> Poll<Equipment> {
-        let meta = applicant.meta;
-        // Most calls: without a limit, and with stacks for all.
-        if meta.limit.is_none() && self.queued.is_none() && ticket.stack.is_none() && !shortage::is_there() {
-            if let Ok(stack) = meta.stacks.take(applicant.is_nested) {
-                return Poll::Ready(Equipment { stack, permit: None });
-            }
-        }
-        self.poll_limited(applicant, mem::take(ticket), cx)
-    }
-
-    fn poll_limited(&mut self, applicant: Applicant<'_>, mut ticket: Ticket, cx: &mut Context<'_>) -> Poll<Equipment> {
+    pub(super) fn poll(&mut self, applicant: Applicant<'_>, cx: &mut Context<'_>) -> Poll<Equipment> {
         let Applicant { meta, is_inside, is_nested, .. } = applicant;
-        if self.queued.is_none() {
-            if let Some(limit) = meta.limit.as_ref().filter(|_| !is_inside && ticket.permit.is_none()) {
-                ticket.permit = limit.try_acquire();
+        if let Self::Admitted(ticket) = self {
+            let (mut permit, mut stack) = mem::take(ticket).into_parts();
+            if let Some(limit) = meta.limit.as_ref().filter(|_| !is_inside && permit.is_none()) {
+                permit = limit.try_acquire();
             }
-            let has_permit = ticket.permit.is_some() || is_inside || meta.limit.is_none();
-            if has_permit && ticket.stack.is_none() && (is_nested || !shortage::is_there()) {
-                ticket.stack = meta.stacks.take(is_nested).ok();
+            let has_permit = permit.is_some() || is_inside || meta.limit.is_none();
+            if has_permit && stack.is_none() && (is_nested || !shortage::is_there()) {
+                stack = meta.stacks.take(is_nested).ok();
             }
-            match ticket {
-                Ticket { permit, stack: Some(stack) } if has_permit => return Poll::Ready(Equipment { stack, permit }),
-                other => ticket = other,
+            match stack {
+                Some(stack) if has_permit => return Poll::Ready(Equipment { stack, permit }),
+                stack => *ticket = Ticket::new(permit, stack),
             }
         }
-        self.poll_queue(applicant, ticket, cx)
+        self.poll_queue(applicant, cx)
     }
 
     #[cold]
-    fn poll_queue(&mut self, applicant: Applicant<'_>, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Equipment> {
-        let queued = self.queued.get_or_insert_with(|| {
-            let Applicant { meta, label, is_inside, is_nested } = applicant;
-            let meta = Arc::clone(meta);
-            Box::pin(async move {
-                let name = meta.name_or(label);
-                let permit = match (ticket.permit, &meta.limit) {
-                    (None, Some(limit)) if !is_inside => Some(limit.acquire(name).await),
-                    (permit, _) => permit,
-                };
-                let stack = match ticket.stack {
-                    Some(stack) => stack,
-                    None => shortage::wait(meta.stacks, is_nested, name).await,
-                };
-                Equipment { stack, permit }
-            })
-        });
+    fn poll_queue(&mut self, applicant: Applicant<'_>, cx: &mut Context<'_>) -> Poll<Equipment> {
+        if let Self::Admitted(ticket) = self {
+            let ticket = mem::take(ticket);
+            *self = Self::Queued(Box::pin(queue(applicant, ticket)));
+        }
+        let Self::Queued(queued) = self else { unreachable!("it has just joined") };
         let equipment = ready!(queued.as_mut().poll(cx));
-        self.queued = None;
+        *self = Self::default();
         Poll::Ready(equipment)
+    }
+}
+
+fn queue(applicant: Applicant<'_>, ticket: Ticket) -> impl Future<Output = Equipment> + Send + Sync + use<> {
+    let Applicant { meta, label, is_inside, is_nested } = applicant;
+    let meta = Arc::clone(meta);
+    async move {
+        let name = meta.name_or(label);
+        let (permit, stack) = ticket.into_parts();
+        let permit = match (permit, &meta.limit) {
+            (None, Some(limit)) if !is_inside => Some(limit.acquire(name).await),
+            (permit, _) => permit,
+        };
+        let stack = match stack {
+            Some(stack) => stack,
+            None => shortage::wait(meta.stacks, is_nested, name).await,
+        };
+        Equipment { stack, permit }
+    }
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self::Admitted(Ticket::Nothing)
     }
 }
 
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admission").field("is_queued", &self.queued.is_some()).finish()
+        f.debug_struct("Admission").field("is_queued", &matches!(self, Self::Queued(_))).finish()
     }
 }

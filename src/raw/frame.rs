@@ -1,58 +1,58 @@
 //! What passes between a poll and the fiber: pointers and orders in, reports out.
 
-use std::{
-    cell::{Cell, OnceCell},
-    ops::{BitOrAssign, Range},
-    ptr::NonNull,
-    task::Waker,
-};
+use std::{cell::Cell, ops::BitOrAssign, ptr::NonNull, task::Waker};
 
-use tokio::sync::watch;
-
-use super::{Meta, State, meta::Conduct, roll::FiberId};
+use super::{State, base::Base, meta::Conduct};
 
 /// What one poll passes to the fiber: see the module's chapter.
 pub(super) struct Frame {
     pub(super) waker: NonNull<Waker>,
     /// The owner's `Slot<J>` (invariant 6).
     pub(super) slot: NonNull<()>,
-    pub(super) meta: NonNull<Meta>,
-    pub(super) label: &'static str,
-    pub(super) id: FiberId,
-    /// The addresses that code on the fiber's stack may use.
-    pub(super) usable: Range<usize>,
+    /// The owner's.
+    pub(super) base: NonNull<Base>,
     /// The fiber on whose stack the poller runs.
     pub(super) outer: Option<NonNull<State>>,
+    pub(super) caller: Option<NonNull<dyn Caller>>,
     pub(super) orders: Orders,
     /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
     pub(super) panicking: bool,
-    pub(super) caller: Option<NonNull<dyn Caller>>,
-    /// The owner's, since a parked root that waits for it has no `State`.
-    pub(super) gone: NonNull<Gone>,
-    /// Where the fiber tells its owner how it suspended.
-    pub(super) report: Cell<Report>,
-    /// Where a nested fiber notes that it waits inside this one.
-    pub(super) nested: Cell<bool>,
+    pub(super) notes: Notes,
 }
 
 pub(super) type FramePtr = NonNull<Frame>;
-
-/// Made when somebody wants to be told that the caller has gone. Closed when the fiber ends.
-pub(super) type Gone = OnceCell<watch::Sender<bool>>;
 
 /// Whoever awaits a fiber from another thread, and may go while it runs.
 pub(crate) trait Caller: 'static {
     fn is_gone(&self) -> bool;
 }
 
-/// How a fiber suspended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Report {
-    Plain,
-    /// Inside a shield, or around a fiber inside one.
-    Shielded,
-    /// Unwound too often: it is not to be resumed.
-    GivenUp,
+/// What a fiber tells its owner during a poll. Most often nothing.
+#[derive(Default)]
+pub(super) struct Notes(Cell<u8>);
+
+impl Notes {
+    /// It has suspended inside a shield, or around a fiber inside one.
+    pub(super) const SHIELDED: u8 = 1;
+    /// It has been unwound too often and is not to be resumed.
+    pub(super) const GIVEN_UP: u8 = 2;
+    /// Another fiber waits inside it.
+    pub(super) const NESTED: u8 = 4;
+
+    #[inline]
+    pub(super) fn add(&self, notes: u8) {
+        self.0.set(self.0.get() | notes);
+    }
+
+    #[inline]
+    pub(super) fn has(&self, notes: u8) -> bool {
+        self.0.get() & notes != 0
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.get() == 0
+    }
 }
 
 /// What a fiber has been told. Orders are never taken back.
@@ -113,12 +113,4 @@ impl BitOrAssign for Orders {
     fn bitor_assign(&mut self, more: Self) {
         self.0 |= more.0;
     }
-}
-
-/// What a fiber tells one that is polled inside it.
-pub(super) struct Surroundings {
-    pub(super) state: NonNull<State>,
-    pub(super) id: FiberId,
-    pub(super) orders: Orders,
-    pub(super) caller: Option<NonNull<dyn Caller>>,
 }

@@ -94,8 +94,13 @@ fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
     f(names.get_or_insert_default())
 }
 
-/// An index below [`SHARDS`] that no other thread has, or `SHARDS` for all threads that have none.
+/// As [`shard`], but too large if the thread has not yet asked for one.
 #[inline]
+pub(super) fn known_shard() -> usize {
+    SHARD.get()
+}
+
+/// An index below [`SHARDS`] that no other thread has, or `SHARDS` for all threads that have none.
 pub(super) fn shard() -> usize {
     match SHARD.get() {
         UNKNOWN => take_shard(),

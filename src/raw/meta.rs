@@ -1,6 +1,13 @@
 //! What a fiber is called, how it takes a cancel, and where it is counted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
 
 use super::{admission::Limit, calls::Calls, stack::Source, tally::Tally};
 
@@ -19,6 +26,7 @@ pub(crate) struct Meta {
     pub(crate) conduct: Conduct,
     pub(crate) tally: Tally,
     pub(crate) calls: Calls,
+    watchers: AtomicUsize,
 }
 
 /// What these fibers run on.
@@ -94,11 +102,55 @@ impl Meta {
             conduct,
             tally: Tally::new(),
             calls: Calls::default(),
+            watchers: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether somebody can look at these fibers while they wait, or cancel them. Who cannot now never will.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
     }
 
     /// The layer's name, or `label`, the type name of the service or function.
     pub(crate) fn name_or<'a>(&'a self, label: &'a str) -> &'a str {
         self.name.as_deref().unwrap_or(label)
+    }
+}
+
+/// Held by all through whom one can look at fibers or cancel them: layers and handles. It comes from another one, or is made before
+/// the first fiber.
+pub(crate) struct Watcher(Arc<Meta>);
+
+impl Watcher {
+    pub(crate) fn new(meta: Arc<Meta>) -> Self {
+        meta.watchers.fetch_add(1, Ordering::Relaxed);
+        Self(meta)
+    }
+}
+
+impl Clone for Watcher {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Watcher {
+    type Target = Arc<Meta>;
+
+    fn deref(&self) -> &Arc<Meta> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

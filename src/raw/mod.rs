@@ -73,6 +73,7 @@
 
 mod account;
 mod admission;
+mod base;
 mod biased;
 mod calls;
 mod current;
@@ -94,7 +95,7 @@ pub(crate) use entry::{Exit, Job};
 pub(crate) use fiber::{Fiber, Phase, is_within};
 pub(crate) use frame::Caller;
 pub(crate) use home::Home;
-pub(crate) use meta::{Conduct, Meta, Stacks};
+pub(crate) use meta::{Conduct, Meta, Stacks, Watcher};
 pub(crate) use roll::cancel_all;
 pub(crate) use state::State;
 pub(crate) use tally::Event;

@@ -53,15 +53,21 @@ impl Tally {
     /// Counts one. Whoever sees it counted sees what this thread counted before.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
-        let index = home::shard();
-        let shard = self.shards[index].get_or_init(Box::default);
-        let number = &shard.0[event as usize];
-        if index < SHARDS {
-            // No other thread writes here.
-            number.store(number.load(Ordering::Relaxed) + 1, Ordering::Release);
-        } else {
-            number.fetch_add(1, Ordering::Release);
+        let index = home::known_shard();
+        match self.shards.get(index).and_then(OnceLock::get) {
+            Some(shard) if index < SHARDS => {
+                let number = &shard.0[event as usize];
+                // No other thread writes here.
+                number.store(number.load(Ordering::Relaxed) + 1, Ordering::Release);
+            }
+            _ => self.count_first(event),
         }
+    }
+
+    /// For a thread that has not counted here before, or has no index.
+    #[cold]
+    fn count_first(&self, event: Event) {
+        self.shards[home::shard()].get_or_init(Box::default).0[event as usize].fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn sum(&self, event: Event) -> u64 {

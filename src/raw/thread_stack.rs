@@ -47,7 +47,7 @@ fn leave(state: &State, f: &mut dyn FnMut()) {
 pub(crate) fn remaining_stack() -> Option<usize> {
     let here = stack_pointer();
     let stack = with_current(|state| match state {
-        Some(state) if !state.is_on_thread_stack() => Some(state.usable().clone()),
+        Some(state) if !state.is_on_thread_stack() => Some(state.usable()),
         _ => thread_limit::get(),
     });
     // It may be on yet another stack, one that `stacker` made.

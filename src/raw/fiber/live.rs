@@ -1,9 +1,6 @@
 //! A fiber's stack: how it gets one, and gives it back.
 
-use std::{
-    ops::Range,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
 use corosensei::Coroutine;
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,7 +9,7 @@ use super::{Fiber, is_within};
 use crate::raw::{
     Job,
     admission::{Applicant, Equipment},
-    entry::{Slot, entry},
+    entry::entry,
     frame::FramePtr,
     stack::FiberStack,
 };
@@ -20,7 +17,6 @@ use crate::raw::{
 /// A stack in use.
 pub(super) struct Live {
     pub(super) coroutine: Coroutine<FramePtr, (), (), FiberStack>,
-    pub(super) usable: Range<usize>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
     pub(super) given_up: bool,
     /// Its stack was empty when it began, and how much is used is to be found out.
@@ -31,25 +27,34 @@ impl<J: Job> Fiber<J> {
     /// Gets a stack, with a coroutine that has not yet begun.
     #[inline]
     pub(super) fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
-        assert!(
-            !matches!(self.slot, Slot::Running | Slot::Done(_)),
-            "fiber of service `{}` was polled after it had ended",
-            self.name()
-        );
-        let meta = &self.account.meta;
+        let equipment = match self.admission.take_warm(self.base.meta()) {
+            Some(stack) => Equipment { stack, permit: None },
+            None => ready!(self.apply(is_nested, cx)),
+        };
+        self.equip(equipment);
+        Poll::Ready(())
+    }
+
+    /// Stands in line for what there is not at once.
+    #[inline(never)]
+    fn apply(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<Equipment> {
+        let meta = &self.base.account.meta;
         let is_inside = is_nested && meta.limit.is_some() && is_within(meta);
-        let applicant = Applicant { meta, label: self.label, is_inside, is_nested };
-        let Equipment { mut stack, permit } = ready!(self.admission.poll(applicant, &mut self.ticket, cx));
-        let measured = meta.usage.is_wanted();
+        let applicant = Applicant { meta, label: self.base.label, is_inside, is_nested };
+        self.admission.poll(applicant, cx)
+    }
+
+    #[inline]
+    fn equip(&mut self, Equipment { mut stack, permit }: Equipment) {
+        let measured = self.meta().usage.is_wanted();
         if measured {
             stack.wipe();
         }
-        let usable = stack.usable();
+        self.base.usable = stack.usable();
         self.open();
-        self.account.begin();
+        self.base.account.begin();
         let coroutine = Coroutine::with_stack(stack, entry::<J>);
-        self.live = Some(Live { coroutine, usable, permit, given_up: false, measured });
-        Poll::Ready(())
+        *self.live = Some(Live { coroutine, permit, given_up: false, measured });
     }
 
     /// Takes the stack back after `entry` has returned.
@@ -57,16 +62,23 @@ impl<J: Job> Fiber<J> {
     pub(super) fn end(&mut self) {
         let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
         let mut stack = coroutine.into_stack();
-        let meta = &self.account.meta;
+        if measured || self.meta().hygiene {
+            self.look_at(&mut stack, measured);
+        }
+        drop(stack);
+        self.base.account.end(self.orders.is_cancelled());
+        // Last: whoever gets it finds the stack and the numbers in order.
+        drop(permit);
+    }
+
+    #[cold]
+    fn look_at(&self, stack: &mut FiberStack, measured: bool) {
+        let meta = self.meta();
         if measured {
             meta.usage.note(stack.touched());
         }
         if meta.hygiene {
             stack.wipe();
         }
-        drop(stack);
-        self.account.end(self.orders.is_cancelled());
-        // Last: whoever gets it finds the stack and the numbers in order.
-        drop(permit);
     }
 }

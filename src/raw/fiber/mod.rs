@@ -3,7 +3,6 @@
 mod live;
 
 use std::{
-    cell::Cell,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
@@ -21,10 +20,10 @@ use super::{
     Caller, Home, Job, Meta,
     account::Account,
     admission::{Admission, Ticket},
+    base::Base,
     current::{Restore, with_current},
     entry::Slot,
-    frame::{Frame, Gone, Orders, Report, Surroundings},
-    roll::{self, FiberId},
+    frame::{Frame, Notes, Orders},
     state::State,
 };
 
@@ -50,20 +49,16 @@ pub(crate) fn is_within(meta: &Meta) -> bool {
 /// and leaked and counted elsewhere. Policies that do better act before.
 pub(crate) struct Fiber<J: Job> {
     slot: Slot<J>,
-    live: Option<Live>,
-    ticket: Ticket,
+    /// Never dropped as it is: it is taken, and ended or forgotten (invariant 7).
+    live: ManuallyDrop<Option<Live>>,
     admission: Admission,
-    /// Since the first poll: the thread, and the name of the fiber among those of the thread.
-    home: Option<(Home, FiberId)>,
     orders: Orders,
-    /// How often its layer's calls had been cancelled when it began.
-    cancels: u64,
     /// Another fiber has been in the roll inside this one.
     has_nested: bool,
-    gone: Gone,
-    label: &'static str,
-    /// Last, so that the call is in the books until everything else has been dropped.
-    account: Account,
+    /// How often its layer's calls had been cancelled when it began.
+    cancels: u64,
+    /// Last, for what is last in it.
+    base: Base,
 }
 
 // SAFETY: invariant 10.
@@ -74,55 +69,49 @@ impl<J: Job> Unpin for Fiber<J> {}
 
 impl<J: Job> Fiber<J> {
     /// `label` is the type name of the service or function, for messages.
+    #[inline]
     pub(crate) fn new(job: J, ticket: Ticket, meta: Arc<Meta>, label: &'static str) -> Self {
         Self {
             slot: Slot::Start(job),
-            live: None,
-            ticket,
-            admission: Admission::default(),
-            home: None,
+            live: ManuallyDrop::new(None),
+            admission: Admission::Admitted(ticket),
             orders: Orders::NONE,
-            cancels: 0,
             has_nested: false,
-            gone: Gone::new(),
-            label,
-            account: Account::new(meta),
+            cancels: 0,
+            base: Base::new(Account::new(meta), label),
         }
     }
 
     /// Enters the call in the books of its layer, when it has found its place.
     #[inline]
     pub(crate) fn open(&mut self) {
-        if self.account.open() {
-            self.cancels = self.account.meta.calls.cancels();
+        if self.base.account.open() {
+            self.cancels = self.meta().calls.cancels();
         }
     }
 
-    /// Takes the call out of the books, before the fiber is dropped: its outcome has been taken.
     #[inline]
-    pub(crate) fn close(&mut self) {
-        self.account.close();
-    }
-
     pub(crate) fn meta(&self) -> &Meta {
-        &self.account.meta
+        self.base.meta()
     }
 
     pub(crate) fn meta_arc(&self) -> Arc<Meta> {
-        Arc::clone(&self.account.meta)
+        Arc::clone(&self.base.account.meta)
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.meta().name_or(self.label)
+        self.base.name()
     }
 
     /// Whether this thread may poll the fiber.
+    #[inline]
     pub(crate) fn is_home(&self) -> bool {
-        self.home.is_none_or(|(home, _)| home.is_here())
+        self.base.home.is_none_or(Home::is_here)
     }
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match (&self.live, &self.slot) {
+        match (&*self.live, &self.slot) {
             (Some(Live { given_up: true, .. }), _) => Phase::GivenUp,
             (Some(_), _) => Phase::Suspended,
             (None, Slot::Start(_)) => Phase::Fresh,
@@ -131,9 +120,14 @@ impl<J: Job> Fiber<J> {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.given_up)
+    }
+
     /// Cancels the fiber as its layer says; it takes effect at the next poll.
     pub(crate) fn cancel(&mut self) {
-        self.orders |= Orders::cancel(self.account.meta.conduct.unwinds);
+        self.orders |= Orders::cancel(self.meta().conduct.unwinds);
     }
 
     /// Tells the code of the fiber that its caller has gone; it takes effect at the next poll.
@@ -147,67 +141,75 @@ impl<J: Job> Fiber<J> {
     /// # Panics
     ///
     /// On another thread than the fiber's home, and after the end.
+    #[inline]
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
     ) -> Poll<thread::Result<J::Output>> {
-        self.assert_home();
-        let around = with_current(|outer| outer.map(State::as_surroundings));
-        if self.live.is_none() {
-            ready!(self.begin(around.is_some(), cx));
+        let outer = with_current(|outer| outer.map(NonNull::from));
+        if self.live.is_some() {
+            self.assert_home();
+        } else {
+            ready!(self.start(outer.is_some(), cx));
         }
-        // Only now: before it has begun, a fiber can go anywhere.
-        let (_, id) = *self.home.get_or_insert_with(|| {
-            let home = Home::here();
-            (home, roll::next_id(home))
-        });
-        let live = self.live.as_ref().expect("it has begun");
-        let usable = live.usable.clone();
-        self.take_orders(around.as_ref());
-        // From here until control is back, `self.slot` belongs to the fiber (invariant 6).
+        let caller = self.listen(caller.map(NonNull::from), outer.is_some());
+        let panicking = self.orders.is_unwinding() && thread::panicking();
+        // From here until control is back, `slot` and `base` belong to the fiber (invariants 5 and 6).
         let frame = Frame {
             waker: NonNull::from(cx.waker()),
             slot: NonNull::from(&mut self.slot).cast(),
-            meta: NonNull::from(&*self.account.meta),
-            label: self.label,
-            id,
-            usable,
-            outer: around.as_ref().map(|around| around.state),
+            base: NonNull::from(&self.base),
+            outer,
+            caller,
             orders: self.orders,
-            panicking: self.orders.is_unwinding() && thread::panicking(),
-            caller: caller.map(NonNull::from).or(around.as_ref().and_then(|around| around.caller)),
-            gone: NonNull::from(&self.gone),
-            report: Cell::new(Report::Plain),
-            nested: Cell::new(false),
+            panicking,
+            notes: Notes::default(),
         };
-        let live = self.live.as_mut().expect("a stack was just taken");
         let result = {
-            let _restore = Restore::new(frame.outer);
-            live.coroutine.resume(NonNull::from(&frame))
+            let _restore = Restore::new(outer);
+            self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
         };
-        self.has_nested |= frame.nested.get();
-        let inside = around.map(|around| around.id);
-        if let CoroutineResult::Yield(()) = result {
-            live.given_up = frame.report.get() == Report::GivenUp;
-            if inside.is_some() {
-                with_current(|outer| outer.map(|outer| outer.note_nested(frame.report.get())));
+        if let CoroutineResult::Return(()) = result {
+            self.end();
+            if !frame.notes.is_empty() {
+                self.read(&frame.notes);
             }
-            self.wait(id, inside, cx);
-            return Poll::Pending;
+            return self.outcome(outer.is_some(), cx);
         }
-        self.end();
+        if !frame.notes.is_empty() || outer.is_some() || self.has_nested || self.base.account.is_watched() {
+            self.note_suspend(&frame.notes, outer.is_some(), cx);
+        }
+        Poll::Pending
+    }
+
+    /// For a fiber without a stack: takes one.
+    #[inline]
+    fn start(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
+        self.assert_home();
+        if matches!(self.slot, Slot::Running | Slot::Done(_)) {
+            self.refuse_ended();
+        }
+        ready!(self.begin(is_nested, cx));
+        // Only now: before it has begun, a fiber can go anywhere.
+        self.base.home = Some(Home::here());
+        Poll::Ready(())
+    }
+
+    /// What the fiber has left when it has returned its stack.
+    #[inline]
+    fn outcome(&mut self, is_nested: bool, cx: &Context<'_>) -> Poll<thread::Result<J::Output>> {
         match mem::replace(&mut self.slot, Slot::Running) {
             Slot::Done(outcome) => {
-                drop(self.gone.take());
+                drop(self.base.gone.take());
                 Poll::Ready(outcome)
             }
             parked @ Slot::Parked(_) => {
                 self.slot = parked;
                 // Fibers around and inside have to find it in the roll.
-                if inside.is_some() || self.has_nested {
+                if is_nested || self.has_nested {
                     with_current(|outer| outer.map(State::note_seat));
-                    self.wait(id, inside, cx);
+                    self.wait(cx);
                 }
                 Poll::Pending
             }
@@ -215,36 +217,83 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// Adds what the layer's handle and the fiber around this one say to the orders.
+    /// For a fiber that tells something, or that others may look for.
+    #[inline(never)]
+    fn note_suspend(&mut self, notes: &Notes, is_nested: bool, cx: &Context<'_>) {
+        self.read(notes);
+        if is_nested {
+            with_current(|outer| outer.map(|outer| outer.note_nested(notes.has(Notes::SHIELDED))));
+        }
+        self.wait(cx);
+    }
+
+    /// Adds what the layer's handle and the fiber around this one say to the orders, and finds whom to ask for the caller.
     #[inline]
-    fn take_orders(&mut self, around: Option<&Surroundings>) {
-        let Meta { conduct, calls, .. } = &*self.account.meta;
-        if calls.cancels() != self.cancels {
+    fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
+        let Meta { conduct, calls, .. } = self.base.meta();
+        let (conduct, is_cancelled) = (*conduct, calls.cancels() != self.cancels);
+        if is_cancelled {
             self.orders |= Orders::cancel(conduct.unwinds);
         }
-        if let Some(around) = around {
-            self.orders |= around.orders.for_nested(*conduct);
+        if is_nested {
+            with_current(|outer| {
+                let outer = outer.expect("there is a fiber around");
+                self.orders |= outer.orders().for_nested(conduct);
+                caller = caller.or(outer.frame().caller);
+            });
+        }
+        caller
+    }
+
+    #[cold]
+    fn read(&mut self, notes: &Notes) {
+        self.has_nested |= notes.has(Notes::NESTED);
+        if let Some(live) = &mut *self.live {
+            live.given_up = notes.has(Notes::GIVEN_UP);
         }
     }
 
     /// Takes or corrects the fiber's place among those that wait.
-    #[inline]
-    fn wait(&mut self, id: FiberId, inside: Option<FiberId>, cx: &Context<'_>) {
-        let account = &mut self.account;
+    fn wait(&mut self, cx: &Context<'_>) {
+        let inside = with_current(|outer| outer.map(State::id));
+        let (id, account) = (self.base.id(), &mut self.base.account);
         // Whoever cancels all calls wakes those that have a place; one that just took it looks itself.
         if account.wait(id, inside, cx.waker()) && account.meta.calls.cancels() != self.cancels {
             cx.waker().wake_by_ref();
         }
     }
 
+    #[inline]
     fn assert_home(&self) {
-        if let Some((home, _)) = self.home.filter(|(home, _)| !home.is_here()) {
-            panic!(
-                "fiber of service `{}` lives on {home} and was polled on {}: a fiber never changes threads; drive \
-                 its runtime from one thread only, or run the service on the pool (`FiberLayer::builder().pooled()`)",
-                self.name(),
-                Home::here()
-            );
+        if !self.is_home() {
+            self.refuse_poll();
+        }
+    }
+
+    #[cold]
+    fn refuse_ended(&self) -> ! {
+        panic!("fiber of service `{}` was polled after it had ended", self.name())
+    }
+
+    #[cold]
+    fn refuse_poll(&self) -> ! {
+        let here = Home::here();
+        let home = self.base.home.expect("it has another home");
+        panic!(
+            "fiber of service `{}` lives on {home} and was polled on {here}: a fiber never changes threads; drive \
+             its runtime from one thread only, or run the service on the pool (`FiberLayer::builder().pooled()`)",
+            self.name(),
+        )
+    }
+
+    #[cold]
+    fn drop_waiting(&mut self) {
+        if self.live.is_some() {
+            // By invariant 2 forgetting its stack is sound.
+            self.leak("a suspended fiber");
+        } else if !self.is_home() {
+            let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
+            self.leak("a parked future");
         }
     }
 
@@ -254,7 +303,7 @@ impl<J: Job> Fiber<J> {
         // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its thread-locals may
         // be gone.
         discard(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
-        self.account.leak(self.has_nested);
+        self.base.account.leak(self.has_nested);
     }
 
     fn report_leak(&self, what: &str) {
@@ -266,14 +315,10 @@ impl<J: Job> Fiber<J> {
 }
 
 impl<J: Job> Drop for Fiber<J> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(live) = self.live.take() {
-            // Invariant 7; by invariant 2 forgetting it is sound.
-            let _leaked = ManuallyDrop::new(live);
-            self.leak("a suspended fiber");
-        } else if matches!(self.slot, Slot::Parked(_)) && !self.is_home() {
-            let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
-            self.leak("a parked future");
+        if self.live.is_some() || matches!(self.slot, Slot::Parked(_)) {
+            self.drop_waiting();
         }
     }
 }

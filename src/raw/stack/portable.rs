@@ -39,6 +39,11 @@ impl Source {
         &WAITING
     }
 
+    /// All of them come from `take`.
+    pub(in crate::raw) fn take_warm(self) -> Option<FiberStack> {
+        None
+    }
+
     /// Takes the thread's most recently returned stack of this size, or maps a new one.
     pub(in crate::raw) fn take(self, _reserve: bool) -> io::Result<FiberStack> {
         let Self { size } = self;

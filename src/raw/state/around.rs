@@ -9,11 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{NESTED, NESTED_SHIELDED, ON_THREAD_STACK, State};
-use crate::raw::{
-    Caller, Meta,
-    frame::{Gone, Report, Surroundings},
-    stack::GUARD_SIZE,
-};
+use crate::raw::{Caller, Meta, frame::Notes, roll::FiberId, stack::GUARD_SIZE};
 
 impl State {
     /// Whether a fiber waits inside the awaited future, and is to hear of a cancel before this one acts on it.
@@ -26,19 +22,18 @@ impl State {
         self.has(NESTED_SHIELDED)
     }
 
-    pub(in crate::raw) fn note_nested(&self, report: Report) {
-        self.set(if report == Report::Shielded { NESTED | NESTED_SHIELDED } else { NESTED });
+    pub(in crate::raw) fn note_nested(&self, is_shielded: bool) {
+        self.set(if is_shielded { NESTED | NESTED_SHIELDED } else { NESTED });
         self.note_seat();
     }
 
     /// Another fiber has taken a place in the roll inside this one.
     pub(in crate::raw) fn note_seat(&self) {
-        self.frame().nested.set(true);
+        self.frame().notes.add(Notes::NESTED);
     }
 
-    pub(in crate::raw) fn as_surroundings(&self) -> Surroundings {
-        let frame = self.frame();
-        Surroundings { state: NonNull::from(self), id: frame.id, orders: self.orders.get(), caller: frame.caller }
+    pub(in crate::raw) fn id(&self) -> FiberId {
+        self.base().id()
     }
 
     /// The fiber on whose stack this one was resumed last.
@@ -53,13 +48,14 @@ impl State {
     }
 
     /// The addresses that code on this stack may use.
-    pub(in crate::raw) fn usable(&self) -> &Range<usize> {
-        &self.usable
+    pub(in crate::raw) fn usable(&self) -> Range<usize> {
+        self.base().usable.clone()
     }
 
     /// Those below, which end the process.
     pub(in crate::raw) fn guard(&self) -> Range<usize> {
-        self.usable.start - GUARD_SIZE..self.usable.start
+        let lowest = self.usable().start;
+        lowest - GUARD_SIZE..lowest
     }
 
     /// Until the guard is dropped, the code of this fiber is not on its stack.
@@ -88,12 +84,6 @@ impl State {
 
     /// Tells `true` when the caller has gone, and closes when the fiber ends.
     pub(crate) fn watch_caller(&self) -> watch::Receiver<bool> {
-        self.gone().get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
-    }
-
-    pub(in crate::raw) fn gone(&self) -> &Gone {
-        // SAFETY: invariant 5: it belongs to the owner, which is borrowed by the poll that made the frame. No caller keeps
-        // the reference over a suspend.
-        unsafe { self.frame().gone.as_ref() }
+        self.base().gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
     }
 }

@@ -5,7 +5,6 @@ mod around;
 use std::{
     cell::Cell,
     future::Future,
-    ops::Range,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -14,8 +13,10 @@ use std::{
 use corosensei::Yielder;
 
 use super::{
-    Meta, current,
-    frame::{Frame, FramePtr, Orders, Report},
+    Meta,
+    base::Base,
+    current,
+    frame::{Frame, FramePtr, Notes, Orders},
 };
 
 /// Waits in a row that may be ready at once before one of them yields.
@@ -36,11 +37,15 @@ const NESTED: u8 = 8;
 const NESTED_SHIELDED: u8 = 16;
 /// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
 const ON_THREAD_STACK: u8 = 32;
+/// The code is in a section that puts a cancel off.
+const SHIELDED: u8 = 64;
+
+/// What keeps a fiber from suspending, or has to be noted when it does.
+const UNUSUAL: u8 = POLLING | GIVEN_UP | NESTED_SHIELDED | ON_THREAD_STACK | SHIELDED;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
     frame: Cell<FramePtr>,
-    usable: Range<usize>,
     flags: Cell<u8>,
     /// Those in force.
     orders: Cell<Orders>,
@@ -54,17 +59,15 @@ impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
     #[inline]
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
-        let mut state = Self {
+        let state = Self {
             yielder: NonNull::from(yielder),
             frame: Cell::new(frame),
-            usable: 0..0,
             flags: Cell::new(0),
             orders: Cell::new(Orders::NONE),
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
             shields: Cell::new(0),
         };
-        state.usable = state.frame().usable.clone();
         state.take_orders();
         state
     }
@@ -91,12 +94,18 @@ impl State {
         unsafe { self.frame().waker.as_ref() }
     }
 
+    /// What the owner says about itself. Only for code that runs on the fiber, or was interrupted there.
+    #[inline]
+    pub(super) fn base(&self) -> &Base {
+        // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame, and does not touch this part until
+        // control is back. No caller keeps the reference over a suspend.
+        unsafe { self.frame().base.as_ref() }
+    }
+
     /// Calls `f` with the layer's data and the label of what runs here.
     pub(crate) fn with_meta<R>(&self, f: impl FnOnce(&Meta, &'static str) -> R) -> R {
-        let frame = self.frame();
-        // SAFETY: invariant 5: the owner, which holds the `Arc`, is borrowed by the poll that made the frame.
-        let meta = unsafe { frame.meta.as_ref() };
-        f(meta, frame.label)
+        let base = self.base();
+        f(base.meta(), base.label)
     }
 
     #[inline]
@@ -130,6 +139,11 @@ impl State {
         self.has(ON_THREAD_STACK)
     }
 
+    /// Those in force.
+    pub(super) fn orders(&self) -> Orders {
+        self.orders.get()
+    }
+
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.orders.get().is_cancelled()
@@ -151,22 +165,24 @@ impl State {
 
         impl Drop for Shield<'_> {
             fn drop(&mut self) {
-                self.0.shields.set(self.0.shields.get() - 1);
-                self.0.take_orders();
+                let shields = self.0.shields.get() - 1;
+                self.0.shields.set(shields);
+                if shields == 0 {
+                    self.0.clear(SHIELDED);
+                    self.0.take_orders();
+                }
             }
         }
 
         self.shields.set(self.shields.get() + 1);
+        self.set(SHIELDED);
         Shield(self)
     }
 
     /// Puts into force what the owner has said.
     #[inline]
     fn take_orders(&self) {
-        let mut orders = self.frame().orders;
-        if self.shields.get() > 0 {
-            orders = orders.shielded();
-        }
+        let orders = self.frame().orders;
         if orders != self.orders.get() {
             self.obey(orders);
         }
@@ -175,9 +191,9 @@ impl State {
     #[cold]
     fn obey(&self, orders: Orders) {
         let mut all = self.orders.get();
-        all |= orders;
+        all |= if self.has(SHIELDED) { orders.shielded() } else { orders };
         self.orders.set(all);
-        if let Some(gone) = self.gone().get().filter(|_| all.is_caller_gone()) {
+        if let Some(gone) = self.base().gone.get().filter(|_| all.is_caller_gone()) {
             gone.send_replace(true);
         }
     }
@@ -228,17 +244,21 @@ impl State {
     /// Leaves this stack for the enclosing task, until the next poll.
     #[inline]
     pub(crate) fn suspend(&self) {
-        assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
+        if self.has(UNUSUAL) {
+            self.note_suspend();
+        }
         self.ready_waits.set(0);
         self.set(SUSPENDED);
-        if self.shields.get() > 0 || self.has(GIVEN_UP | NESTED_SHIELDED) {
-            let given_up = self.has(GIVEN_UP);
-            self.frame().report.set(if given_up { Report::GivenUp } else { Report::Shielded });
-        }
         let frame = self.yielder().suspend(());
         self.frame.set(frame);
         current::enter(self);
         self.take_orders();
+    }
+
+    #[cold]
+    fn note_suspend(&self) {
+        assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
+        self.frame().notes.add(if self.has(GIVEN_UP) { Notes::GIVEN_UP } else { Notes::SHIELDED });
     }
 
     /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one

@@ -27,15 +27,15 @@ struct Idle {
     returns: u32,
 }
 
-/// A stack that nobody uses, the last that was returned on this thread if there is one.
+/// The stack that was returned last on this thread. There is none when the thread is ending.
 #[inline]
+pub(super) fn take_warm(class: &'static Class) -> Option<usize> {
+    CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop()).ok().flatten()
+}
+
+/// A stack that nobody uses, this thread's own first.
 pub(super) fn take(class: &'static Class, reserve: bool) -> io::Result<usize> {
-    let warm = CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop());
-    match warm {
-        Ok(Some(base)) => Ok(base),
-        // Also when the thread is ending and its cache is gone.
-        Ok(None) | Err(_) => take_shared(class, reserve),
-    }
+    take_warm(class).map_or_else(|| take_shared(class, reserve), Ok)
 }
 
 #[cold]

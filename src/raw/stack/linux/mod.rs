@@ -13,7 +13,7 @@ mod place;
 mod slab;
 mod sys;
 
-use std::{io, num::NonZeroUsize, ops::Range, sync::atomic::AtomicUsize};
+use std::{io, ops::Range, sync::atomic::AtomicUsize};
 
 use corosensei::stack::{Stack, StackPointer};
 
@@ -43,11 +43,17 @@ impl Source {
         &self.0.waiting
     }
 
-    /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
+    /// The stack that this thread returned last.
     #[inline]
+    pub(in crate::raw) fn take_warm(self) -> Option<FiberStack> {
+        let base = cache::take_warm(self.0).and_then(StackPointer::new)?;
+        Some(FiberStack { base, class: self.0 })
+    }
+
+    /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
     pub(in crate::raw) fn take(self, reserve: bool) -> io::Result<FiberStack> {
         let base = cache::take(self.0, reserve)?;
-        Ok(FiberStack { base: NonZeroUsize::new(base).expect("not at the end of all addresses"), class: self.0 })
+        Ok(FiberStack { base: StackPointer::new(base).expect("not at the end of all addresses"), class: self.0 })
     }
 }
 

@@ -1,0 +1,56 @@
+//! What of a fiber does not depend on what it runs: the owner's part that the code on the stack can look at.
+
+use std::{
+    cell::{Cell, OnceCell},
+    ops::Range,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Home, Meta,
+    account::Account,
+    roll::{self, FiberId},
+};
+
+pub(super) struct Base {
+    /// The thread that it lives on, since it got its first stack.
+    pub(super) home: Option<Home>,
+    /// Its name among the fibers of its thread, since that was first needed.
+    id: Cell<Option<FiberId>>,
+    /// The addresses that code on its stack may use.
+    pub(super) usable: Range<usize>,
+    pub(super) gone: Gone,
+    pub(super) label: &'static str,
+    /// Last, so that the call is in the books until everything else has been dropped.
+    pub(super) account: Account,
+}
+
+/// Made when somebody wants to be told that the caller has gone. Closed when the fiber ends.
+type Gone = OnceCell<watch::Sender<bool>>;
+
+impl Base {
+    #[inline]
+    pub(super) fn new(account: Account, label: &'static str) -> Self {
+        Self { home: None, id: Cell::new(None), usable: 0..0, gone: Gone::new(), label, account }
+    }
+
+    #[inline]
+    pub(super) fn meta(&self) -> &Meta {
+        &self.account.meta
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.meta().name_or(self.label)
+    }
+
+    /// At home only.
+    #[inline]
+    pub(super) fn id(&self) -> FiberId {
+        self.id.get().unwrap_or_else(|| {
+            let id = roll::next_id(self.home.expect("a fiber that runs has a home"));
+            self.id.set(Some(id));
+            id
+        })
+    }
+}
