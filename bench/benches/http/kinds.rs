@@ -1,7 +1,7 @@
 //! The kinds of server that are compared, each with the same paths.
 
 use std::{
-    future::{Future, IntoFuture as _},
+    future::{Future, IntoFuture as _, pending},
     hint::black_box,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -22,9 +22,9 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::task::LocalPoolHandle;
-use tower_fiber::{WaitExt as _, axum::fiber, run_blocking};
+use tower_fiber::{WaitExt as _, axum::fiber, per_core::PerCore, run_blocking};
 
-use crate::{Result, per_core, server, shop::Opened};
+use crate::{Result, server, shop::Opened};
 
 /// Runs the kind of server that is called `name`, until the process is ended.
 pub(crate) fn serve(name: &str) -> Result<()> {
@@ -34,12 +34,19 @@ pub(crate) fn serve(name: &str) -> Result<()> {
     match name {
         "native" => multi_thread(native()),
         "native_spawn" => multi_thread(native_spawn()),
-        "per_core" => per_core::serve(fibers(shop), server::announce),
+        "per_core" => once_per_core(fibers(shop)),
         "pool" => multi_thread(fibers(shop)),
         "spawn_blocking" => multi_thread(blocking(shop)),
         "local_pool" => multi_thread(local_pool()),
         _ => Err(format!("there is no kind `{name}`").into()),
     }
+}
+
+fn once_per_core(router: Router) -> Result<()> {
+    let server = PerCore::bind((Ipv4Addr::LOCALHOST, 0))?;
+    server::announce(server.local_addr());
+    server.run(pending(), |_, listener| axum::serve(listener, router.clone()))?;
+    Ok(())
 }
 
 fn multi_thread(router: Router) -> Result<()> {

@@ -6,7 +6,6 @@
 
 mod client;
 mod kinds;
-mod per_core;
 mod rounds;
 mod server;
 mod shop;
