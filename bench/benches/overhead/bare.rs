@@ -1,10 +1,16 @@
 //! Peers whose calls are futures that can be polled by hand.
 
-use std::{any::TypeId, convert::Infallible, future::Future, hint::black_box};
+use std::{
+    any::TypeId,
+    convert::Infallible,
+    future::Future,
+    hint::black_box,
+    task::{Context, Waker},
+};
 
 use bench::{
     drive::{Slots, one},
-    work::{Depth, NoWait, Payload, Waits, call, call_async},
+    work::{Depth, Large, NoWait, Payload, Waits, call, call_async},
 };
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
 use tokio::{
@@ -49,8 +55,18 @@ impl Visit for Bare<'_> {
         measure_one(&mut group, "native", in_flight, || native.call(P::request()));
 
         let service = sync_fn(|request| Ok::<_, Infallible>(call::<W, D, P>(InFiber, request)));
-        let mut service = FiberLayer::new().layer(service);
-        measure_one(&mut group, "in_place", in_flight, || service.call(P::request()));
+        let mut in_place = FiberLayer::new().layer(service);
+        measure_one(&mut group, "in_place", in_flight, || in_place.call(P::request()));
+
+        if TypeId::of::<P>() == TypeId::of::<Large>() {
+            let layer = FiberLayer::builder().max_fibers(in_flight).build().expect("it is in range");
+            let mut limited = layer.layer(service);
+            measure_one(&mut group, "in_place_limited", in_flight, || {
+                let ready = limited.poll_ready(&mut Context::from_waker(Waker::noop()));
+                assert!(ready.is_ready(), "there is room for all");
+                limited.call(P::request())
+            });
+        }
 
         let stacks = Stacks::default();
         let raw = || RawCall::<P>::new::<W, D>(&stacks, P::request());

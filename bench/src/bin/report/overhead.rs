@@ -9,7 +9,7 @@ use crate::{
     table::{Table, or_dash, short},
 };
 
-const BARE: [&str; 5] = ["direct", "native", "in_place", "corosensei", "stackful"];
+const BARE: [&str; 6] = ["direct", "native", "in_place", "in_place_limited", "corosensei", "stackful"];
 const SCHEDULED: [&str; 8] =
     ["native", "native_spawn", "in_place", "pool", "block_in_place", "spawn_blocking", "local_pool", "may"];
 
@@ -17,7 +17,7 @@ const INTRO: &str = "
 ## Overhead
 
 Nanoseconds per call. `direct` is the service without a layer, `native` the same as async code, `in_place` and `pool` are
-tower-fiber, `corosensei` is the bare coroutine on a stack that is used again, `block_in_place` and `spawn_blocking` are those of
+tower-fiber, `in_place_limited` has `max_fibers` set, `corosensei` is the bare coroutine on a stack that is used again, `block_in_place` and `spawn_blocking` are those of
 tokio with `Handle::block_on`, `local_pool` is tokio-util's `LocalPoolHandle` (which runs async code). `none`, `ready`, `one`, `ten` are the waits of a
 call: none, one that is ready at once, one and ten that suspend. `deep` is ten plain calls (or async functions) below the
 service. `large` is 224 bytes in and 128 out, else each is one word. A wait of `corosensei` and `may` is a bare yield: they know no futures.
