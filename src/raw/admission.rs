@@ -139,10 +139,16 @@ impl Admission {
         self.poll_queue(applicant, cx).map(Ticket::Stack)
     }
 
+    /// Whether there is nothing in it.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Admitted(Ticket::Nothing))
+    }
+
     /// What most calls begin with: the stack that this thread used last, if there is no limit and stacks are there for all.
     #[inline]
     pub(super) fn take_warm(&self, meta: &Meta) -> Option<FiberStack> {
-        if meta.limit.is_some() || !matches!(self, Self::Admitted(Ticket::Nothing)) || shortage::is_there() {
+        if meta.limit.is_some() || !self.is_plain() || shortage::is_there() {
             return None;
         }
         meta.stacks.take_warm()

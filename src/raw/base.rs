@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell},
+    mem::ManuallyDrop,
     ops::Range,
 };
 
@@ -20,7 +21,8 @@ pub(super) struct Base {
     id: Cell<Option<FiberId>>,
     /// The addresses that code on its stack may use.
     pub(super) usable: Range<usize>,
-    pub(super) gone: Gone,
+    /// Emptied by the owner.
+    pub(super) gone: ManuallyDrop<Gone>,
     pub(super) label: &'static str,
     /// Last, so that the call is in the books until everything else has been dropped.
     pub(super) account: Account,
@@ -32,7 +34,7 @@ type Gone = OnceCell<watch::Sender<bool>>;
 impl Base {
     #[inline]
     pub(super) fn new(account: Account, label: &'static str) -> Self {
-        Self { home: None, id: Cell::new(None), usable: 0..0, gone: Gone::new(), label, account }
+        Self { home: None, id: Cell::new(None), usable: 0..0, gone: ManuallyDrop::new(Gone::new()), label, account }
     }
 
     #[inline]

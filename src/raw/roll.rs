@@ -1,7 +1,8 @@
 //! The roll of each thread: its fibers that wait, how to wake them, and which lies inside which.
 //!
 //! It serves what reaches fibers from outside their tasks: cancelling all of a layer, and counting those that are
-//! leaked because the fiber around them is. A fiber takes a seat when it first waits, so calls that do not wait do not pay.
+//! leaked because the fiber around them is. A fiber takes a seat when it first waits, and only if somebody can look for it
+//! there (a layer or handle exists) or other fibers lie around or inside it: most calls do not pay.
 
 use std::{
     cell::Cell,

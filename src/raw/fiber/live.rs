@@ -1,6 +1,9 @@
 //! A fiber's stack: how it gets one, and gives it back.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    mem::ManuallyDrop,
+    task::{Context, Poll, ready},
+};
 
 use corosensei::Coroutine;
 use tokio::sync::OwnedSemaphorePermit;
@@ -54,7 +57,8 @@ impl<J: Job> Fiber<J> {
         self.open();
         self.base.account.begin();
         let coroutine = Coroutine::with_stack(stack, entry::<J>);
-        *self.live = Some(Live { coroutine, permit, given_up: false, measured });
+        // There was none.
+        self.live = ManuallyDrop::new(Some(Live { coroutine, permit, given_up: false, measured }));
     }
 
     /// Takes the stack back after `entry` has returned.

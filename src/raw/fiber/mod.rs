@@ -51,7 +51,8 @@ pub(crate) struct Fiber<J: Job> {
     slot: Slot<J>,
     /// Never dropped as it is: it is taken, and ended or forgotten (invariant 7).
     live: ManuallyDrop<Option<Live>>,
-    admission: Admission,
+    /// Dropped by `drop_rest`, as what is rare: glue that looks for it would cost each call a function.
+    admission: ManuallyDrop<Admission>,
     orders: Orders,
     /// Another fiber has been in the roll inside this one.
     has_nested: bool,
@@ -74,7 +75,7 @@ impl<J: Job> Fiber<J> {
         Self {
             slot: Slot::Start(job),
             live: ManuallyDrop::new(None),
-            admission: Admission::Admitted(ticket),
+            admission: ManuallyDrop::new(Admission::Admitted(ticket)),
             orders: Orders::NONE,
             has_nested: false,
             cancels: 0,
@@ -287,11 +288,13 @@ impl<J: Job> Fiber<J> {
     }
 
     #[cold]
-    fn drop_waiting(&mut self) {
+    fn drop_rest(&mut self) {
+        drop(mem::take(&mut *self.admission));
+        drop(self.base.gone.take());
         if self.live.is_some() {
             // By invariant 2 forgetting its stack is sound.
             self.leak("a suspended fiber");
-        } else if !self.is_home() {
+        } else if matches!(self.slot, Slot::Parked(_)) && !self.is_home() {
             let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
             self.leak("a parked future");
         }
@@ -317,8 +320,9 @@ impl<J: Job> Fiber<J> {
 impl<J: Job> Drop for Fiber<J> {
     #[inline]
     fn drop(&mut self) {
-        if self.live.is_some() || matches!(self.slot, Slot::Parked(_)) {
-            self.drop_waiting();
+        let is_plain = self.live.is_none() && self.admission.is_plain() && self.base.gone.get().is_none();
+        if !is_plain || matches!(self.slot, Slot::Parked(_)) {
+            self.drop_rest();
         }
     }
 }

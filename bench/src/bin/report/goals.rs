@@ -3,7 +3,7 @@
 use crate::{
     capacity::Capacity,
     estimates::{Case, Estimates},
-    servers::Servers,
+    servers::{Run, Servers},
     table::{Table, or_dash},
 };
 
@@ -21,7 +21,7 @@ const WAIT_FLOOR: f64 = 3.2;
 
 const NOTE: &str = "
 The goals in nanoseconds were set on a machine on which a bare coroutine takes 20 ns and a switch to it and back 3.2 ns. Here
-`corosensei` says what they take in the same run; a figure that keeps the goal's ratio to that is met by the ratio.
+`corosensei` says what they take in the same run; a figure that keeps the goal's ratio to that is met by the ratio. [Where the time goes](bench/PROFILE.md) has a profile.
 ";
 
 fn overhead(goals: &mut Goals, estimates: &Estimates) {
@@ -51,8 +51,8 @@ fn overhead(goals: &mut Goals, estimates: &Estimates) {
 
 fn throughput(goals: &mut Goals, servers: &Servers) {
     let rate = |path, connections, kind, base| {
-        let of = |kind| servers.median("wrk", path, connections, kind, "rate");
-        Some(of(kind)? / of(base)? * 100.0)
+        let run = Run { part: "wrk", path, connections, figure: "rate" };
+        Some(servers.ratio(run, kind, base)? * 100.0)
     };
     goals.least(
         "hello, 256 connections: one runtime per core, of native",
@@ -65,10 +65,8 @@ fn throughput(goals: &mut Goals, servers: &Servers) {
     goals.least("wait of 5 ms, 256 connections: pool, of native", 95.0, "%", rate("wait", 256, "pool", "native"));
     goals.least("wait of 5 ms, 2,000 connections: pool, of native", 85.0, "%", rate("wait", 2000, "pool", "native"));
 
-    let times = |part, path, connections, kind, figure| {
-        let of = |kind| servers.median(part, path, connections, kind, figure);
-        Some(of(kind)? / of("native")?)
-    };
+    let times =
+        |part, path, connections, kind, figure| servers.ratio(Run { part, path, connections, figure }, kind, "native");
     goals.most(
         "wait of 5 ms, 256 connections: p99 of the pool",
         1.33,

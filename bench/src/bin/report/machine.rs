@@ -7,19 +7,8 @@ use bench::results;
 use crate::{Result, table::Table};
 
 /// Crates whose version matters for the figures.
-const CRATES: [&str; 11] = [
-    "async-task",
-    "axum",
-    "corosensei",
-    "criterion",
-    "diesel-async",
-    "hyper",
-    "may",
-    "stackful",
-    "tokio",
-    "tokio-util",
-    "tower",
-];
+const CRATES: [&str; 10] =
+    ["axum", "corosensei", "criterion", "diesel-async", "hyper", "may", "stackful", "tokio", "tokio-util", "tower"];
 
 pub(crate) fn section() -> Result<String> {
     let mut table = Table::new(&["what", "which"]);

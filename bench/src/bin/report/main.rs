@@ -19,7 +19,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const HEAD: &str = "# Benchmarks
 
-Made by `bench/measure`, not edited by hand. Medians; look at the ratios, which come from one run side by side, rather than at
+Made by `bench/measure`, not edited by hand. Look at the ratios, which come from one run side by side, rather than at
 the absolute times, which are those of one machine on one day.
 ";
 

@@ -16,7 +16,7 @@ const SCHEDULED: [&str; 8] =
 const INTRO: &str = "
 ## Overhead
 
-Nanoseconds per call. `direct` is the service without a layer, `native` the same as async code, `in_place` and `pool` are
+Nanoseconds per call, by the best of three rounds. `direct` is the service without a layer, `native` the same as async code, `in_place` and `pool` are
 tower-fiber, `in_place_limited` has `max_fibers` set, `corosensei` is the bare coroutine on a stack that is used again, `block_in_place` and `spawn_blocking` are those of
 tokio with `Handle::block_on`, `local_pool` is tokio-util's `LocalPoolHandle` (which runs async code). `none`, `ready`, `one`, `ten` are the waits of a
 call: none, one that is ready at once, one and ten that suspend. `deep` is ten plain calls (or async functions) below the

@@ -15,7 +15,7 @@ const INTRO: &str = "
 axum servers, each in a process of its own: `native` has async handlers, `native_spawn` as well, but each hops to another task;
 `per_core` is tower-fiber in place on one current-thread runtime per core, `pool` the same code on a multi-thread runtime,
 `spawn_blocking` plain functions on blocking threads, `local_pool` async code on tokio-util's `LocalPoolHandle`. Medians, in brackets the
-lowest and highest round. The bookshop's page is synchronous code, so there is no async one beside it; with many connections
+lowest and highest round; each ratio is the median of the rounds' ratios. The bookshop's page is synchronous code, so there is no async one beside it; with many connections
 `spawn_blocking` can come to a halt there: all its threads wait for queries, which need threads of the same pool.
 ";
 
@@ -26,6 +26,23 @@ struct Spread {
     median: f64,
     least: f64,
     most: f64,
+}
+
+/// What was run, and the figure of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) part: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) connections: u64,
+    pub(crate) figure: &'a str,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
+        Some(Self { median: values[values.len() / 2], least, most })
+    }
 }
 
 impl Servers {
@@ -41,13 +58,23 @@ impl Servers {
     }
 
     fn spread(&self, part: &str, path: &str, connections: u64, kind: &str, figure: &str) -> Option<Spread> {
+        Spread::of(self.rounds(part, path, connections, kind, figure).into_iter().flatten().collect())
+    }
+
+    /// The median of what `kind` has over `base`, each round by itself: the machine is not equally fast in all.
+    pub(crate) fn ratio(&self, of: Run<'_>, kind: &str, base: &str) -> Option<f64> {
+        let Run { part, path, connections, figure } = of;
+        let rounds = |kind| self.rounds(part, path, connections, kind, figure);
+        let ratios = rounds(kind).into_iter().zip(rounds(base)).filter_map(|(of, base)| Some(of? / base?));
+        Some(Spread::of(ratios.collect())?.median)
+    }
+
+    /// A figure in each round; `None` where a server did not come to an end.
+    fn rounds(&self, part: &str, path: &str, connections: u64, kind: &str, figure: &str) -> Vec<Option<f64>> {
         let runs = self.0.iter().filter(|run| {
             run["part"] == part && run["path"] == path && run["connections"] == connections && run["kind"] == kind
         });
-        let mut values: Vec<_> = runs.filter_map(|run| run[figure].as_f64()).collect();
-        values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        Some(Spread { median: values[values.len() / 2], least, most })
+        runs.map(|run| run[figure].as_f64()).collect()
     }
 
     /// The distinct values of a field among the runs of a part, in their order.
@@ -101,15 +128,13 @@ impl Servers {
             let median = |kind, figure| self.median(part, path, connections, kind, figure);
             for &kind in &kinds {
                 let rate = self.spread(part, path, connections, kind, "rate");
-                let ratio = rate
-                    .as_ref()
-                    .and_then(|rate| Some(rate.median / median(base, "rate").filter(|base| *base > 0.0)? * 100.0));
+                let ratio = self.ratio(Run { part, path, connections, figure: "rate" }, kind, base);
                 let millis = |figure| or_dash(median(kind, figure), |micros| format!("{:.2}", micros / 1e3));
                 table.row([
                     connections.to_string(),
                     format!("`{kind}`"),
                     or_dash(rate, |r| format!("{} ({}..{})", short(r.median), short(r.least), short(r.most))),
-                    or_dash(ratio, |ratio| format!("{ratio:.0} %")),
+                    or_dash(ratio, |ratio| format!("{:.0} %", ratio * 100.0)),
                     millis("p50"),
                     millis("p99"),
                     or_dash(median(kind, "memory"), |kib| format!("{:.0}", kib / 1024.0)),
