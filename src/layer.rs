@@ -90,16 +90,13 @@ impl FiberLayer {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.run_labelled(f, type_name::<F>())
+        InFiber::new(f, &self.settings, type_name::<F>())
     }
 
-    /// `label` names the function in messages when the layer has no name.
-    pub(crate) fn run_labelled<F, R>(&self, f: F, label: &'static str) -> InFiber<R>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        InFiber::new(f, &self.settings, label)
+    /// What runs under this layer and is no way to look at it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// A view of the fibers that run under this layer.

@@ -5,7 +5,7 @@ use std::{any::type_name, fmt, future::Future, marker::PhantomData, pin::Pin};
 use axum::{extract::Request, handler::Handler, response::Response};
 
 use super::SyncHandler;
-use crate::FiberLayer;
+use crate::{FiberLayer, InFiber, settings::Settings};
 
 /// Makes an axum [`Handler`] of a plain function.
 ///
@@ -71,25 +71,25 @@ pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S>
 where
     F: SyncHandler<T, S>,
 {
-    FiberHandler { f, layer: layer.clone(), arguments: PhantomData }
+    FiberHandler { f, settings: layer.settings().clone(), arguments: PhantomData }
 }
 
 /// The handler of [`fiber`] and [`fiber_with`].
 pub struct FiberHandler<F, T, S> {
     f: F,
-    layer: FiberLayer,
+    settings: Settings,
     arguments: PhantomData<fn(T, S)>,
 }
 
 impl<F: Clone, T, S> Clone for FiberHandler<F, T, S> {
     fn clone(&self) -> Self {
-        Self { f: self.f.clone(), layer: self.layer.clone(), arguments: PhantomData }
+        Self { f: self.f.clone(), settings: self.settings.clone(), arguments: PhantomData }
     }
 }
 
 impl<F, T, S> fmt::Debug for FiberHandler<F, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", &self.layer).finish()
+        f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", &self.settings.meta.name).finish()
     }
 }
 
@@ -104,7 +104,7 @@ where
     fn call(self, request: Request, state: S) -> Self::Future {
         Box::pin(async move {
             match self.f.extract(request, state).await {
-                Ok(call) => self.layer.run_labelled(call, type_name::<F>()).await,
+                Ok(call) => InFiber::new(call, &self.settings, type_name::<F>()).await,
                 Err(rejection) => rejection,
             }
         })
