@@ -166,9 +166,7 @@ fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>
     wait_pending(state, future, caller)
 }
 
-/// Waits for a future that was pending, until it is ready or the fiber is unwound.
-///
-/// Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
+// Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
 #[inline(always)]
 fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
     // Once is enough: a fiber that has suspended does not panic, whatever whoever resumes it does.

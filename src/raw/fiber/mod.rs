@@ -1,10 +1,10 @@
 //! A fiber's owner: start, resume, park, end, leak.
 
+mod leak;
 mod live;
 
 use std::{
     mem::{self, ManuallyDrop},
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,8 +12,6 @@ use std::{
 };
 
 use corosensei::CoroutineResult;
-
-use crate::discard::discard;
 
 use self::live::Live;
 use super::{
@@ -285,35 +283,6 @@ impl<J: Job> Fiber<J> {
              its runtime from one thread only, or run the service on the pool (`FiberLayer::builder().pooled()`)",
             self.name(),
         )
-    }
-
-    #[cold]
-    fn drop_rest(&mut self) {
-        drop(mem::take(&mut *self.admission));
-        drop(self.base.gone.take());
-        if self.live.is_some() {
-            // By invariant 2 forgetting its stack is sound.
-            self.leak("a suspended fiber");
-        } else if matches!(self.slot, Slot::Parked(_)) && !self.is_home() {
-            let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
-            self.leak("a parked future");
-        }
-    }
-
-    /// Counts a fiber or root that is never touched again.
-    #[cold]
-    fn leak(&mut self, what: &str) {
-        // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its thread-locals may
-        // be gone.
-        discard(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
-        self.base.account.leak(self.has_nested);
-    }
-
-    fn report_leak(&self, what: &str) {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
-        #[cfg(not(feature = "tracing"))]
-        let _ = what;
     }
 }
 
