@@ -80,13 +80,13 @@ fn function() -> Warm {
 }
 
 #[library_benchmark]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(736))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(994))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(779))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1044))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2817))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(723))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(961))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(769))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1030))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2794))]
 #[bench::parked_root(args = (parked_root()), config = at_most(429))]
-#[bench::run_in_fiber(args = (function()), config = at_most(733))]
+#[bench::run_in_fiber(args = (function()), config = at_most(724))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.

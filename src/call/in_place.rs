@@ -25,7 +25,9 @@ impl<J: SendJob> InPlace<J> {
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
         let poll = self.fiber.poll(cx, None);
-        if poll.is_pending() && self.host.is_none() {
+        if poll.is_ready() {
+            self.fiber.close();
+        } else if self.host.is_none() {
             self.host = Some(Host::here());
         }
         poll

@@ -153,10 +153,7 @@ impl<J: SendJob> Future for Call<J> {
         }
         let outcome = match &mut this.stage {
             Stage::Own { call, .. } => match call.poll(cx) {
-                Poll::Ready(outcome) => {
-                    this.stage = Stage::Done;
-                    outcome
-                }
+                Poll::Ready(outcome) => outcome,
                 Poll::Pending if call.is_given_up() => {
                     let name = this.name().to_owned();
                     drop(mem::replace(&mut this.stage, Stage::Done));

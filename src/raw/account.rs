@@ -83,7 +83,7 @@ impl Account {
 
     /// The call has ended.
     #[inline]
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if self.seat.is_some() {
             self.leave_seat();
         }

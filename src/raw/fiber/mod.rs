@@ -89,6 +89,12 @@ impl<J: Job> Fiber<J> {
         }
     }
 
+    /// Takes the call out of the books, before the fiber is dropped: its outcome has been taken.
+    #[inline]
+    pub(crate) fn close(&mut self) {
+        self.base.account.close();
+    }
+
     #[inline]
     pub(crate) fn meta(&self) -> &Meta {
         self.base.meta()
