@@ -15,8 +15,6 @@ impl<J: Job> Fiber<J> {
     /// Drops what most fibers do not have when they are dropped.
     #[cold]
     pub(super) fn drop_rest(&mut self) {
-        drop(mem::take(&mut *self.admission));
-        drop(self.base.gone.take());
         if self.live.is_some() {
             // By invariant 2 forgetting its stack is sound.
             self.leak("a suspended fiber");
@@ -24,6 +22,9 @@ impl<J: Job> Fiber<J> {
             let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
             self.leak("a parked future");
         }
+        // After it was counted: both wake tasks, whose wakers are anybody's code.
+        drop(self.base.gone.take());
+        drop(mem::take(&mut *self.admission));
     }
 
     /// Counts a fiber or root that is never touched again.
