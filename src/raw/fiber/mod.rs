@@ -2,6 +2,7 @@
 
 mod leak;
 mod live;
+mod notes;
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -56,7 +57,7 @@ pub(crate) struct Fiber<J: Job> {
     has_nested: bool,
     /// How often its layer's calls had been cancelled when it began.
     cancels: u64,
-    /// Last, for what is last in it.
+    /// Last, since the account in it is to be dropped last.
     base: Base,
 }
 
@@ -222,16 +223,6 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// For a fiber that tells something, or that others may look for.
-    #[inline(never)]
-    fn note_suspend(&mut self, notes: &Notes, is_nested: bool, cx: &Context<'_>) {
-        self.read(notes);
-        if is_nested {
-            with_current(|outer| outer.map(|outer| outer.note_nested(notes.has(Notes::SHIELDED))));
-        }
-        self.wait(cx);
-    }
-
     /// Adds what the layer's handle and the fiber around this one say to the orders, and finds whom to ask for the caller.
     #[inline]
     fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
@@ -248,24 +239,6 @@ impl<J: Job> Fiber<J> {
             });
         }
         caller
-    }
-
-    #[cold]
-    fn read(&mut self, notes: &Notes) {
-        self.has_nested |= notes.has(Notes::NESTED);
-        if let Some(live) = &mut *self.live {
-            live.given_up = notes.has(Notes::GIVEN_UP);
-        }
-    }
-
-    /// Takes or corrects the fiber's place among those that wait.
-    fn wait(&mut self, cx: &Context<'_>) {
-        let inside = with_current(|outer| outer.map(State::id));
-        let (id, account) = (self.base.id(), &mut self.base.account);
-        // Whoever cancels all calls wakes those that have a place; one that just took it looks itself.
-        if account.wait(id, inside, cx.waker()) && account.meta.calls.cancels() != self.cancels {
-            cx.waker().wake_by_ref();
-        }
     }
 
     #[inline]

@@ -5,6 +5,7 @@ mod around;
 use std::{
     cell::Cell,
     future::Future,
+    mem,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -194,7 +195,8 @@ impl State {
         all |= if self.has(SHIELDED) { orders.shielded() } else { orders };
         self.orders.set(all);
         if let Some(gone) = self.base().gone.get().filter(|_| all.is_caller_gone()) {
-            gone.send_replace(true);
+            // Orders that a shield puts off come again at each resume; this is said once.
+            gone.send_if_modified(|gone| !mem::replace(gone, true));
         }
     }
 

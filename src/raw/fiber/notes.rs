@@ -1,0 +1,35 @@
+//! What a fiber has told in a poll, and its place among those that wait.
+
+use std::task::Context;
+
+use super::Fiber;
+use crate::raw::{Job, State, frame::Notes, with_current};
+
+impl<J: Job> Fiber<J> {
+    /// For a fiber that tells something, or that others may look for.
+    #[inline(never)]
+    pub(super) fn note_suspend(&mut self, notes: &Notes, is_nested: bool, cx: &Context<'_>) {
+        self.read(notes);
+        if is_nested {
+            with_current(|outer| outer.map(|outer| outer.note_nested(notes.has(Notes::SHIELDED))));
+        }
+        self.wait(cx);
+    }
+
+    pub(super) fn read(&mut self, notes: &Notes) {
+        self.has_nested |= notes.has(Notes::NESTED);
+        if let Some(live) = &mut *self.live {
+            live.given_up = notes.has(Notes::GIVEN_UP);
+        }
+    }
+
+    /// Takes or corrects the fiber's place among those that wait.
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+        let inside = with_current(|outer| outer.map(State::id));
+        let (id, account) = (self.base.id(), &mut self.base.account);
+        // Whoever cancels all calls wakes those that have a place; one that just took it looks itself.
+        if account.wait(id, inside, cx.waker()) && account.meta.calls.cancels() != self.cancels {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
