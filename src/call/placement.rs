@@ -38,10 +38,10 @@ pub(crate) enum Place<'a> {
 /// Without a runtime.
 #[inline]
 pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
-    // The runtime of a task does not change, and many calls are made in one task.
     if !matches!(placement, Placement::Auto) {
         return look(placement, name);
     }
+    // The runtime of a task does not change, and many calls are made in one task.
     let task = task::try_id();
     if task.is_some() && HERE.get() == task {
         return Place::Here;
@@ -53,7 +53,7 @@ pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     place
 }
 
-#[cold]
+#[inline(never)]
 fn look<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
     match placement {
         // A worker's task is pinned already.
