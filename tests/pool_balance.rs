@@ -90,6 +90,7 @@ async fn a_worker_that_always_has_something_to_do_takes_over_as_well() {
         while !stops.load(Ordering::Relaxed) {
             tower_fiber::yield_now();
         }
+        thread::current().id()
     }));
     assert_ne!(soon(begins).await.unwrap(), blocked.thread);
     let first = blocked.thread;
@@ -105,7 +106,7 @@ async fn a_worker_that_always_has_something_to_do_takes_over_as_well() {
         blocked.release().await;
     }
     stop.store(true, Ordering::Relaxed);
-    soon(busy).await.unwrap();
+    assert_ne!(soon(busy).await.unwrap(), first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

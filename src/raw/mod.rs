@@ -10,8 +10,10 @@
 //! * The *coroutine* is corosensei's handle of a stack in use.
 //! * The [`State`] is a local variable of [`entry`], the first function on the coroutine's stack.
 //! * A [`Frame`](frame) is a local variable of one [`Fiber::poll`], on the poller's stack: the waker of that poll, the
-//!   owner's slot, the owner's [`Meta`], its orders, whom the fiber may ask about its caller. Each resume passes a
-//!   pointer to a new one. The fiber answers in it too: how it suspended, whether another fiber waits inside.
+//!   owner's slot and base, its orders, whom the fiber may ask about its caller. Each resume passes a
+//!   pointer to a new one. The fiber answers in it too, by its *notes*: how it suspended, whether another fiber waits inside.
+//! * The *base* is the owner's part that does not depend on what the fiber runs: name, home, account, the addresses of the stack. The
+//!   owner changes it between two polls only; the fiber looks at it, and changes what is in its cells.
 //! * The *roll* of a thread lists its fibers that wait, with their wakers; the *account* of a fiber keeps its layer's
 //!   numbers balanced. Neither holds a pointer to anything on a stack.
 //! * The *ticket* and the *admission* are what a fiber has of a permit and a stack before it begins; the *slab* is a mapping
@@ -45,7 +47,7 @@
 //!    `entry` was given. While the coroutine is not done its stack is neither unmapped nor reused.
 //! 5. **Frame.** A `Frame`, and all that it points to, outlives the resume that it is passed to. A `State` always holds the
 //!    pointer of the latest resume, and only running code of the fiber follows it; it lives until control returns to
-//!    the poller. A fiber that is polled inside another may take over pointers of that one's frame, which encloses its own,
+//!    the poller. From the resume until then the poll that made it touches neither the owner's slot nor its base. A fiber that is polled inside another may take over pointers of that one's frame, which encloses its own,
 //!    and one to its `State`.
 //! 6. **Slot type.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>`; the
 //!    coroutine was made with `entry::<J>`.
