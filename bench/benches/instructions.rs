@@ -63,6 +63,16 @@ fn service<W: Waits, P: Payload>() -> Warm {
     warm(move || drop(black_box(one(service.call(P::request())))))
 }
 
+/// The same while somebody has the layer, and could cancel the call: it has a place among those that wait.
+fn watched<W: Waits>() -> Warm {
+    let layer = FiberLayer::new();
+    let mut service = layer.layer(sync_fn(|request| Ok::<_, Infallible>(call::<W, Root, Word>(InFiber, request))));
+    warm(move || {
+        let _layer = &layer;
+        _ = black_box(one(service.call(Word::request())));
+    })
+}
+
 /// One poll of an async root: it is taken to a stack, polled, and parked again.
 fn parked_root() -> Warm {
     let mut service = FiberLayer::new().layer(service_fn(|()| -> Pending<Result<(), Infallible>> { pending() }));
@@ -82,9 +92,10 @@ fn function() -> Warm {
 #[library_benchmark]
 #[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(723))]
 #[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(961))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(769))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(766))]
 #[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1030))]
 #[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2794))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1312))]
 #[bench::parked_root(args = (parked_root()), config = at_most(429))]
 #[bench::run_in_fiber(args = (function()), config = at_most(724))]
 fn count(mut warm: Warm) -> Warm {

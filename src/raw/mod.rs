@@ -47,8 +47,8 @@
 //!    `entry` was given. While the coroutine is not done its stack is neither unmapped nor reused.
 //! 5. **Frame.** A `Frame`, and all that it points to, outlives the resume that it is passed to. A `State` always holds the
 //!    pointer of the latest resume, and only running code of the fiber follows it; it lives until control returns to
-//!    the poller. From the resume until then the poll that made it touches neither the owner's slot nor its base. A fiber that is polled inside another may take over pointers of that one's frame, which encloses its own,
-//!    and one to its `State`.
+//!    the poller. From the resume until then the poll that made it touches neither the owner's slot nor its base. A fiber that
+//!    is polled inside another may take over pointers of that one's frame, which encloses its own, and one to its `State`.
 //! 6. **Slot type.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>`; the
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.

@@ -21,7 +21,8 @@ const WAIT_FLOOR: f64 = 3.2;
 
 const NOTE: &str = "
 The goals in nanoseconds were set on a machine on which a bare coroutine takes 20 ns and a switch to it and back 3.2 ns. Here
-`corosensei` says what they take in the same run; a figure that keeps the goal's ratio to that is met by the ratio. [Where the time goes](bench/PROFILE.md) has a profile.
+`corosensei` says what they take in the same run; a figure that keeps the goal's ratio to that is met by the ratio.
+[Where the time goes](bench/PROFILE.md) has a profile.
 ";
 
 fn overhead(goals: &mut Goals, estimates: &Estimates) {
@@ -108,7 +109,7 @@ impl Goals {
             (Some(measured), _) if measured <= goal => "yes",
             (Some(measured), Some(scale)) if measured <= goal * scale => "by the ratio",
             (Some(_), _) => "**no**",
-            (None, _) => "-",
+            (None, _) => "–",
         };
         let goal = match scale {
             Some(scale) => format!("at most {goal} ns, here {:.0} ns", goal * scale),

@@ -65,7 +65,10 @@ impl Servers {
     pub(crate) fn ratio(&self, of: Run<'_>, kind: &str, base: &str) -> Option<f64> {
         let Run { part, path, connections, figure } = of;
         let rounds = |kind| self.rounds(part, path, connections, kind, figure);
-        let ratios = rounds(kind).into_iter().zip(rounds(base)).filter_map(|(of, base)| Some(of? / base?));
+        let ratios = rounds(kind)
+            .into_iter()
+            .zip(rounds(base))
+            .filter_map(|(of, base)| Some(of? / base.filter(|base| *base > 0.0)?));
         Some(Spread::of(ratios.collect())?.median)
     }
 
