@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, OnceCell},
     mem::ManuallyDrop,
     ops::Range,
+    panic::Location,
 };
 
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ pub(super) struct Base {
     pub(super) home: Option<Home>,
     /// Its name among the fibers of its thread, since that was first needed.
     id: Cell<Option<FiberId>>,
+    /// Where its code waits, or waited last. A wait that was ready at once is none.
+    pub(super) waits_at: Cell<Option<&'static Location<'static>>>,
     /// The addresses that code on its stack may use.
     pub(super) usable: Range<usize>,
     /// Emptied by the owner.
@@ -34,7 +37,15 @@ type Gone = OnceCell<watch::Sender<bool>>;
 impl Base {
     #[inline]
     pub(super) fn new(account: Account, label: &'static str) -> Self {
-        Self { home: None, id: Cell::new(None), usable: 0..0, gone: ManuallyDrop::new(Gone::new()), label, account }
+        Self {
+            home: None,
+            id: Cell::new(None),
+            waits_at: Cell::new(None),
+            usable: 0..0,
+            gone: ManuallyDrop::new(Gone::new()),
+            label,
+            account,
+        }
     }
 
     #[inline]

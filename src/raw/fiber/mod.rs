@@ -6,6 +6,7 @@ mod notes;
 
 use std::{
     mem::{self, ManuallyDrop},
+    panic::Location,
     ptr::NonNull,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -107,6 +108,11 @@ impl<J: Job> Fiber<J> {
 
     pub(crate) fn name(&self) -> &str {
         self.base.name()
+    }
+
+    /// Where its code waits, or waited last.
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.base.waits_at.get()
     }
 
     /// Whether this thread may poll the fiber.

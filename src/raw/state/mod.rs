@@ -6,6 +6,7 @@ use std::{
     cell::Cell,
     future::Future,
     mem,
+    panic::Location,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -201,11 +202,11 @@ impl State {
     }
 
     /// Counts one unwinding. After too many the fiber suspends for good; its owner leaks it.
-    pub(crate) fn count_unwind(&self) {
+    pub(crate) fn count_unwind(&self, caller: &'static Location<'static>) {
         if self.unwinds.get() == UNWINDS {
             self.set(GIVEN_UP);
             loop {
-                self.suspend();
+                self.suspend(caller);
             }
         }
         self.unwinds.set(self.unwinds.get() + 1);
@@ -238,14 +239,15 @@ impl State {
 
     /// Suspends once, so that other tasks of the thread run.
     #[cold]
-    pub(crate) fn yield_now(&self) {
+    pub(crate) fn yield_now(&self, caller: &'static Location<'static>) {
         self.waker().wake_by_ref();
-        self.suspend();
+        self.suspend(caller);
     }
 
-    /// Leaves this stack for the enclosing task, until the next poll.
+    /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
     #[inline]
-    pub(crate) fn suspend(&self) {
+    pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
+        self.base().waits_at.set(Some(caller));
         if self.has(UNUSUAL) {
             self.note_suspend();
         }

@@ -1,18 +1,20 @@
 //! Waiting: the calls by which synchronous code waits for a future.
 
+mod refuse;
+
 use std::{
     future::{Future, IntoFuture},
-    panic::{Location, resume_unwind},
+    panic::Location,
     pin::{Pin, pin},
-    process,
     task::Poll,
     thread,
 };
 
+use self::refuse::{count_refused, end_process, refuse, refuse_misplaced, unwind};
 use crate::{
     blocking,
-    error::{Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
-    raw::{Event, State, with_current},
+    error::TryAwaitError,
+    raw::{State, with_current},
 };
 
 /// Waits for `future` from synchronous code that runs in a fiber.
@@ -97,9 +99,11 @@ pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
 /// assert_eq!(refused.into_future().unwrap().await, 1);
 /// # }
 /// ```
+#[track_caller]
 pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
+    let caller = Location::caller();
     with_current(|state| match state {
-        Some(state) => try_wait(state, future),
+        Some(state) => try_wait(state, future, caller),
         None => blocking::wait(future),
     })
 }
@@ -156,11 +160,14 @@ pub fn yield_now() {
     }));
 }
 
+/// Where a wait was called.
+type Caller = &'static Location<'static>;
+
 /// Waits on a fiber that is not polling, and not to be unwound now.
 #[inline]
-fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
+fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: Caller) -> F::Output {
     if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-        yield_if_due(state);
+        yield_if_due(state, caller);
         return output;
     }
     wait_pending(state, future, caller)
@@ -168,53 +175,53 @@ fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>
 
 // Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
 #[inline(always)]
-fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: &Location<'_>) -> F::Output {
+fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: Caller) -> F::Output {
     // Once is enough: a fiber that has suspended does not panic, whatever whoever resumes it does.
     if thread::panicking() {
         // Below a poller that panics it cannot be known whether this fiber does. If it is being unwound, it does not in
         // all likelihood, but has caught that and waits again; if it does, the process ends here as well.
         if state.is_unwinding() && state.is_poller_panicking() {
-            unwind(state);
+            unwind(state, caller);
         }
         end_process(state, caller);
     }
     loop {
-        state.suspend();
+        state.suspend(caller);
         if state.is_unwinding() && !state.has_nested() {
-            unwind(state);
+            unwind(state, caller);
         }
         if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
             return output;
         }
         // The fibers inside were told by that poll; now it is this one's turn.
         if state.is_unwinding() && !state.has_nested_shield() {
-            unwind(state);
+            unwind(state, caller);
         }
     }
 }
 
 #[cold]
-fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: &Location<'_>) -> Result<F::Output, TryAwaitError<F>> {
+fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
     // While a destructor waits during the unwinding, a future that is ready at once may still give its value.
     if state.is_unwinding() && !thread::panicking() {
-        unwind(state);
+        unwind(state, caller);
     }
     let future = pin!(future.into_future());
     Ok(wait(state, future, caller))
 }
 
-fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwaitError<F>> {
+fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
     if state.is_cancelled() {
         count_refused(state);
         // Code that tries again after each error must not keep the thread from other work.
-        yield_if_due(state);
+        yield_if_due(state, caller);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }
     let mut future = pin!(future.into_future());
     if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-        yield_if_due(state);
+        yield_if_due(state, caller);
         return Ok(output);
     }
     if thread::panicking() {
@@ -222,7 +229,7 @@ fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwa
         return Err(TryAwaitError::Unwinding);
     }
     loop {
-        state.suspend();
+        state.suspend(caller);
         if state.is_cancelled() && !state.has_nested() {
             break;
         }
@@ -240,61 +247,15 @@ fn try_wait<F: IntoFuture>(state: &State, future: F) -> Result<F::Output, TryAwa
 
 /// After a wait that did not suspend.
 #[inline]
-fn yield_if_due(state: &State) {
+fn yield_if_due(state: &State, caller: Caller) {
     if state.is_yield_due() {
-        yield_if_possible(state);
+        yield_if_possible(state, caller);
     }
 }
 
 #[cold]
-fn yield_if_possible(state: &State) {
+fn yield_if_possible(state: &State, caller: Caller) {
     if !thread::panicking() {
-        state.yield_now();
+        state.yield_now(caller);
     }
-}
-
-/// Gives the future back if nothing can wait here.
-#[inline]
-fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwaitError<F>> {
-    if !state.is_misplaced() {
-        return Ok(future);
-    }
-    count_refused(state);
-    Err(if state.is_on_thread_stack() { TryAwaitError::OnThreadStack(future) } else { TryAwaitError::Nested(future) })
-}
-
-fn count_refused(state: &State) {
-    state.with_meta(|meta, _| meta.tally.count(Event::RefusedWait));
-}
-
-#[cold]
-#[track_caller]
-fn refuse<F>(error: &TryAwaitError<F>) -> ! {
-    match error {
-        TryAwaitError::Nested(_) => panic!("{NESTED}"),
-        TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
-        _ => panic!("{NOT_IN_FIBER}"),
-    }
-}
-
-/// Unwinds a cancelled fiber from a wait.
-#[cold]
-fn unwind(state: &State) -> ! {
-    state.count_unwind();
-    resume_unwind(Box::new(Cancelled))
-}
-
-/// Ends the process: the fiber cannot suspend, since `thread::panicking()` would be true for every other task of the
-/// thread, and an infallible wait has no other value to give.
-#[cold]
-fn end_process(state: &State, caller: &Location<'_>) -> ! {
-    state.with_meta(|meta, label| {
-        eprintln!(
-            "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
-             which is not possible, and it has no error to return; in destructors and panic hooks wait by \
-             try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here.",
-            meta.name_or(label),
-        );
-    });
-    process::abort()
 }

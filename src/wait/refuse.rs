@@ -1,0 +1,55 @@
+//! Waits that cannot be: what they give instead.
+
+use std::{panic::resume_unwind, process};
+
+use super::Caller;
+use crate::{
+    error::{Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
+    raw::{Event, State},
+};
+
+/// Gives the future back if nothing can wait here.
+#[inline]
+pub(super) fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwaitError<F>> {
+    if !state.is_misplaced() {
+        return Ok(future);
+    }
+    count_refused(state);
+    Err(if state.is_on_thread_stack() { TryAwaitError::OnThreadStack(future) } else { TryAwaitError::Nested(future) })
+}
+
+pub(super) fn count_refused(state: &State) {
+    state.with_meta(|meta, _| meta.tally.count(Event::RefusedWait));
+}
+
+#[cold]
+#[track_caller]
+pub(super) fn refuse<F>(error: &TryAwaitError<F>) -> ! {
+    match error {
+        TryAwaitError::Nested(_) => panic!("{NESTED}"),
+        TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
+        _ => panic!("{NOT_IN_FIBER}"),
+    }
+}
+
+/// Unwinds a cancelled fiber from a wait.
+#[cold]
+pub(super) fn unwind(state: &State, caller: Caller) -> ! {
+    state.count_unwind(caller);
+    resume_unwind(Box::new(Cancelled))
+}
+
+/// Ends the process: the fiber cannot suspend, since `thread::panicking()` would be true for every other task of the
+/// thread, and an infallible wait has no other value to give.
+#[cold]
+pub(super) fn end_process(state: &State, caller: Caller) -> ! {
+    state.with_meta(|meta, label| {
+        eprintln!(
+            "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
+             which is not possible, and it has no error to return; in destructors and panic hooks wait by \
+             try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here.",
+            meta.name_or(label),
+        );
+    });
+    process::abort()
+}
