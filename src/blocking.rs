@@ -10,7 +10,10 @@ use std::{
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{error::TryAwaitError, raw::with_current};
+use crate::{
+    error::TryAwaitError,
+    raw::{Locals, with_current},
+};
 
 thread_local! {
     static MODE: RefCell<Mode> = const { RefCell::new(Mode::Off) };
@@ -19,9 +22,15 @@ thread_local! {
 #[derive(Clone)]
 enum Mode {
     Off,
-    On(Rc<Blocker>),
+    On(Rc<Scope>),
     /// A future that is waited for is being polled.
-    Polling,
+    Polling(Rc<Scope>),
+}
+
+/// One outermost call.
+struct Scope {
+    blocker: Blocker,
+    locals: Rc<Locals>,
 }
 
 enum Blocker {
@@ -106,14 +115,32 @@ pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
             Err(error) => panic!("run_blocking could not build a runtime: {error}"),
         },
     };
-    let blocker = Rc::new(blocker);
-    let _mode = Switch::to(Mode::On(Rc::clone(&blocker)));
+    let scope = Rc::new(Scope { blocker, locals: Rc::default() });
+    let _mode = Switch::to(Mode::On(Rc::clone(&scope)));
     // Timers and sockets want a runtime where they are made, not only where they are awaited.
-    let _entered = match &*blocker {
+    let _entered = match &scope.blocker {
         Blocker::Entered(_) => None,
         Blocker::Own(runtime) => Some(runtime.enter()),
     };
+    let _ended = EndOfLocals(&scope.locals);
     f()
+}
+
+/// Runs the destructors of fiber-locals, which may wait.
+struct EndOfLocals<'a>(&'a Locals);
+
+impl Drop for EndOfLocals<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The fiber-locals of the code that may block here.
+pub(crate) fn locals() -> Option<Rc<Locals>> {
+    MODE.with(|mode| match &*mode.borrow() {
+        Mode::Off => None,
+        Mode::On(scope) | Mode::Polling(scope) => Some(Rc::clone(&scope.locals)),
+    })
 }
 
 /// Whether waits on this thread block it, outside of fibers.
@@ -124,14 +151,14 @@ pub(crate) fn is_on() -> bool {
 /// Waits outside of fibers.
 pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
     // While the thread is blocked its runtime may poll other tasks here, which are not part of the waiting code.
-    let hidden = match MODE.with(|mode| mode.borrow().clone()) {
+    let (scope, _hidden) = match MODE.with(|mode| mode.borrow().clone()) {
         Mode::Off => return Err(TryAwaitError::NotInFiber(future)),
-        Mode::Polling => return Err(TryAwaitError::Nested(future)),
-        Mode::On(blocker) => (blocker, Switch::to(Mode::Off)),
+        Mode::Polling(_) => return Err(TryAwaitError::Nested(future)),
+        Mode::On(scope) => (scope, Switch::to(Mode::Off)),
     };
     let mut future = pin!(future.into_future());
-    let output = hidden.0.block_on(poll_fn(|cx| {
-        let _polling = Switch::to(Mode::Polling);
+    let output = scope.blocker.block_on(poll_fn(|cx| {
+        let _polling = Switch::to(Mode::Polling(Rc::clone(&scope)));
         future.as_mut().poll(cx)
     }));
     Ok(output)

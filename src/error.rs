@@ -17,6 +17,9 @@ pub enum TryAwaitError<F> {
     /// The caller of this fiber has gone and its drop policy cancels, or all calls were cancelled through the layer's
     /// handle. The future is there if the wait had not begun.
     Cancelled(Option<F>),
+    /// Code on the fiber's stack borrows a [carried](crate::FiberLayerBuilder::carry) task-local (`KEY.with(|value| ..)`) around the
+    /// wait, so that it cannot be kept from other tasks, and the future was not ready at once.
+    Borrowed,
     /// The thread is panicking, so the fiber cannot suspend, and the future was not ready at once.
     Unwinding,
 }
@@ -27,7 +30,7 @@ impl<F> TryAwaitError<F> {
         match self {
             Self::NotInFiber(future) | Self::Nested(future) | Self::OnThreadStack(future) => Some(future),
             Self::Cancelled(future) => future,
-            Self::Unwinding => None,
+            Self::Borrowed | Self::Unwinding => None,
         }
     }
 }
@@ -39,6 +42,7 @@ impl<F> fmt::Debug for TryAwaitError<F> {
             Self::Nested(_) => "Nested(..)",
             Self::OnThreadStack(_) => "OnThreadStack(..)",
             Self::Cancelled(_) => "Cancelled(..)",
+            Self::Borrowed => "Borrowed",
             Self::Unwinding => "Unwinding",
         })
     }
@@ -51,6 +55,7 @@ impl<F> fmt::Display for TryAwaitError<F> {
             Self::Nested(_) => NESTED,
             Self::OnThreadStack(_) => ON_THREAD_STACK,
             Self::Cancelled(_) => CANCELLED,
+            Self::Borrowed => BORROWED,
             Self::Unwinding => UNWINDING,
         })
     }
@@ -63,6 +68,9 @@ pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here
 
 pub(crate) const CANCELLED: &str =
     "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
+
+pub(crate) const BORROWED: &str = "waited while a carried task-local is borrowed (`KEY.with(|value| ..)`), which would show it to \
+     other tasks: clone what you need out of it, and wait afterwards";
 
 pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is panicking";
 
@@ -117,3 +125,21 @@ impl Error for ConfigError {
         self.source.as_ref().map(|error| error as _)
     }
 }
+
+/// A [`FiberLocal`](crate::FiberLocal) was used where no fiber is, nor [`run_blocking`](crate::run_blocking).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessError(());
+
+impl AccessError {
+    pub(crate) const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fiber-local was used outside a fiber: use it below FiberLayer, run_in_fiber or run_blocking")
+    }
+}
+
+impl Error for AccessError {}

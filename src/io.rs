@@ -38,7 +38,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    error::{CANCELLED, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError, UNWINDING},
+    error::{BORROWED, CANCELLED, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError, UNWINDING},
     try_await_in_fiber,
 };
 
@@ -96,6 +96,7 @@ impl<T: ?Sized> FiberIo<T> {
 }
 
 impl<T: AsyncRead + Unpin + ?Sized> Read for FiberIo<T> {
+    #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
         wait(poll_fn(|cx| Pin::new(&mut self.inner).poll_read(cx, &mut buffer)))?;
@@ -104,25 +105,30 @@ impl<T: AsyncRead + Unpin + ?Sized> Read for FiberIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin + ?Sized> Write for FiberIo<T> {
+    #[track_caller]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         wait(poll_fn(|cx| Pin::new(&mut self.inner).poll_write(cx, buffer)))
     }
 
+    #[track_caller]
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         wait(poll_fn(|cx| Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)))
     }
 
+    #[track_caller]
     fn flush(&mut self) -> io::Result<()> {
         wait(poll_fn(|cx| Pin::new(&mut self.inner).poll_flush(cx)))
     }
 }
 
+#[track_caller]
 fn wait<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     try_await_in_fiber(future).unwrap_or_else(|error| {
         let (kind, text) = match error {
             TryAwaitError::NotInFiber(_) => (ErrorKind::Unsupported, NOT_IN_FIBER),
             TryAwaitError::Nested(_) => (ErrorKind::Unsupported, NESTED),
             TryAwaitError::OnThreadStack(_) => (ErrorKind::Unsupported, ON_THREAD_STACK),
+            TryAwaitError::Borrowed => (ErrorKind::Unsupported, BORROWED),
             TryAwaitError::Cancelled(_) => (ErrorKind::ConnectionAborted, CANCELLED),
             TryAwaitError::Unwinding => (ErrorKind::ConnectionAborted, UNWINDING),
         };

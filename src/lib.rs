@@ -158,8 +158,10 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod blocking;
+mod builder;
 mod call;
 mod caller;
+mod context;
 mod discard;
 pub mod error;
 mod ext;
@@ -192,11 +194,13 @@ mod wait;
 pub use self::per_core::per_core;
 pub use self::{
     blocking::run_blocking,
+    builder::FiberLayerBuilder,
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
+    context::{FiberLocal, Hook},
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     handle::{Counters, FiberHandle},
-    layer::{FiberLayer, FiberLayerBuilder},
+    layer::FiberLayer,
     mode::{WaitMode, in_fiber, wait_mode},
     offload::offload,
     pool::{FiberPool, FiberPoolBuilder},

@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     call::{Call, Closure},
+    context::InContext,
     discard::discard,
     raw::{Fiber, Phase, Ticket},
     settings::Settings,
@@ -127,10 +128,9 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    LocalFiber {
-        _stays: StaysOnItsThread(PhantomData),
-        fiber: Fiber::new(Closure(Box::new(f)), Ticket::default(), Arc::clone(Settings::local()), type_name::<F>()),
-    }
+    let job: Closure<LocalFn<R>> = Closure(Box::new(f));
+    let fiber = Fiber::new(job, Ticket::default(), Arc::clone(Settings::local()), type_name::<F>());
+    LocalFiber { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, None) }
 }
 
 /// The future of [`run_local`].
@@ -138,7 +138,7 @@ where
 pub struct LocalFiber<R: 'static> {
     // First, so that a compiler error about `Send` names this.
     _stays: StaysOnItsThread,
-    fiber: Fiber<Closure<LocalFn<R>>>,
+    fiber: InContext<Closure<LocalFn<R>>>,
 }
 
 /// How often a local fiber that is dropped may yield before it is leaked, so that no drop hangs.
@@ -160,6 +160,9 @@ impl<R: 'static> Future for LocalFiber<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        if self.fiber.phase() == Phase::Fresh {
+            self.fiber.begin();
+        }
         let outcome = ready!(self.fiber.poll(cx, None));
         Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
     }

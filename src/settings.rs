@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    context::Attendants,
     pool::FiberPool,
     raw::{Conduct, Meta, Stacks},
 };
@@ -60,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) meta: Arc<Meta>,
     pub(crate) placement: Placement,
     pub(crate) leave: Leave,
+    /// What follows each call into its fiber; most layers have none.
+    pub(crate) attendants: Option<Arc<Attendants>>,
 }
 
 /// What is done when the caller goes.
@@ -74,14 +77,21 @@ pub(crate) struct Leave {
 pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
 
 impl Settings {
-    pub(crate) fn new(name: Option<&str>, stacks: Stacks, placement: Placement, leave: Leave) -> Self {
-        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct()));
-        Self { meta, placement, leave }
+    pub(crate) fn new(
+        name: Option<&str>,
+        stacks: Stacks,
+        placement: Placement,
+        leave: Leave,
+        attendants: Option<Arc<Attendants>>,
+    ) -> Self {
+        let bar = attendants.as_deref().and_then(Attendants::bar);
+        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar));
+        Self { meta, placement, leave, attendants }
     }
 
     /// All defaults.
     pub(crate) fn default_layer() -> Self {
-        Self::new(None, STACKS, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO })
+        Self::new(None, STACKS, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO }, None)
     }
 
     /// Those of `run_in_fiber`.
@@ -93,6 +103,6 @@ impl Settings {
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Meta> {
         static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct())))
+        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None)))
     }
 }

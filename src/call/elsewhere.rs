@@ -16,9 +16,10 @@ use super::{
     tokio_task::TokioTask,
 };
 use crate::{
+    context::InContext,
     discard::discard,
     pool::{Body, FiberPool, Response},
-    raw::{Caller, Fiber},
+    raw::Caller,
     settings::Leave,
 };
 
@@ -30,12 +31,18 @@ pub(crate) enum Elsewhere<J: SendJob> {
 
 impl<J: SendJob> Elsewhere<J> {
     /// To be polled at once, with the same waker.
-    pub(super) fn on_pool(pool: &FiberPool, fiber: Fiber<J>, leave: Leave, runtime: Handle, cx: &Context<'_>) -> Self {
+    pub(super) fn on_pool(
+        pool: &FiberPool,
+        fiber: InContext<J>,
+        leave: Leave,
+        runtime: Handle,
+        cx: &Context<'_>,
+    ) -> Self {
         Self::Pool(pool.spawn(Hosted::new(fiber, leave, Some(runtime)), cx))
     }
 
     /// `name` is the service's.
-    pub(super) fn in_local_set(fiber: Fiber<J>, leave: Leave, name: &str) -> Self {
+    pub(super) fn in_local_set(fiber: InContext<J>, leave: Leave, name: &str) -> Self {
         let (task, outcome) = TokioTask::new(Hosted::new(fiber, leave, None));
         spawn_local(task, name);
         Self::LocalSet(outcome)

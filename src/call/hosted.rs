@@ -9,8 +9,9 @@ use std::{
 
 use super::departure::Departure;
 use crate::{
+    context::InContext,
     discard::discard,
-    raw::{Caller, Event, Fiber, Job, Phase},
+    raw::{Caller, Event, Job, Phase},
     settings::{Leave, OnDrop},
     sync::Handle,
 };
@@ -21,7 +22,7 @@ pub(crate) type Outcome<J> = Option<thread::Result<<J as Job>::Output>>;
 /// Owns the fiber, and does what the drop policy says when the caller has gone.
 pub(crate) struct Hosted<J: Job> {
     /// Gone when it has ended.
-    fiber: Option<Fiber<J>>,
+    fiber: Option<InContext<J>>,
     /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
     runtime: Option<Handle>,
     departure: Departure,
@@ -31,12 +32,12 @@ pub(crate) struct Hosted<J: Job> {
 }
 
 impl<J: Job> Hosted<J> {
-    pub(crate) fn new(fiber: Fiber<J>, leave: Leave, runtime: Option<Handle>) -> Self {
+    pub(crate) fn new(fiber: InContext<J>, leave: Leave, runtime: Option<Handle>) -> Self {
         Self { fiber: Some(fiber), runtime, departure: Departure::NotSeen, leave, is_hand_over: false }
     }
 
     /// For a fiber whose caller has gone.
-    pub(crate) fn alone(fiber: Fiber<J>, leave: Leave, runtime: Option<Handle>) -> Self {
+    pub(crate) fn alone(fiber: InContext<J>, leave: Leave, runtime: Option<Handle>) -> Self {
         Self { is_hand_over: true, ..Self::new(fiber, leave, runtime) }
     }
 

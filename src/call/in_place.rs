@@ -6,19 +6,16 @@ use std::{
 };
 
 use super::{SendJob, host::Host};
-use crate::{
-    raw::{Fiber, Phase},
-    settings::Leave,
-};
+use crate::{context::InContext, raw::Phase, settings::Leave};
 
 pub(crate) struct InPlace<J: SendJob> {
-    pub(super) fiber: Fiber<J>,
+    pub(super) fiber: InContext<J>,
     /// Known since the first poll that did not end the fiber.
     host: Option<Host>,
 }
 
 impl<J: SendJob> InPlace<J> {
-    pub(crate) fn new(fiber: Fiber<J>) -> Self {
+    pub(crate) fn new(fiber: InContext<J>) -> Self {
         Self { fiber, host: None }
     }
 

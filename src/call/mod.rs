@@ -26,6 +26,7 @@ use std::{
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
 use crate::{
+    context::InContext,
     raw::{Fiber, Job, Meta, Ticket, is_within},
     settings::{Leave, Placement, Settings},
 };
@@ -78,8 +79,8 @@ impl<J: SendJob> Call<J> {
     /// `ticket` is what the service got when it was ready.
     #[inline]
     pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
-        let Settings { meta, placement, leave } = settings;
-        let fiber = Fiber::new(job, ticket, Arc::clone(meta), label);
+        let Settings { meta, placement, leave, attendants } = settings;
+        let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), attendants.as_deref());
         let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
         Self { stage, placement: placement.clone(), leave: *leave, label }
     }
@@ -97,6 +98,7 @@ impl<J: SendJob> Call<J> {
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
         let place = placement::decide(&self.placement, call.fiber.name());
         call.fiber.open();
+        call.fiber.begin();
         *is_placed = true;
         let meta = call.fiber.meta();
         // After it was entered: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.

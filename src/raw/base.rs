@@ -5,6 +5,7 @@ use std::{
     mem::ManuallyDrop,
     ops::Range,
     panic::Location,
+    rc::Rc,
 };
 
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use super::{
     Home, Meta,
     account::Account,
+    locals::Locals,
     roll::{self, FiberId},
 };
 
@@ -27,6 +29,8 @@ pub(super) struct Base {
     /// Emptied by the owner.
     pub(super) gone: ManuallyDrop<Gone>,
     pub(super) label: &'static str,
+    /// Those of its code, at home only; emptied by the owner.
+    pub(super) locals: ManuallyDrop<OnceCell<Rc<Locals>>>,
     /// Last, so that the call is in the books until everything else has been dropped.
     pub(super) account: Account,
 }
@@ -44,6 +48,7 @@ impl Base {
             usable: 0..0,
             gone: ManuallyDrop::new(Gone::new()),
             label,
+            locals: ManuallyDrop::new(OnceCell::new()),
             account,
         }
     }

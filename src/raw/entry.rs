@@ -36,6 +36,7 @@ pub(crate) struct Exit<'a, J: Job> {
 
 impl<J: Job> Exit<'_, J> {
     pub(crate) fn done(self, output: J::Output) {
+        self.state.end_locals();
         *slot::<J>(self.state) = Slot::Done(Ok(output));
     }
 
@@ -65,6 +66,7 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
         }
     }));
     if let Err(payload) = outcome {
+        state.end_locals();
         // In two steps: dropping what was there may run code of the job, which must not find the slot borrowed, nor
         // unwind from here (invariant 9).
         let former = mem::replace(slot::<J>(&state), Slot::Done(Err(payload)));

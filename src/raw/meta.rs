@@ -24,6 +24,7 @@ pub(crate) struct Meta {
     pub(crate) limit: Option<Limit>,
     pub(crate) usage: Usage,
     pub(crate) conduct: Conduct,
+    pub(super) bar: Option<Bar>,
     pub(crate) tally: Tally,
     pub(crate) calls: Calls,
     watchers: AtomicUsize,
@@ -89,8 +90,28 @@ pub(crate) struct Conduct {
     pub(crate) follows: bool,
 }
 
+/// Says whether the code on this stack holds what it must not hold while it is suspended.
+pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl Bar {
+    pub(crate) fn new(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Box::new(is_held))
+    }
+
+    #[cold]
+    pub(super) fn is_held(&self) -> bool {
+        self.0()
+    }
+}
+
+impl fmt::Debug for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bar").finish_non_exhaustive()
+    }
+}
+
 impl Meta {
-    pub(crate) fn new(name: Option<&str>, stacks: Stacks, conduct: Conduct) -> Self {
+    pub(crate) fn new(name: Option<&str>, stacks: Stacks, conduct: Conduct, bar: Option<Bar>) -> Self {
         let Stacks { size, hygiene, max_fibers } = stacks;
         Self {
             name: name.map(Into::into),
@@ -100,6 +121,7 @@ impl Meta {
             limit: max_fibers.map(Limit::new),
             usage: Usage::default(),
             conduct,
+            bar,
             tally: Tally::new(),
             calls: Calls::default(),
             watchers: AtomicUsize::new(0),

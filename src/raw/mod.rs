@@ -59,7 +59,8 @@
 //!    destructor of the fiber has run.
 //! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
 //! 10. **Send.** A fresh fiber holds its job only, a running or suspended or parked one is guarded by invariant 1, and
-//!     an outcome leaves the slot within the poll that produced it. So a `Fiber<J>` may be sent if its job and output may.
+//!     an outcome leaves the slot within the poll that produced it. Fiber-locals are made by a fiber
+//!     that runs, and touched at home only: elsewhere their owner forgets them. So a `Fiber<J>` may be sent if its job and output may.
 //! 11. **Signals.** The handler of faults reads the current fiber's `State`, its latest `Frame` and what that points to: they belong to
 //!     the code that was interrupted on the same thread (invariants 3 to 5). It calls what may be called in a handler, and the
 //!     handler that was there before it in the way in which the system would have. A thread's signal stack is not freed before
@@ -84,6 +85,7 @@ mod fence;
 mod fiber;
 mod frame;
 mod home;
+mod locals;
 mod meta;
 mod roll;
 mod stack;
@@ -97,7 +99,8 @@ pub(crate) use entry::{Exit, Job};
 pub(crate) use fiber::{Fiber, Phase, is_within};
 pub(crate) use frame::Caller;
 pub(crate) use home::Home;
-pub(crate) use meta::{Conduct, Meta, Stacks, Watcher};
+pub(crate) use locals::Locals;
+pub(crate) use meta::{Bar, Conduct, Meta, Stacks, Watcher};
 pub(crate) use roll::cancel_all;
 pub(crate) use state::State;
 pub(crate) use tally::Event;

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use self::refuse::{count_refused, end_process, refuse, refuse_misplaced, unwind};
+use self::refuse::{count_refused, end_process, refuse, refuse_borrowed, refuse_misplaced, unwind};
 use crate::{
     blocking,
     error::TryAwaitError,
@@ -185,6 +185,9 @@ fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: Calle
         }
         end_process(state, caller);
     }
+    if state.is_barred() {
+        refuse_borrowed(state, caller);
+    }
     loop {
         state.suspend(caller);
         if state.is_unwinding() && !state.has_nested() {
@@ -227,6 +230,10 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
     if thread::panicking() {
         count_refused(state);
         return Err(TryAwaitError::Unwinding);
+    }
+    if state.is_barred() {
+        count_refused(state);
+        return Err(TryAwaitError::Borrowed);
     }
     loop {
         state.suspend(caller);

@@ -4,7 +4,7 @@ use std::{panic::resume_unwind, process};
 
 use super::Caller;
 use crate::{
-    error::{Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
+    error::{BORROWED, Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
     raw::{Event, State},
 };
 
@@ -30,6 +30,13 @@ pub(super) fn refuse<F>(error: &TryAwaitError<F>) -> ! {
         TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
         _ => panic!("{NOT_IN_FIBER}"),
     }
+}
+
+/// Panics as a wait at `caller` does.
+#[cold]
+pub(super) fn refuse_borrowed(state: &State, caller: Caller) -> ! {
+    count_refused(state);
+    panic!("{BORROWED} ({caller})")
 }
 
 /// Unwinds a cancelled fiber from a wait.

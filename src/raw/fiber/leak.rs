@@ -15,12 +15,20 @@ impl<J: Job> Fiber<J> {
     /// Drops what most fibers do not have when they are dropped.
     #[cold]
     pub(super) fn drop_rest(&mut self) {
+        let locals = self.base.locals.take();
         if self.live.is_some() {
             // By invariant 2 forgetting its stack is sound.
+            let _leaked = ManuallyDrop::new(locals);
             self.leak("a suspended fiber");
-        } else if matches!(self.slot, Slot::Parked(_)) && !self.is_home() {
-            let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
-            self.leak("a parked future");
+        } else if !self.is_home() {
+            let _leaked = ManuallyDrop::new(locals);
+            if matches!(self.slot, Slot::Parked(_)) {
+                let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
+                self.leak("a parked future");
+            }
+        } else {
+            // Before the locals, as frames are.
+            drop(mem::replace(&mut self.slot, Slot::Running));
         }
         // After it was counted: both wake tasks, whose wakers are anybody's code.
         drop(self.base.gone.take());

@@ -274,7 +274,9 @@ impl<J: Job> Fiber<J> {
 impl<J: Job> Drop for Fiber<J> {
     #[inline]
     fn drop(&mut self) {
-        let is_plain = self.live.is_none() && self.admission.is_plain() && self.base.gone.get().is_none();
+        let Base { gone, locals, .. } = &self.base;
+        let has_left = gone.get().is_some() || locals.get().is_some();
+        let is_plain = self.live.is_none() && self.admission.is_plain() && !has_left;
         if !is_plain || matches!(self.slot, Slot::Parked(_)) {
             self.drop_rest();
         }

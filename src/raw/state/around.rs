@@ -4,12 +4,13 @@ use std::{
     iter,
     ops::Range,
     ptr::{self, NonNull},
+    rc::Rc,
 };
 
 use tokio::sync::watch;
 
 use super::{NESTED, NESTED_SHIELDED, ON_THREAD_STACK, State};
-use crate::raw::{Caller, Meta, frame::Notes, roll::FiberId, stack::GUARD_SIZE};
+use crate::raw::{Caller, Meta, frame::Notes, locals::Locals, roll::FiberId, stack::GUARD_SIZE};
 
 impl State {
     /// Whether a fiber waits inside the awaited future, and is to hear of a cancel before this one acts on it.
@@ -80,6 +81,20 @@ impl State {
             caller.is_gone()
         };
         self.orders.get().is_caller_gone() || self.frame().caller.is_some_and(asks)
+    }
+
+    /// The fiber-locals of its code.
+    pub(crate) fn locals(&self) -> Rc<Locals> {
+        Rc::clone(self.base().locals.get_or_init(Rc::default))
+    }
+
+    /// Runs the destructors of the fiber-locals, before the fiber ends.
+    #[inline]
+    pub(in crate::raw) fn end_locals(&self) {
+        if let Some(locals) = self.base().locals.get() {
+            let locals = Rc::clone(locals);
+            locals.end();
+        }
     }
 
     /// Tells `true` when the caller has gone, and closes when the fiber ends.

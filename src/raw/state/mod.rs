@@ -15,7 +15,7 @@ use std::{
 use corosensei::Yielder;
 
 use super::{
-    Meta,
+    Bar, Meta,
     base::Base,
     current,
     frame::{Frame, FramePtr, Notes, Orders},
@@ -210,6 +210,12 @@ impl State {
             }
         }
         self.unwinds.set(self.unwinds.get() + 1);
+    }
+
+    /// Whether the code holds what it must not hold while it is suspended.
+    #[inline]
+    pub(crate) fn is_barred(&self) -> bool {
+        self.base().meta().bar.as_ref().is_some_and(Bar::is_held)
     }
 
     /// Polls an awaited future once, on this stack, with the newest waker; a wait inside that poll is nested.

@@ -1,0 +1,64 @@
+//! In debug builds: does a fiber leave its thread as it found it?
+
+use std::{
+    collections::HashSet,
+    panic::Location,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::{
+    runtime::{self, Handle},
+    task,
+};
+
+use super::spans;
+
+/// What the task had before it resumed the fiber.
+#[derive(PartialEq, Eq)]
+pub(super) struct Canary {
+    runtime: Option<runtime::Id>,
+    task: Option<task::Id>,
+    span: spans::CurrentId,
+}
+
+impl Canary {
+    pub(super) fn new() -> Self {
+        Self {
+            runtime: Handle::try_current().ok().map(|runtime| runtime.id()),
+            task: task::try_id(),
+            span: spans::current_id(),
+        }
+    }
+
+    /// Says what the code of `service` has left behind, once for each wait.
+    pub(super) fn compare(&self, service: &str, waits_at: Option<&'static Location<'static>>) {
+        let now = Self::new();
+        if now == *self || !is_news(waits_at) {
+            return;
+        }
+        let changed = if now.runtime != self.runtime {
+            "runtime is another: no `Handle::enter` guard may be held over a wait"
+        } else if now.task != self.task {
+            "task is another: nothing that sets it may be held over a wait"
+        } else {
+            "span is another: no guard of `subscriber::set_default` may be held over a wait"
+        };
+        let place = waits_at.map_or_else(|| "before its first wait".to_owned(), |place| format!("at {place}"));
+        report(
+            service,
+            &format!("a fiber left its thread {place}, and the thread's current {changed}; other tasks see it"),
+        );
+    }
+}
+
+fn is_news(waits_at: Option<&'static Location<'static>>) -> bool {
+    static SAID: Mutex<Option<HashSet<Option<&'static Location<'static>>>>> = Mutex::new(None);
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(waits_at)
+}
+
+fn report(service: &str, text: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(service, "{text}");
+    #[cfg(not(feature = "tracing"))]
+    eprintln!("fiber of service `{service}`: {text}");
+}

@@ -1,0 +1,174 @@
+//! What follows a call into its fiber, and stays away from other tasks of the thread: spans, task-locals, hooks.
+//!
+//! ```text
+//! InContext::poll ── spans of the thread off, of the fiber on ── carried task-locals set ── hooks ── Fiber::poll
+//!                 ◄─ the other way round, when the fiber has suspended or ended, also by unwinding ─┘
+//! ```
+
+mod attendant;
+#[cfg(debug_assertions)]
+mod canary;
+mod carry;
+mod hook;
+mod local;
+#[cfg_attr(not(feature = "tracing"), path = "no_spans.rs")]
+mod spans;
+
+use std::{
+    ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    task::{Context as TaskContext, Poll},
+    thread,
+};
+
+pub(crate) use self::attendant::Attendants;
+use self::{
+    attendant::{Attendant, attend},
+    spans::{Parent, Spans},
+};
+pub use self::{hook::Hook, local::FiberLocal};
+use crate::raw::{Caller, Fiber, Job};
+
+/// A fiber, and what is its own while it runs.
+pub(crate) struct InContext<J: Job> {
+    fiber: Fiber<J>,
+    /// Most calls have none.
+    context: Option<Box<Context>>,
+}
+
+#[derive(Default)]
+struct Context {
+    parent: Parent,
+    /// Those that the fiber has entered, while it does not run.
+    spans: Spans,
+    attendants: Vec<Box<dyn Attendant>>,
+}
+
+impl<J: Job> InContext<J> {
+    /// For a call that is being made.
+    #[inline]
+    pub(crate) fn new(fiber: Fiber<J>, attendants: Option<&Attendants>) -> Self {
+        let context = if attendants.is_some() || spans::may_exist() { Context::at_call(attendants) } else { None };
+        Self { fiber, context }
+    }
+
+    /// In the caller's task, before anything is polled: where it awaits the call is what an async function would see.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        if self.context.is_some() || spans::may_exist() {
+            Context::at_first_poll(&mut self.context);
+        }
+    }
+
+    /// Polls the fiber in its context.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+    ) -> Poll<thread::Result<J::Output>> {
+        if self.context.is_none() && !spans::may_exist() && !cfg!(debug_assertions) {
+            return self.fiber.poll(cx, caller);
+        }
+        self.poll_within(cx, caller)
+    }
+
+    #[inline(never)]
+    fn poll_within(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+    ) -> Poll<thread::Result<J::Output>> {
+        let Self { fiber, context } = self;
+        #[cfg(debug_assertions)]
+        let canary = canary::Canary::new();
+        let mut entered = Entered::new(context);
+        let poll = entered.attended(|| fiber.poll(cx, caller));
+        drop(entered);
+        #[cfg(debug_assertions)]
+        canary.compare(fiber.name(), fiber.waits_at());
+        poll
+    }
+}
+
+impl<J: Job> Deref for InContext<J> {
+    type Target = Fiber<J>;
+
+    #[inline]
+    fn deref(&self) -> &Fiber<J> {
+        &self.fiber
+    }
+}
+
+impl<J: Job> DerefMut for InContext<J> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Fiber<J> {
+        &mut self.fiber
+    }
+}
+
+impl Context {
+    #[cold]
+    fn at_call(attendants: Option<&Attendants>) -> Option<Box<Self>> {
+        let parent = Parent::current();
+        if parent.is_none() && attendants.is_none() {
+            return None;
+        }
+        let attendants = attendants.map(Attendants::at_call).unwrap_or_default();
+        Some(Box::new(Self { parent, spans: Spans::default(), attendants }))
+    }
+
+    #[cold]
+    fn at_first_poll(context: &mut Option<Box<Self>>) {
+        let known = context.as_ref().map(|context| &context.parent);
+        if let Some(parent) = Parent::other_than(known) {
+            context.get_or_insert_default().parent = parent;
+        }
+        if let Some(context) = context {
+            context.spans = context.parent.entered();
+            context.attendants.iter_mut().for_each(|attendant| attendant.begin());
+        }
+    }
+}
+
+/// While it exists, the thread's spans are the fiber's.
+struct Entered<'a> {
+    context: &'a mut Option<Box<Context>>,
+    /// The thread's own.
+    outside: Spans,
+}
+
+impl<'a> Entered<'a> {
+    fn new(context: &'a mut Option<Box<Context>>) -> Self {
+        let outside = Spans::take_off(None);
+        if let Some(context) = context {
+            context.spans.put_on();
+        }
+        Self { context, outside }
+    }
+
+    /// Runs `f` with the call's task-locals and hooks.
+    fn attended<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        match self.context {
+            Some(context) if !context.attendants.is_empty() => {
+                let (mut f, mut result) = (Some(f), None);
+                attend(&mut context.attendants, &mut || {
+                    // Caught, so that no attendant loses what it keeps for the fiber.
+                    result = f.take().map(|f| catch_unwind(AssertUnwindSafe(f)));
+                });
+                result.expect("attendants run what they attend to").unwrap_or_else(|payload| resume_unwind(payload))
+            }
+            _ => f(),
+        }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let inside = Spans::take_off(self.context.as_ref().map(|context| &context.spans));
+        if self.context.is_some() || !inside.is_empty() {
+            self.context.get_or_insert_default().spans = inside;
+        }
+        self.outside.put_on();
+    }
+}
