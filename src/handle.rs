@@ -1,6 +1,6 @@
 //! Looking at a layer from outside: its handle and its numbers.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::raw::{Event, Meta, Watcher, cancel_all};
 
@@ -28,6 +28,10 @@ pub struct FiberHandle {
 impl FiberHandle {
     pub(crate) fn new(meta: Watcher) -> Self {
         Self { meta }
+    }
+
+    pub(crate) fn meta(&self) -> &Arc<Meta> {
+        &self.meta
     }
 
     /// Fibers that exist now: running, or suspended in a wait.

@@ -163,6 +163,7 @@ mod call;
 mod caller;
 mod context;
 mod discard;
+mod dump;
 pub mod error;
 mod ext;
 pub mod future;
@@ -197,6 +198,7 @@ pub use self::{
     builder::FiberLayerBuilder,
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
     context::{FiberLocal, Hook},
+    dump::{Dump, FiberInfo, FiberState},
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     handle::{Counters, FiberHandle},

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, task::Waker};
 
 use super::{
     Meta,
-    roll::{FiberId, Seat},
+    roll::{About, FiberId, Seat},
     tally::Event,
 };
 
@@ -53,14 +53,21 @@ impl Account {
         }
     }
 
+    /// Its place in the roll.
+    #[inline]
+    pub(super) fn seat(&self) -> Option<&Seat> {
+        self.seat.as_ref()
+    }
+
     /// Notes in the roll that the fiber waits. `true` if it was not there like this before.
     #[inline]
-    pub(super) fn wait(&mut self, fiber: FiberId, inside: Option<FiberId>, waker: &Waker) -> bool {
-        if self.seat.as_ref().is_some_and(|seat| seat.is_current(inside, self.live, waker)) {
+    pub(super) fn wait(&mut self, fiber: FiberId, inside: Option<FiberId>, about: About, waker: &Waker) -> bool {
+        if let Some(seat) = self.seat.as_mut().filter(|seat| seat.is_current(inside, self.live, waker)) {
+            seat.note_wait(about.waits_at);
             return false;
         }
         self.leave_seat();
-        self.seat = Some(Seat::take(fiber, inside, self.live, &self.meta, waker));
+        self.seat = Some(Seat::take(fiber, inside, self.live, &self.meta, about, waker));
         true
     }
 

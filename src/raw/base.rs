@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use super::{
     Home, Meta,
     account::Account,
+    clock::Moment,
     locals::Locals,
-    roll::{self, FiberId},
+    roll::{self, About, FiberId},
 };
 
 pub(super) struct Base {
@@ -22,6 +23,8 @@ pub(super) struct Base {
     pub(super) home: Option<Home>,
     /// Its name among the fibers of its thread, since that was first needed.
     id: Cell<Option<FiberId>>,
+    /// When it began, if somebody may look.
+    pub(super) begun: Option<Moment>,
     /// Where its code waits, or waited last. A wait that was ready at once is none.
     pub(super) waits_at: Cell<Option<&'static Location<'static>>>,
     /// The addresses that code on its stack may use.
@@ -44,6 +47,7 @@ impl Base {
         Self {
             home: None,
             id: Cell::new(None),
+            begun: None,
             waits_at: Cell::new(None),
             usable: 0..0,
             gone: ManuallyDrop::new(Gone::new()),
@@ -60,6 +64,10 @@ impl Base {
 
     pub(super) fn name(&self) -> &str {
         self.meta().name_or(self.label)
+    }
+
+    pub(super) fn about(&self) -> About {
+        About { label: self.label, begun: self.begun, waits_at: self.waits_at.get() }
     }
 
     /// At home only.

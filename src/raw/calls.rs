@@ -13,11 +13,31 @@ use super::{Meta, fence, tally::Event};
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     closed: AtomicBool,
-    /// How often all calls were cancelled. A call that began under a lower number is cancelled.
-    cancels: AtomicU64,
+    /// Changes when all calls are told something: see [`News`].
+    news: AtomicU64,
     /// How many wait for the end of all calls.
     watchers: AtomicUsize,
     ended: Notify,
+}
+
+/// How often all calls were cancelled, in one half, and asked to report, in the other. A call that began under other numbers is
+/// meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct News(u64);
+
+const CANCEL: u64 = 1;
+const REPORT: u64 = 1 << 32;
+
+impl News {
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn is_cancel(self, known: Self) -> bool {
+        self.0 % REPORT != known.0 % REPORT
+    }
+
+    pub(super) fn is_report(self, known: Self) -> bool {
+        self.0 / REPORT != known.0 / REPORT
+    }
 }
 
 impl Calls {
@@ -33,13 +53,18 @@ impl Calls {
     }
 
     #[inline]
-    pub(super) fn cancels(&self) -> u64 {
-        self.cancels.load(Ordering::Acquire)
+    pub(super) fn news(&self) -> News {
+        News(self.news.load(Ordering::Acquire))
     }
 
     /// Whoever looks at a roll after this sees each fiber that does not see this.
     pub(super) fn cancel(&self) {
-        self.cancels.fetch_add(1, Ordering::SeqCst);
+        self.news.fetch_add(CANCEL, Ordering::SeqCst);
+    }
+
+    /// The same for a report.
+    pub(super) fn ask_for_reports(&self) {
+        self.news.fetch_add(REPORT, Ordering::SeqCst);
     }
 }
 

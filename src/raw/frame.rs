@@ -66,6 +66,8 @@ impl Orders {
     /// Infallible waits unwind.
     const UNWINDING: Self = Self(2);
     pub(super) const CALLER_GONE: Self = Self(4);
+    /// Say where you are. For one resume.
+    pub(super) const REPORT: Self = Self(8);
 
     pub(super) fn cancel(unwinds: bool) -> Self {
         if unwinds { Self(Self::CANCELLED.0 | Self::UNWINDING.0) } else { Self::CANCELLED }
@@ -88,6 +90,15 @@ impl Orders {
 
     pub(super) fn is_caller_gone(self) -> bool {
         self.has(Self::CALLER_GONE)
+    }
+
+    pub(super) fn wants_report(self) -> bool {
+        self.has(Self::REPORT)
+    }
+
+    /// Those that stay in force.
+    pub(super) fn lasting(self) -> Self {
+        Self(self.0 & !Self::REPORT.0)
     }
 
     /// Those that can be put off by a shield.

@@ -24,6 +24,9 @@ thread_local! {
 /// Threads that can have an index of their own at the same time.
 pub(super) const SHARDS: usize = 64;
 
+/// How many bits of a fiber's number count those of one thread.
+const ID_BITS: u32 = 40;
+
 /// In place of an index, before the thread has asked for one.
 const UNKNOWN: usize = usize::MAX;
 
@@ -52,10 +55,15 @@ impl Home {
         HERE.get() == self.0.get()
     }
 
-    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^40 fibers.
+    /// The home of the fiber with this number.
+    pub(super) fn of_id(fiber: NonZeroU64) -> Self {
+        Self(NonZeroU64::new(fiber.get() >> ID_BITS).expect("ids begin at their home's first"))
+    }
+
+    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^`ID_BITS` fibers.
     #[inline]
     pub(super) fn first_id(self) -> u64 {
-        self.0.get() << 40
+        self.0.get() << ID_BITS
     }
 
     #[cold]

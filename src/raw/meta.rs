@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{admission::Limit, calls::Calls, stack::Source, tally::Tally};
+use super::{admission::Limit, calls::Calls, report::Reports, stack::Source, tally::Tally};
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Meta {
     pub(super) bar: Option<Bar>,
     pub(crate) tally: Tally,
     pub(crate) calls: Calls,
+    pub(super) reports: Reports,
     watchers: AtomicUsize,
 }
 
@@ -124,6 +125,7 @@ impl Meta {
             bar,
             tally: Tally::new(),
             calls: Calls::default(),
+            reports: Reports::default(),
             watchers: AtomicUsize::new(0),
         }
     }

@@ -12,6 +12,7 @@ use super::{Fiber, is_within};
 use crate::raw::{
     Job,
     admission::{Applicant, Equipment},
+    clock::Moment,
     entry::entry,
     frame::FramePtr,
     stack::FiberStack,
@@ -55,6 +56,9 @@ impl<J: Job> Fiber<J> {
         }
         self.base.usable = stack.usable();
         self.open();
+        if self.base.account.is_watched() && self.base.begun.is_none() {
+            self.base.begun = Some(Moment::now());
+        }
         self.base.account.begin();
         let coroutine = Coroutine::with_stack(stack, entry::<J>);
         // There was none.

@@ -21,9 +21,11 @@ use super::{
     account::Account,
     admission::{Admission, Ticket},
     base::Base,
+    calls::News,
     current::{Restore, with_current},
     entry::Slot,
     frame::{Frame, Notes, Orders},
+    roll::Seat,
     state::State,
 };
 
@@ -56,8 +58,8 @@ pub(crate) struct Fiber<J: Job> {
     orders: Orders,
     /// Another fiber has been in the roll inside this one.
     has_nested: bool,
-    /// How often its layer's calls had been cancelled when it began.
-    cancels: u64,
+    /// What its layer's calls had been told when it began, or when it last looked.
+    news: News,
     /// Last, since the account in it is to be dropped last.
     base: Base,
 }
@@ -78,7 +80,7 @@ impl<J: Job> Fiber<J> {
             admission: ManuallyDrop::new(Admission::Admitted(ticket)),
             orders: Orders::NONE,
             has_nested: false,
-            cancels: 0,
+            news: News::NONE,
             base: Base::new(Account::new(meta), label),
         }
     }
@@ -87,7 +89,7 @@ impl<J: Job> Fiber<J> {
     #[inline]
     pub(crate) fn open(&mut self) {
         if self.base.account.open() {
-            self.cancels = self.meta().calls.cancels();
+            self.news = self.meta().calls.news();
         }
     }
 
@@ -178,10 +180,15 @@ impl<J: Job> Fiber<J> {
             panicking,
             notes: Notes::default(),
         };
+        let former = self.base.account.seat().map(Seat::run);
         let result = {
             let _restore = Restore::new(outer);
             self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
         };
+        if let (Some(seat), Some(former)) = (self.base.account.seat(), former) {
+            seat.pause(former);
+        }
+        self.orders = self.orders.lasting();
         if let CoroutineResult::Return(()) = result {
             self.end();
             if !frame.notes.is_empty() {
@@ -233,9 +240,9 @@ impl<J: Job> Fiber<J> {
     #[inline]
     fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
         let Meta { conduct, calls, .. } = self.base.meta();
-        let (conduct, is_cancelled) = (*conduct, calls.cancels() != self.cancels);
-        if is_cancelled {
-            self.orders |= Orders::cancel(conduct.unwinds);
+        let conduct = *conduct;
+        if calls.news() != self.news {
+            self.hear();
         }
         if is_nested {
             with_current(|outer| {

@@ -3,7 +3,11 @@
 use std::task::Context;
 
 use super::Fiber;
-use crate::raw::{Job, State, frame::Notes, with_current};
+use crate::raw::{
+    Job, Meta, State,
+    frame::{Notes, Orders},
+    with_current,
+};
 
 impl<J: Job> Fiber<J> {
     /// For a fiber that tells something, or that others may look for.
@@ -16,6 +20,20 @@ impl<J: Job> Fiber<J> {
         self.wait(cx);
     }
 
+    /// Finds out what all calls of the layer have been told.
+    #[cold]
+    pub(super) fn hear(&mut self) {
+        let Meta { conduct, calls, .. } = self.base.meta();
+        let news = calls.news();
+        if news.is_cancel(self.news) {
+            self.orders |= Orders::cancel(conduct.unwinds);
+        }
+        if news.is_report(self.news) {
+            self.orders |= Orders::REPORT;
+        }
+        self.news = news;
+    }
+
     pub(super) fn read(&mut self, notes: &Notes) {
         self.has_nested |= notes.has(Notes::NESTED);
         if let Some(live) = &mut *self.live {
@@ -26,9 +44,10 @@ impl<J: Job> Fiber<J> {
     /// Takes or corrects the fiber's place among those that wait.
     pub(super) fn wait(&mut self, cx: &Context<'_>) {
         let inside = with_current(|outer| outer.map(State::id));
-        let (id, account) = (self.base.id(), &mut self.base.account);
-        // Whoever cancels all calls wakes those that have a place; one that just took it looks itself.
-        if account.wait(id, inside, cx.waker()) && account.meta.calls.cancels() != self.cancels {
+        let (id, about) = (self.base.id(), self.base.about());
+        let account = &mut self.base.account;
+        // Whoever tells all calls something wakes those that have a place; one that just took it looks itself.
+        if account.wait(id, inside, about, cx.waker()) && account.meta.calls.news() != self.news {
             cx.waker().wake_by_ref();
         }
     }

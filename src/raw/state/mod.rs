@@ -192,8 +192,11 @@ impl State {
 
     #[cold]
     fn obey(&self, orders: Orders) {
+        if orders.wants_report() {
+            self.report();
+        }
         let mut all = self.orders.get();
-        all |= if self.has(SHIELDED) { orders.shielded() } else { orders };
+        all |= if self.has(SHIELDED) { orders.shielded() } else { orders.lasting() };
         self.orders.set(all);
         if let Some(gone) = self.base().gone.get().filter(|_| all.is_caller_gone()) {
             // Orders that a shield puts off come again at each resume; this is said once.

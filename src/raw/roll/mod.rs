@@ -4,24 +4,29 @@
 //! leaked because the fiber around them is. A fiber takes a seat when it first waits, and only if somebody can look for it
 //! there (a layer or handle exists) or other fibers lie around or inside it: most calls do not pay.
 
+mod seat;
+
 use std::{
     cell::Cell,
     mem,
     num::NonZeroU64,
+    panic::Location,
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{RawWakerVTable, Waker},
+    task::Waker,
+    time::Duration,
 };
 
 use slab::Slab;
 
-use super::{Home, Meta, biased::Biased, tally::Event};
+pub(super) use self::seat::Seat;
+use super::{Home, Meta, biased::Biased, clock::Moment, tally::Event};
 
 /// Identifies a fiber; never reused.
-pub(super) type FiberId = NonZeroU64;
+pub(crate) type FiberId = NonZeroU64;
 
 thread_local! {
     // Both constant and without a destructor: usable at any time, also while the thread is ending.
@@ -35,7 +40,19 @@ static ROLLS: Mutex<Vec<&'static Roll>> = Mutex::new(Vec::new());
 #[derive(Default)]
 pub(super) struct Roll {
     is_taken: AtomicBool,
+    /// The fiber that its thread runs now, if that has a seat; else 0.
+    running: AtomicU64,
+    /// How often others have taken wakers out of entries.
+    robbed: AtomicU64,
     entries: Biased<Slab<Entry>>,
+}
+
+/// What people want to know of a fiber.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    pub(super) label: &'static str,
+    pub(super) begun: Option<Moment>,
+    pub(super) waits_at: Option<&'static Location<'static>>,
 }
 
 struct Entry {
@@ -46,6 +63,7 @@ struct Entry {
     suspended: bool,
     /// The account's (invariant 14).
     meta: *const Meta,
+    about: About,
     waker: Waker,
 }
 
@@ -74,17 +92,58 @@ pub(super) fn next_id(home: Home) -> FiberId {
 /// Cancels all calls that have begun under `meta`.
 pub(crate) fn cancel_all(meta: &Arc<Meta>) {
     meta.calls.cancel();
+    wake_all(meta);
+}
+
+/// Wakes all fibers of `meta` that wait.
+pub(crate) fn wake_all(meta: &Arc<Meta>) {
     let rolls = lock(&ROLLS).clone();
     for roll in rolls {
         let is_of_layer = |entry: &&mut Entry| ptr::eq(entry.meta, Arc::as_ptr(meta));
-        // Moved out, since cloning one here could run any code. A fiber need not hear of a cancel twice.
+        // Moved out, since cloning one here could run any code. A fiber that is woken puts a new one there when it waits again.
         let wakers: Vec<_> = roll.with(|entries| {
+            roll.robbed.fetch_add(1, Ordering::Relaxed);
             let entries = entries.iter_mut().map(|(_, entry)| entry).filter(is_of_layer);
             entries.map(|entry| mem::replace(&mut entry.waker, Waker::noop().clone())).collect()
         });
         // Woken when the roll is free: a waker may do anything.
         wakers.into_iter().for_each(Waker::wake);
     }
+}
+
+/// A fiber as people look at it.
+pub(crate) struct Listed {
+    pub(crate) fiber: FiberId,
+    pub(crate) label: &'static str,
+    /// The name of its home thread.
+    pub(crate) thread: String,
+    pub(crate) age: Option<Duration>,
+    pub(crate) is_running: bool,
+    pub(crate) waits_at: Option<&'static Location<'static>>,
+}
+
+/// The fibers of `meta` that have waited, the oldest of each thread first.
+pub(crate) fn list(meta: &Arc<Meta>) -> Vec<Listed> {
+    let rolls = lock(&ROLLS).clone();
+    let mut listed = Vec::new();
+    for roll in rolls {
+        let is_of_layer = |entry: &&Entry| entry.suspended && ptr::eq(entry.meta, Arc::as_ptr(meta));
+        let (running, mut found) = roll.with(|entries| {
+            let entries = entries.iter().map(|(_, entry)| entry).filter(is_of_layer);
+            let found: Vec<_> = entries.map(|entry| (entry.fiber, entry.about)).collect();
+            (roll.running.load(Ordering::Relaxed), found)
+        });
+        found.sort_by_key(|(fiber, _)| *fiber);
+        listed.extend(found.into_iter().map(|(fiber, about)| Listed {
+            fiber,
+            label: about.label,
+            thread: Home::of_id(fiber).to_string(),
+            age: about.begun.map(Moment::elapsed),
+            is_running: fiber.get() == running,
+            waits_at: about.waits_at,
+        }));
+    }
+    listed
 }
 
 /// For a thread that ends.
@@ -134,62 +193,6 @@ impl Roll {
             }
             meta.end_call();
         }
-    }
-}
-
-/// A fiber's place in the roll of its home thread.
-pub(super) struct Seat {
-    roll: &'static Roll,
-    key: usize,
-    fiber: FiberId,
-    inside: Option<FiberId>,
-    suspended: bool,
-    /// What the waker in the roll consists of, for comparing without looking there.
-    waker: (usize, &'static RawWakerVTable),
-}
-
-impl Seat {
-    /// At home only.
-    #[inline]
-    pub(super) fn take(
-        fiber: FiberId,
-        inside: Option<FiberId>,
-        suspended: bool,
-        meta: &Arc<Meta>,
-        waker: &Waker,
-    ) -> Self {
-        let roll = Roll::here();
-        // Cloned before the roll is taken: a waker may do anything.
-        let waker = waker.clone();
-        let parts = (waker.data().addr(), waker.vtable());
-        let entry = Entry { fiber, inside, suspended, meta: Arc::as_ptr(meta), waker };
-        let key = roll.with(|entries| entries.insert(entry));
-        Self { roll, key, fiber, inside, suspended, waker: parts }
-    }
-
-    /// Whether the roll still says what is true.
-    #[inline]
-    pub(super) fn is_current(&self, inside: Option<FiberId>, suspended: bool, waker: &Waker) -> bool {
-        self.inside == inside
-            && self.suspended == suspended
-            && self.waker.0 == waker.data().addr()
-            && ptr::eq(self.waker.1, waker.vtable())
-    }
-
-    /// Gives the seat up. `false` if the fiber has been written off with the one around it.
-    #[inline]
-    pub(super) fn vacate(self) -> bool {
-        // The waker is dropped when the roll is free.
-        let entry = self.roll.with(|entries| match entries.get(self.key) {
-            Some(entry) if entry.fiber == self.fiber => entries.try_remove(self.key),
-            _ => None,
-        });
-        entry.is_some()
-    }
-
-    /// Counts as leaked whatever lies inside this fiber, which is leaked.
-    pub(super) fn write_off(&self) {
-        self.roll.write_off(self.fiber);
     }
 }
 

@@ -1,0 +1,54 @@
+//! A limit of time that needs no timers: the caller's runtime may have none, and its time may be paused.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+pub(super) struct Limit {
+    elapsed: oneshot::Receiver<()>,
+    is_over: bool,
+    clock: Option<thread::Thread>,
+}
+
+/// The limit is over when this time has passed.
+pub(super) fn after(time: Duration) -> Limit {
+    let (elapse, elapsed) = oneshot::channel();
+    let wait = move || {
+        thread::park_timeout(time);
+        // Nobody may wait any more.
+        _ = elapse.send(());
+    };
+    let clock = thread::Builder::new().name("fiber-dump".to_owned()).spawn(wait);
+    // Without a thread there is no time to wait.
+    Limit { elapsed, is_over: clock.is_err(), clock: clock.ok().map(|clock| clock.thread().clone()) }
+}
+
+impl Limit {
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Ready when `future` is or the limit is over.
+    pub(super) async fn or(&mut self, future: impl Future<Output = ()>) {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            self.is_over |= pin!(&mut self.elapsed).poll(cx).is_ready();
+            if self.is_over { Poll::Ready(()) } else { future.as_mut().poll(cx) }
+        })
+        .await;
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        if let Some(clock) = &self.clock {
+            clock.unpark();
+        }
+    }
+}

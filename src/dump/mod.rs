@@ -1,0 +1,176 @@
+//! What each fiber of a layer is doing: dumps.
+
+use std::{fmt, panic::Location, sync::Arc, time::Duration};
+
+use crate::{
+    FiberHandle,
+    raw::{Asking, FiberId, Listed, list, wake_all},
+};
+
+mod backtrace;
+mod limit;
+
+/// How long [`FiberHandle::dump_with_backtraces`] waits for threads that do something else.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl FiberHandle {
+    /// Lists the fibers that have waited and not ended.
+    ///
+    /// It can be called anywhere, also while a thread is stuck. Fibers go on meanwhile: the list was true thread by thread, not at one
+    /// moment. Fibers that have not yet waited run now, or have just ended; only their number is known: [`Dump::unlisted`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::builder().name("orders").build().unwrap();
+    /// let call = tokio::spawn(layer.run(|| std::future::pending::<()>().wait()));
+    /// tokio::task::yield_now().await;
+    /// let dump = layer.handle().dump();
+    /// assert_eq!(dump.fibers.len(), 1);
+    /// assert_eq!(dump.fibers[0].waits_at.unwrap().file(), file!());
+    /// println!("{dump}");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        let listed = list(self.meta());
+        Dump::new(self.meta(), listed, |_| None)
+    }
+
+    /// Lists the fibers that have waited and not ended, each with a backtrace of the code that waits, so that a wait behind an adapter
+    /// (diesel's `BlockOn`, `io::FiberIo`) shows who called it.
+    ///
+    /// Each fiber that waits is woken, takes the backtrace on its own stack, and waits on: the future that it waits for is polled
+    /// once more. A fiber whose thread does not come round within a second (it is stuck, or nobody drives its runtime) is listed
+    /// without a backtrace, as is one with less than 24 KiB of its stack left. Where the program has no symbols, there are only addresses.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// fn ask_supplier() {
+    ///     std::future::pending::<()>().wait()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new();
+    /// let call = tokio::spawn(layer.run(ask_supplier));
+    /// # tokio::task::yield_now().await;
+    /// let dump = layer.handle().dump_with_backtraces().await;
+    /// assert!(dump.fibers[0].backtrace.as_ref().unwrap().contains("ask_supplier"));
+    /// # }
+    /// ```
+    pub async fn dump_with_backtraces(&self) -> Dump {
+        let asking = Asking::new(self.meta());
+        wake_all(self.meta());
+        let mut limit = limit::after(PATIENCE);
+        loop {
+            let listed = list(self.meta());
+            let is_answered = |fiber: &Listed| asking.answers.of(fiber.fiber).is_some();
+            if limit.is_over() || listed.iter().all(is_answered) {
+                let backtrace = |fiber| asking.answers.of(fiber).flatten().map(|taken| backtrace::of_code(&taken));
+                return Dump::new(self.meta(), listed, backtrace);
+            }
+            limit.or(asking.answers.changed()).await;
+        }
+    }
+}
+
+/// The fibers of a layer at about one time; made by [`FiberHandle::dump`].
+///
+/// Its `Display` form is for people: a line for each fiber, and the backtraces.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// Those that have waited, the oldest of each thread first.
+    pub fibers: Vec<FiberInfo>,
+    /// How many more there are: they run, and have not yet waited.
+    pub unlisted: u64,
+}
+
+/// One fiber of a [`Dump`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FiberInfo {
+    /// The layer's name, or the type of the service or function.
+    pub service: String,
+    /// The name of its home thread.
+    pub thread: String,
+    /// How long ago it began, to some milliseconds. Unknown if nobody had the layer or a handle of it then.
+    pub age: Option<Duration>,
+    /// What it does.
+    pub state: FiberState,
+    /// Where it waits, or waited last if it runs now. Behind an adapter it is the adapter's line.
+    pub waits_at: Option<&'static Location<'static>>,
+    /// Who waits, the innermost call first, one line for each function and one for its place.
+    pub backtrace: Option<String>,
+}
+
+/// What a fiber does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FiberState {
+    /// Its code runs now.
+    Running,
+    /// It is suspended in a wait.
+    Waiting,
+}
+
+impl Dump {
+    fn new(meta: &Arc<crate::raw::Meta>, listed: Vec<Listed>, backtrace: impl Fn(FiberId) -> Option<String>) -> Self {
+        let unlisted = meta.tally.live().saturating_sub(listed.len() as u64);
+        let fibers = listed.into_iter().map(|fiber| FiberInfo {
+            service: meta.name_or(fiber.label).to_owned(),
+            thread: fiber.thread,
+            age: fiber.age,
+            state: if fiber.is_running { FiberState::Running } else { FiberState::Waiting },
+            waits_at: fiber.waits_at,
+            backtrace: backtrace(fiber.fiber),
+        });
+        Self { fibers: fibers.collect(), unlisted }
+    }
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fiber in &self.fibers {
+            writeln!(f, "{fiber}")?;
+        }
+        match (self.fibers.len(), self.unlisted) {
+            (0, 0) => f.write_str("no fibers"),
+            (listed, 0) => write!(f, "{listed} fibers"),
+            (listed, unlisted) => write!(f, "{listed} fibers, and {unlisted} that run and have not yet waited"),
+        }
+    }
+}
+
+impl fmt::Display for FiberInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            FiberState::Running => "runs; waited last",
+            FiberState::Waiting => "waits",
+        };
+        write!(f, "`{}` {state}", self.service)?;
+        if let Some(place) = self.waits_at {
+            write!(f, " at {place}")?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", began {:.3} s ago", age.as_secs_f64())?;
+        }
+        write!(f, ", {}", self.thread)?;
+        match &self.backtrace {
+            Some(backtrace) => backtrace.lines().try_for_each(|line| write!(f, "\n    {line}")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What fibers say of themselves when they are asked: a backtrace that each takes on its own stack.
+
+use std::{
+    backtrace::Backtrace,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::{Meta, State, remaining_stack, roll::FiberId};
+
+/// Bytes of stack that a backtrace is taken with.
+const ROOM: usize = 24 * 1024;
+
+/// Those who have asked the fibers of one layer.
+#[derive(Debug, Default)]
+pub(super) struct Reports(Mutex<Vec<Arc<Answers>>>);
+
+/// What they have said to one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// `None` from a fiber whose stack is too full.
+    backtraces: Mutex<HashMap<FiberId, Option<Arc<Backtrace>>>>,
+    news: Notify,
+}
+
+impl Answers {
+    /// Waits for the next answer, from when this is first polled.
+    pub(crate) async fn changed(&self) {
+        self.news.notified().await;
+    }
+
+    pub(crate) fn of(&self, fiber: FiberId) -> Option<Option<Arc<Backtrace>>> {
+        lock(&self.backtraces).get(&fiber).cloned()
+    }
+}
+
+/// Asks while it exists.
+pub(crate) struct Asking {
+    meta: Arc<Meta>,
+    pub(crate) answers: Arc<Answers>,
+}
+
+impl Asking {
+    /// Those who wait have to be woken after this.
+    pub(crate) fn new(meta: &Arc<Meta>) -> Self {
+        let answers = Arc::new(Answers::default());
+        lock(&meta.reports.0).push(Arc::clone(&answers));
+        meta.calls.ask_for_reports();
+        Self { meta: Arc::clone(meta), answers }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        lock(&self.meta.reports.0).retain(|answers| !Arc::ptr_eq(answers, &self.answers));
+    }
+}
+
+impl State {
+    /// Answers all who ask.
+    #[cold]
+    pub(super) fn report(&self) {
+        let asking = self.with_meta(|meta, _| lock(&meta.reports.0).clone());
+        if asking.is_empty() {
+            return;
+        }
+        let has_room = remaining_stack().is_none_or(|bytes| bytes > ROOM);
+        let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
+        for answers in asking {
+            lock(&answers.backtraces).insert(self.id(), backtrace.clone());
+            answers.news.notify_one();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
