@@ -41,6 +41,7 @@ where
     S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
     Request: Send + 'static,
 {
+    #[inline]
     pub(crate) fn new(call: Call<ServiceCall<S, Request>>) -> Self {
         Self { call }
     }
@@ -53,6 +54,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.call).poll(cx)
     }

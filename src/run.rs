@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     call::{Call, Closure},
-    context::InContext,
+    context::{AtCall, InContext},
     discard::discard,
     raw::{Fiber, Phase, Ticket},
     settings::Settings,
@@ -128,9 +128,10 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
+    let context = AtCall::new(None);
     let job: Closure<LocalFn<R>> = Closure(Box::new(f));
     let fiber = Fiber::new(job, Ticket::default(), Arc::clone(Settings::local()), type_name::<F>());
-    LocalFiber { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, None) }
+    LocalFiber { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context) }
 }
 
 /// The future of [`run_local`].

@@ -78,6 +78,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request) -> ResponseFuture<S, Request> {
         // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
         let clone = self.inner.clone();

@@ -90,14 +90,14 @@ fn function() -> Warm {
 }
 
 #[library_benchmark]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(723))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(961))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(766))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1030))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2794))]
-#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1312))]
-#[bench::parked_root(args = (parked_root()), config = at_most(429))]
-#[bench::run_in_fiber(args = (function()), config = at_most(724))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(805))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(1009))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(843))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1115))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2915))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1464))]
+#[bench::parked_root(args = (parked_root()), config = at_most(464))]
+#[bench::run_in_fiber(args = (function()), config = at_most(810))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.

@@ -26,7 +26,7 @@ use std::{
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
 use crate::{
-    context::InContext,
+    context::{AtCall, InContext},
     raw::{Fiber, Job, Meta, Ticket, is_within},
     settings::{Leave, Placement, Settings},
 };
@@ -80,7 +80,8 @@ impl<J: SendJob> Call<J> {
     #[inline]
     pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
         let Settings { meta, placement, leave, attendants } = settings;
-        let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), attendants.as_deref());
+        let context = AtCall::new(attendants.as_deref());
+        let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), context);
         let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
         Self { stage, placement: placement.clone(), leave: *leave, label }
     }

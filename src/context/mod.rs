@@ -15,6 +15,7 @@ mod local;
 mod spans;
 
 use std::{
+    mem::ManuallyDrop,
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     task::{Context as TaskContext, Poll},
@@ -32,8 +33,18 @@ use crate::raw::{Caller, Fiber, Job};
 /// A fiber, and what is its own while it runs.
 pub(crate) struct InContext<J: Job> {
     fiber: Fiber<J>,
-    /// Most calls have none.
-    context: Option<Box<Context>>,
+    /// Most calls have none, so that it is dropped by hand: glue that looks for it would cost each call a function.
+    context: ManuallyDrop<Option<Box<Context>>>,
+}
+
+/// What a call is made with.
+pub(crate) struct AtCall(Option<Box<Context>>);
+
+impl AtCall {
+    #[inline]
+    pub(crate) fn new(attendants: Option<&Attendants>) -> Self {
+        Self(if attendants.is_some() || spans::may_exist() { Context::at_call(attendants) } else { None })
+    }
 }
 
 #[derive(Default)]
@@ -45,11 +56,10 @@ struct Context {
 }
 
 impl<J: Job> InContext<J> {
-    /// For a call that is being made.
+    /// Separate from what runs code for the context: nothing is to be dropped then but that, so that a fiber is made in its place.
     #[inline]
-    pub(crate) fn new(fiber: Fiber<J>, attendants: Option<&Attendants>) -> Self {
-        let context = if attendants.is_some() || spans::may_exist() { Context::at_call(attendants) } else { None };
-        Self { fiber, context }
+    pub(crate) fn new(fiber: Fiber<J>, AtCall(context): AtCall) -> Self {
+        Self { fiber, context: ManuallyDrop::new(context) }
     }
 
     /// In the caller's task, before anything is polled: where it awaits the call is what an async function would see.
@@ -89,6 +99,20 @@ impl<J: Job> InContext<J> {
         canary.compare(fiber.name(), fiber.waits_at());
         poll
     }
+}
+
+impl<J: Job> Drop for InContext<J> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.context.is_some() {
+            drop_context(self.context.take());
+        }
+    }
+}
+
+#[cold]
+fn drop_context(context: Option<Box<Context>>) {
+    drop(context);
 }
 
 impl<J: Job> Deref for InContext<J> {

@@ -19,10 +19,12 @@ impl Moment {
 
 #[cfg(target_os = "linux")]
 mod imp {
-    use std::{mem::MaybeUninit, time::Duration};
+    use std::{mem::MaybeUninit, num::NonZeroU64, time::Duration};
 
-    /// Since some moment of the system's.
-    pub(super) type Moment = Duration;
+    /// Nanoseconds since some moment of the system's.
+    pub(super) type Moment = NonZeroU64;
+
+    const NANOS: u64 = 1_000_000_000;
 
     pub(super) fn now() -> Moment {
         let mut now = MaybeUninit::<libc::timespec>::zeroed();
@@ -30,11 +32,12 @@ mod imp {
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) };
         // SAFETY: invariant 12: all bytes were zero, which is a time, or the system wrote one.
         let now = unsafe { now.assume_init() };
-        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+        let nanos = now.tv_sec.unsigned_abs() * NANOS + now.tv_nsec.unsigned_abs();
+        NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN)
     }
 
     pub(super) fn elapsed(since: Moment) -> Duration {
-        now().saturating_sub(since)
+        Duration::from_nanos(now().get().saturating_sub(since.get()))
     }
 }
 

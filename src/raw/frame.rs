@@ -1,6 +1,11 @@
 //! What passes between a poll and the fiber: pointers and orders in, reports out.
 
-use std::{cell::Cell, ops::BitOrAssign, ptr::NonNull, task::Waker};
+use std::{
+    cell::Cell,
+    ops::{BitOr, BitOrAssign},
+    ptr::NonNull,
+    task::Waker,
+};
 
 use super::{State, base::Base, meta::Conduct};
 
@@ -119,9 +124,18 @@ impl Orders {
     }
 }
 
+impl BitOr for Orders {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+}
+
 impl BitOrAssign for Orders {
     #[inline]
     fn bitor_assign(&mut self, more: Self) {
-        self.0 |= more.0;
+        *self = *self | more;
     }
 }

@@ -162,11 +162,15 @@ impl<J: Job> Fiber<J> {
         caller: Option<&(dyn Caller + 'static)>,
     ) -> Poll<thread::Result<J::Output>> {
         let outer = with_current(|outer| outer.map(NonNull::from));
+        // Which fiber with a seat ran before, if this one has a seat too: only one that has waited.
+        let mut former = None;
         if self.live.is_some() {
             self.assert_home();
+            former = self.base.account.seat().map(Seat::run);
         } else {
             ready!(self.start(outer.is_some(), cx));
         }
+        let once = if self.meta().calls.news() == self.news { Orders::NONE } else { self.hear() };
         let caller = self.listen(caller.map(NonNull::from), outer.is_some());
         let panicking = self.orders.is_unwinding() && thread::panicking();
         // From here until control is back, `slot` and `base` belong to the fiber (invariants 5 and 6).
@@ -176,19 +180,17 @@ impl<J: Job> Fiber<J> {
             base: NonNull::from(&self.base),
             outer,
             caller,
-            orders: self.orders,
+            orders: self.orders | once,
             panicking,
             notes: Notes::default(),
         };
-        let former = self.base.account.seat().map(Seat::run);
         let result = {
             let _restore = Restore::new(outer);
             self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
         };
-        if let (Some(seat), Some(former)) = (self.base.account.seat(), former) {
-            seat.pause(former);
+        if let Some(former) = former {
+            self.base.account.seat().into_iter().for_each(|seat| seat.pause(former));
         }
-        self.orders = self.orders.lasting();
         if let CoroutineResult::Return(()) = result {
             self.end();
             if !frame.notes.is_empty() {
@@ -236,18 +238,13 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// Adds what the layer's handle and the fiber around this one say to the orders, and finds whom to ask for the caller.
+    /// Adds what the fiber around this one says to the orders, and finds whom to ask for the caller.
     #[inline]
     fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
-        let Meta { conduct, calls, .. } = self.base.meta();
-        let conduct = *conduct;
-        if calls.news() != self.news {
-            self.hear();
-        }
         if is_nested {
             with_current(|outer| {
                 let outer = outer.expect("there is a fiber around");
-                self.orders |= outer.orders().for_nested(conduct);
+                self.orders |= outer.orders().for_nested(self.base.meta().conduct);
                 caller = caller.or(outer.frame().caller);
             });
         }
@@ -279,7 +276,7 @@ impl<J: Job> Fiber<J> {
 }
 
 impl<J: Job> Drop for Fiber<J> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let Base { gone, locals, .. } = &self.base;
         let has_left = gone.get().is_some() || locals.get().is_some();

@@ -20,18 +20,17 @@ impl<J: Job> Fiber<J> {
         self.wait(cx);
     }
 
-    /// Finds out what all calls of the layer have been told.
+    /// Finds out what all calls of the layer have been told. Returns what goes for one resume.
     #[cold]
-    pub(super) fn hear(&mut self) {
+    pub(super) fn hear(&mut self) -> Orders {
         let Meta { conduct, calls, .. } = self.base.meta();
         let news = calls.news();
         if news.is_cancel(self.news) {
             self.orders |= Orders::cancel(conduct.unwinds);
         }
-        if news.is_report(self.news) {
-            self.orders |= Orders::REPORT;
-        }
+        let once = if news.is_report(self.news) { Orders::REPORT } else { Orders::NONE };
         self.news = news;
+        once
     }
 
     pub(super) fn read(&mut self, notes: &Notes) {
