@@ -1,6 +1,6 @@
 //! [`FiberLayerBuilder`].
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::task::LocalKey;
 
@@ -40,6 +40,7 @@ pub struct FiberLayerBuilder {
     placement: Option<Placement>,
     placed_twice: bool,
     attendants: Attendants,
+    require_await: Option<Duration>,
 }
 
 impl FiberLayerBuilder {
@@ -52,6 +53,7 @@ impl FiberLayerBuilder {
             placement: None,
             placed_twice: false,
             attendants: Attendants::default(),
+            require_await: None,
         }
     }
 
@@ -165,6 +167,33 @@ impl FiberLayerBuilder {
         self
     }
 
+    /// Reports calls that took at least this long and were never suspended, to find the code that still blocks; off by default.
+    ///
+    /// A wait that was ready at once does not count as one. A call of an async service waits whenever it is pending. Such calls
+    /// are counted in [`Counters::never_waited`](crate::Counters::never_waited), and with the feature `tracing` a warning names the
+    /// service and the time: one in 5 seconds for each layer, which also says how many were only counted since the last one. It costs each call two
+    /// readings of the clock and some allocations.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = Duration::from_millis(5);
+    /// let layer = FiberLayer::builder().name("thumbnails").require_await(limit).build().unwrap();
+    /// let begun = Instant::now();
+    /// layer.run(move || while begun.elapsed() <= limit {}).await;
+    /// assert_eq!(layer.handle().counters().never_waited, 1);
+    /// # }
+    /// ```
+    pub fn require_await(mut self, limit: Duration) -> Self {
+        self.require_await = Some(limit);
+        self
+    }
+
     /// Runs fibers on the process-wide [`FiberPool`] under every runtime.
     pub fn pooled(self) -> Self {
         self.place(Placement::Pool(None))
@@ -192,7 +221,7 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the name is empty, the stack size or the number of fibers out of range, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
+    /// If the name is empty, the stack size or the number of fibers out of range, `require_await` zero, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
     /// more than one placement was chosen.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if self.name.as_deref() == Some("") {
@@ -220,9 +249,15 @@ impl FiberLayerBuilder {
                  leave it out",
             ));
         }
+        if self.require_await.is_some_and(|limit| limit.is_zero()) {
+            return Err(ConfigError::new(
+                "require_await is zero, which every call takes: choose from how long on a call should wait, or leave it out",
+            ));
+        }
+        let mut attendants = self.attendants;
+        attendants.require_await(self.require_await);
         let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
         let placement = self.placement.unwrap_or_default();
-        let attendants = (!self.attendants.is_empty()).then(|| Arc::new(self.attendants));
         Ok(FiberLayer::with_settings(Settings::new(self.name.as_deref(), self.stacks, placement, leave, attendants)))
     }
 }

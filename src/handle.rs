@@ -135,6 +135,7 @@ impl FiberHandle {
             cancelled: tally.sum(Event::Cancelled),
             handed_over: tally.sum(Event::HandedOver),
             refused_waits: tally.sum(Event::RefusedWait),
+            never_waited: tally.sum(Event::NeverWaited),
             stacks_measured: usage.measured(),
             deepest_stack: usage.deepest(),
         }
@@ -163,6 +164,8 @@ pub struct Counters {
     pub handed_over: u64,
     /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
     pub refused_waits: u64,
+    /// Calls that took longer than [`require_await`](crate::FiberLayerBuilder::require_await) allows and were never suspended.
+    pub never_waited: u64,
     /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
     pub stacks_measured: u64,
     /// The most bytes of its stack that one of those used, in whole pages.

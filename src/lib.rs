@@ -173,8 +173,11 @@ pub mod io;
 mod layer;
 #[doc = include_str!("../docs/lifecycle.md")]
 pub mod lifecycle {}
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod mode;
 mod offload;
+mod pace;
 #[cfg(feature = "per-core")]
 pub mod per_core;
 mod pool;

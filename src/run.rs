@@ -128,9 +128,10 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    let context = AtCall::new(None);
+    let (meta, label) = (Settings::local(), type_name::<F>());
+    let context = AtCall::new(None, meta, label);
     let job: Closure<LocalFn<R>> = Closure(Box::new(f));
-    let fiber = Fiber::new(job, Ticket::default(), Arc::clone(Settings::local()), type_name::<F>());
+    let fiber = Fiber::new(job, Ticket::default(), Arc::clone(meta), label);
     LocalFiber { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context) }
 }
 

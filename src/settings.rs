@@ -82,16 +82,24 @@ impl Settings {
         stacks: Stacks,
         placement: Placement,
         leave: Leave,
-        attendants: Option<Arc<Attendants>>,
+        attendants: Attendants,
     ) -> Self {
-        let bar = attendants.as_deref().and_then(Attendants::bar);
-        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar));
+        let attendants = attendants.of_layer(name);
+        let (bar, listener) = (attendants.bar(), attendants.listener());
+        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar, listener));
+        let attendants = (!attendants.is_empty()).then(|| Arc::new(attendants));
         Self { meta, placement, leave, attendants }
     }
 
     /// All defaults.
     pub(crate) fn default_layer() -> Self {
-        Self::new(None, STACKS, Placement::Auto, Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO }, None)
+        Self::new(
+            None,
+            STACKS,
+            Placement::Auto,
+            Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO },
+            Attendants::default(),
+        )
     }
 
     /// Those of `run_in_fiber`.
@@ -103,6 +111,6 @@ impl Settings {
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Meta> {
         static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None)))
+        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None, None)))
     }
 }

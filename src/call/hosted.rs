@@ -71,7 +71,7 @@ impl<J: Job> Hosted<J> {
             return Poll::Ready(None);
         }
         if mem::take(&mut self.is_hand_over) {
-            fiber.meta().tally.count(Event::HandedOver);
+            fiber.meta().count(Event::HandedOver);
         }
         let mut polled = false;
         loop {

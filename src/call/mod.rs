@@ -80,7 +80,7 @@ impl<J: SendJob> Call<J> {
     #[inline]
     pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
         let Settings { meta, placement, leave, attendants } = settings;
-        let context = AtCall::new(attendants.as_deref());
+        let context = AtCall::new(attendants.as_deref(), meta, label);
         let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), context);
         let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
         Self { stage, placement: placement.clone(), leave: *leave, label }

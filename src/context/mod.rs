@@ -11,6 +11,9 @@ mod canary;
 mod carry;
 mod hook;
 mod local;
+#[cfg(feature = "metrics")]
+mod measured;
+mod never_waits;
 #[cfg_attr(not(feature = "tracing"), path = "no_spans.rs")]
 mod spans;
 
@@ -18,6 +21,7 @@ use std::{
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
     task::{Context as TaskContext, Poll},
     thread,
 };
@@ -28,7 +32,7 @@ use self::{
     spans::{Parent, Spans},
 };
 pub use self::{hook::Hook, local::FiberLocal};
-use crate::raw::{Caller, Fiber, Job};
+use crate::raw::{Caller, Fiber, Job, Meta};
 
 /// A fiber, and what is its own while it runs.
 pub(crate) struct InContext<J: Job> {
@@ -42,8 +46,8 @@ pub(crate) struct AtCall(Option<Box<Context>>);
 
 impl AtCall {
     #[inline]
-    pub(crate) fn new(attendants: Option<&Attendants>) -> Self {
-        Self(if attendants.is_some() || spans::may_exist() { Context::at_call(attendants) } else { None })
+    pub(crate) fn new(attendants: Option<&Attendants>, meta: &Arc<Meta>, label: &'static str) -> Self {
+        Self(if attendants.is_some() || spans::may_exist() { Context::at_call(attendants, meta, label) } else { None })
     }
 }
 
@@ -94,6 +98,9 @@ impl<J: Job> InContext<J> {
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context);
         let poll = entered.attended(|| fiber.poll(cx, caller));
+        if poll.is_ready() {
+            entered.end();
+        }
         drop(entered);
         #[cfg(debug_assertions)]
         canary.compare(fiber.name(), fiber.waits_at());
@@ -133,12 +140,12 @@ impl<J: Job> DerefMut for InContext<J> {
 
 impl Context {
     #[cold]
-    fn at_call(attendants: Option<&Attendants>) -> Option<Box<Self>> {
+    fn at_call(attendants: Option<&Attendants>, meta: &Arc<Meta>, label: &'static str) -> Option<Box<Self>> {
         let parent = Parent::current();
         if parent.is_none() && attendants.is_none() {
             return None;
         }
-        let attendants = attendants.map(Attendants::at_call).unwrap_or_default();
+        let attendants = attendants.map(|attendants| attendants.at_call(meta, label)).unwrap_or_default();
         Some(Box::new(Self { parent, spans: Spans::default(), attendants }))
     }
 
@@ -169,6 +176,13 @@ impl<'a> Entered<'a> {
             context.spans.put_on();
         }
         Self { context, outside }
+    }
+
+    /// The fiber has ended.
+    fn end(&mut self) {
+        if let Some(context) = self.context {
+            context.attendants.iter_mut().for_each(|attendant| attendant.end());
+        }
     }
 
     /// Runs `f` with the call's task-locals and hooks.

@@ -47,9 +47,9 @@ impl Account {
     #[inline]
     pub(super) fn begin(&mut self) {
         self.live = true;
-        self.meta.tally.count(Event::Started);
+        self.meta.count(Event::Started);
         if self.written_off {
-            self.meta.tally.count(Event::LeakedLive);
+            self.meta.count(Event::LeakedLive);
         }
     }
 
@@ -77,15 +77,15 @@ impl Account {
         if self.seat.is_some() {
             self.leave_seat();
         }
-        let tally = &self.meta.tally;
+        let meta = &self.meta;
         if cancelled && !mem::replace(&mut self.cancelled, true) {
-            tally.count(Event::Cancelled);
+            meta.count(Event::Cancelled);
         }
         if mem::take(&mut self.live) && self.written_off {
-            tally.count(Event::Revived);
+            meta.count(Event::Revived);
         }
         // Last, so that whoever sees no live fiber sees its other numbers.
-        tally.count(Event::Stopped);
+        meta.count(Event::Stopped);
     }
 
     /// The call has ended.
@@ -108,9 +108,9 @@ impl Account {
         }
         self.leave_seat();
         if !self.written_off {
-            self.meta.tally.count(Event::Leaked);
+            self.meta.count(Event::Leaked);
             if mem::take(&mut self.live) {
-                self.meta.tally.count(Event::LeakedLive);
+                self.meta.count(Event::LeakedLive);
             }
         }
     }

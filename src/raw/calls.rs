@@ -71,13 +71,13 @@ impl Calls {
 impl Meta {
     #[inline]
     pub(super) fn begin_call(&self) {
-        self.tally.count(Event::Begun);
+        self.count(Event::Begun);
         fence::light();
     }
 
     #[inline]
     pub(super) fn end_call(&self) {
-        self.tally.count(Event::Ended);
+        self.count(Event::Ended);
         fence::light();
         if self.calls.watchers.load(Ordering::Acquire) > 0 {
             // It may be the last one: whoever waits finds out.

@@ -9,7 +9,13 @@ use std::{
     },
 };
 
-use super::{admission::Limit, calls::Calls, report::Reports, stack::Source, tally::Tally};
+use super::{
+    admission::Limit,
+    calls::Calls,
+    report::Reports,
+    stack::Source,
+    tally::{Event, Tally},
+};
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
@@ -25,6 +31,7 @@ pub(crate) struct Meta {
     pub(crate) usage: Usage,
     pub(crate) conduct: Conduct,
     pub(super) bar: Option<Bar>,
+    listener: Option<Arc<dyn Listener>>,
     pub(crate) tally: Tally,
     pub(crate) calls: Calls,
     pub(super) reports: Reports,
@@ -91,6 +98,11 @@ pub(crate) struct Conduct {
     pub(crate) follows: bool,
 }
 
+/// Hears of all that is counted.
+pub(crate) trait Listener: fmt::Debug + Send + Sync {
+    fn hear(&self, event: Event);
+}
+
 /// Says whether the code on this stack holds what it must not hold while it is suspended.
 pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
 
@@ -112,7 +124,13 @@ impl fmt::Debug for Bar {
 }
 
 impl Meta {
-    pub(crate) fn new(name: Option<&str>, stacks: Stacks, conduct: Conduct, bar: Option<Bar>) -> Self {
+    pub(crate) fn new(
+        name: Option<&str>,
+        stacks: Stacks,
+        conduct: Conduct,
+        bar: Option<Bar>,
+        listener: Option<Arc<dyn Listener>>,
+    ) -> Self {
         let Stacks { size, hygiene, max_fibers } = stacks;
         Self {
             name: name.map(Into::into),
@@ -123,10 +141,21 @@ impl Meta {
             usage: Usage::default(),
             conduct,
             bar,
+            listener,
             tally: Tally::new(),
             calls: Calls::default(),
             reports: Reports::default(),
             watchers: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts one, and tells whoever listens.
+    #[inline]
+    pub(crate) fn count(&self, event: Event) {
+        self.tally.count(event);
+        // Nobody else listens.
+        if cfg!(feature = "metrics") {
+            self.listener.iter().for_each(|listener| listener.hear(event));
         }
     }
 

@@ -102,7 +102,7 @@ pub(crate) use fiber::{Fiber, Phase, is_within};
 pub(crate) use frame::Caller;
 pub(crate) use home::Home;
 pub(crate) use locals::Locals;
-pub(crate) use meta::{Bar, Conduct, Meta, Stacks, Watcher};
+pub(crate) use meta::{Bar, Conduct, Listener, Meta, Stacks, Watcher};
 pub(crate) use report::Asking;
 pub(crate) use roll::{FiberId, Listed, cancel_all, list, wake_all};
 pub(crate) use state::State;

@@ -30,9 +30,11 @@ pub(crate) enum Event {
     Cancelled,
     HandedOver,
     RefusedWait,
+    /// A call took long and did not wait.
+    NeverWaited,
 }
 
-const EVENTS: usize = Event::RefusedWait as usize + 1;
+const EVENTS: usize = Event::NeverWaited as usize + 1;
 
 /// One thread's numbers, on cache lines of their own.
 #[derive(Debug, Default)]

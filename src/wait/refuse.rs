@@ -19,7 +19,7 @@ pub(super) fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwai
 }
 
 pub(super) fn count_refused(state: &State) {
-    state.with_meta(|meta, _| meta.tally.count(Event::RefusedWait));
+    state.with_meta(|meta, _| meta.count(Event::RefusedWait));
 }
 
 #[cold]

@@ -187,9 +187,9 @@ impl Roll {
         });
         for (meta, entry) in inside {
             self.write_off(entry.fiber);
-            meta.tally.count(Event::Leaked);
+            meta.count(Event::Leaked);
             if entry.suspended {
-                meta.tally.count(Event::LeakedLive);
+                meta.count(Event::LeakedLive);
             }
             meta.end_call();
         }
