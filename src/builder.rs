@@ -41,6 +41,8 @@ pub struct FiberLayerBuilder {
     placed_twice: bool,
     attendants: Attendants,
     require_await: Option<Duration>,
+    #[cfg(feature = "metrics")]
+    metrics: bool,
 }
 
 impl FiberLayerBuilder {
@@ -54,6 +56,8 @@ impl FiberLayerBuilder {
             placed_twice: false,
             attendants: Attendants::default(),
             require_await: None,
+            #[cfg(feature = "metrics")]
+            metrics: false,
         }
     }
 
@@ -194,6 +198,13 @@ impl FiberLayerBuilder {
         self
     }
 
+    /// Counts and measures the layer's calls through the `metrics` facade: see [`metrics`](crate::metrics). Off by default, when it costs nothing.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self) -> Self {
+        self.metrics = true;
+        self
+    }
+
     /// Runs fibers on the process-wide [`FiberPool`] under every runtime.
     pub fn pooled(self) -> Self {
         self.place(Placement::Pool(None))
@@ -256,6 +267,10 @@ impl FiberLayerBuilder {
         }
         let mut attendants = self.attendants;
         attendants.require_await(self.require_await);
+        #[cfg(feature = "metrics")]
+        if self.metrics {
+            attendants.measure(self.name.as_deref());
+        }
         let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
         let placement = self.placement.unwrap_or_default();
         Ok(FiberLayer::with_settings(Settings::new(self.name.as_deref(), self.stacks, placement, leave, attendants)))

@@ -1,6 +1,6 @@
 //! Metrics of layers, through the [`metrics`](https://docs.rs/metrics) facade.
 //!
-//! With the feature `metrics` every layer counts and measures its calls. Install the recorder (a Prometheus exporter, say) before the
+//! With [`FiberLayerBuilder::metrics`](crate::FiberLayerBuilder::metrics) (feature `metrics`) a layer counts and measures its calls. Install the recorder (a Prometheus exporter, say) before the
 //! first call: what is counted before that is lost. Each metric has the label `layer`, with the layer's
 //! [name](crate::FiberLayerBuilder::name) or `unnamed`. Layers of the same name are one.
 //!
@@ -22,7 +22,7 @@
 //! A call of an async service runs while it is polled, and is suspended in between. Calls that are dropped before they have ended have no
 //! times.
 //!
-//! The price is two readings of the clock for each time that a call runs, and some atomic operations a call.
+//! The price, for such layers only, is two readings of the clock for each time that a call runs, and some atomic operations and allocations a call.
 //!
 //! # Examples
 //!
@@ -101,13 +101,12 @@ impl LayerMetrics {
         static ALL: Mutex<Option<HashMap<String, Arc<LayerMetrics>>>> = Mutex::new(None);
         let name = name.unwrap_or("unnamed");
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = all.get_or_insert_with(|| {
-            describe();
-            HashMap::new()
-        });
+        let all = all.get_or_insert_default();
         if let Some(known) = all.get(name) {
             return Arc::clone(known);
         }
+        // With each, since another recorder may have been there for the last.
+        describe();
         let made = Arc::new(Self::new(name));
         all.insert(name.to_owned(), Arc::clone(&made));
         made

@@ -84,7 +84,6 @@ impl Settings {
         leave: Leave,
         attendants: Attendants,
     ) -> Self {
-        let attendants = attendants.of_layer(name);
         let (bar, listener) = (attendants.bar(), attendants.listener());
         let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar, listener));
         let attendants = (!attendants.is_empty()).then(|| Arc::new(attendants));

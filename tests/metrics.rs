@@ -20,6 +20,7 @@ fn exporter() -> &'static PrometheusHandle {
 
 /// The value of this line in the exporter's text.
 fn value(name: &str, layer: &str) -> f64 {
+    exporter().run_upkeep();
     let text = exporter().render();
     let begin = format!("tower_fiber_{name}{{layer=\"{layer}\"");
     // Histograms have more labels.
@@ -30,7 +31,7 @@ fn value(name: &str, layer: &str) -> f64 {
 #[tokio::test]
 async fn calls_and_waits_are_counted() {
     exporter();
-    let layer = FiberLayer::builder().name("counted").build().unwrap();
+    let layer = FiberLayer::builder().name("counted").metrics().build().unwrap();
     for waits in 0..4 {
         layer.run(move || (0..waits).for_each(|_| yield_now().wait())).await;
     }
@@ -45,7 +46,7 @@ async fn calls_and_waits_are_counted() {
 async fn what_exists_and_what_existed_at_most() {
     exporter();
     for (name, builder) in [("exist", FiberLayer::builder()), ("exist pooled", FiberLayer::builder().pooled())] {
-        let layer = builder.name(name).build().unwrap();
+        let layer = builder.name(name).metrics().build().unwrap();
         let mut gates = Vec::new();
         let mut calls = Vec::new();
         for _ in 0..3 {
@@ -67,7 +68,7 @@ async fn what_exists_and_what_existed_at_most() {
 #[tokio::test(start_paused = true)]
 async fn times_run_and_suspended() {
     exporter();
-    let layer = FiberLayer::builder().name("timed").build().unwrap();
+    let layer = FiberLayer::builder().name("timed").metrics().build().unwrap();
     let begun = std::time::Instant::now();
     let busy = Duration::from_millis(2);
     layer
@@ -88,7 +89,8 @@ async fn times_run_and_suspended() {
 async fn cancelled_handed_over_refused_leaked_and_never_waited() {
     exporter();
     let limit = Duration::from_nanos(1);
-    let layer = FiberLayer::builder().name("events").on_drop(OnDrop::Cancel).require_await(limit).build().unwrap();
+    let layer =
+        FiberLayer::builder().name("events").metrics().on_drop(OnDrop::Cancel).require_await(limit).build().unwrap();
     let mut call = Box::pin(layer.run(|| try_await_in_fiber(pending::<()>()).is_err()));
     assert!(poll_once(&mut call).await.is_none());
     drop(call);
@@ -118,18 +120,25 @@ async fn cancelled_handed_over_refused_leaked_and_never_waited() {
 #[tokio::test]
 async fn async_services_and_unnamed_layers() {
     exporter();
-    let mut service = FiberLayer::builder().name("async").build().unwrap().layer(service_fn(|()| async {
+    let mut service = FiberLayer::builder().name("async").metrics().build().unwrap().layer(service_fn(|()| async {
         yield_now().await;
         Ok::<_, Infallible>(())
     }));
     service.call(()).await.unwrap();
     assert_eq!((value("calls_total", "async"), value("waits_total", "async")), (1.0, 1.0));
-    let two =
-        [FiberLayer::builder().name("same").build().unwrap(), FiberLayer::builder().name("same").build().unwrap()];
+    let two = [
+        FiberLayer::builder().name("same").metrics().build().unwrap(),
+        FiberLayer::builder().name("same").metrics().build().unwrap(),
+    ];
     for layer in two {
         layer.run(|| ()).await;
     }
     assert_eq!(value("calls_total", "same"), 2.0);
+    FiberLayer::builder().metrics().build().unwrap().run(|| ()).await;
+    assert_eq!(value("calls_total", "unnamed"), 1.0);
+    // Who does not ask for metrics has none.
     run_in_fiber(|| ()).await;
-    assert!(value("calls_total", "unnamed") >= 1.0);
+    FiberLayer::builder().name("quiet").build().unwrap().run(|| ()).await;
+    assert_eq!(value("calls_total", "unnamed"), 1.0);
+    assert!(!exporter().render().contains("quiet"));
 }

@@ -23,6 +23,8 @@ use tokio::{
 };
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, await_in_fiber, run_in_fiber, sync_fn};
+use tracing::{Span, info_span, level_filters::LevelFilter};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// What was counted, plus 2 %.
 fn at_most(counted: u64) -> LibraryBenchmarkConfig {
@@ -73,6 +75,19 @@ fn watched<W: Waits>() -> Warm {
     })
 }
 
+/// A call with one wait where a subscriber is, in `spans` spans of the caller's.
+fn subscribed(spans: u32) -> Warm {
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO);
+    tracing::subscriber::set_global_default(subscriber).expect("each case has a process of its own");
+    let service = sync_fn(|request| Ok::<_, Infallible>(call::<Suspends<1>, Root, Word>(InFiber, request)));
+    let mut service = FiberLayer::new().layer(service);
+    let spans: Vec<_> = (0..spans).map(|_| info_span!("request")).collect();
+    warm(move || {
+        let _entered: Vec<_> = spans.iter().map(Span::enter).collect();
+        _ = black_box(one(service.call(Word::request())));
+    })
+}
+
 /// One poll of an async root: it is taken to a stack, polled, and parked again.
 fn parked_root() -> Warm {
     let mut service = FiberLayer::new().layer(service_fn(|()| -> Pending<Result<(), Infallible>> { pending() }));
@@ -90,14 +105,16 @@ fn function() -> Warm {
 }
 
 #[library_benchmark]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(805))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(1009))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(843))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1115))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2915))]
-#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1464))]
-#[bench::parked_root(args = (parked_root()), config = at_most(464))]
-#[bench::run_in_fiber(args = (function()), config = at_most(810))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(803))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(988))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(841))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1107))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2853))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1453))]
+#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1973))]
+#[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5008))]
+#[bench::parked_root(args = (parked_root()), config = at_most(469))]
+#[bench::run_in_fiber(args = (function()), config = at_most(820))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.

@@ -55,19 +55,18 @@ impl Attendants {
         self.require_await = limit.map(|limit| Arc::new(RequireAwait::new(limit)));
     }
 
-    /// Those of a layer with this name.
-    #[cfg_attr(not(feature = "metrics"), expect(unused_mut, unused_variables, reason = "only metrics have names"))]
-    pub(crate) fn of_layer(mut self, name: Option<&str>) -> Self {
-        #[cfg(feature = "metrics")]
-        {
-            self.metrics = Some(Arc::new(Metrics::new(name)));
-        }
-        self
+    /// For a layer of this name.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measure(&mut self, name: Option<&str>) {
+        self.metrics = Some(Arc::new(Metrics::new(name)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let has_metrics = cfg!(feature = "metrics");
-        self.keys.is_empty() && self.hooks.is_empty() && self.require_await.is_none() && !has_metrics
+        #[cfg(feature = "metrics")]
+        if self.metrics.is_some() {
+            return false;
+        }
+        self.keys.is_empty() && self.hooks.is_empty() && self.require_await.is_none()
     }
 
     /// Who is to hear of all that is counted.

@@ -41,23 +41,31 @@ impl Parent {
     /// What a fiber begins with.
     pub(super) fn entered(&self) -> Spans {
         let entered = self.0.as_ref().and_then(|span| {
-            span.with_subscriber(|(id, dispatch)| Spans { dispatch: Some(dispatch.clone()), ids: vec![id.clone()] })
+            span.with_subscriber(|(id, dispatch)| Spans {
+                dispatch: Some(dispatch.clone()),
+                innermost: Some(id.clone()),
+                others: Vec::new(),
+            })
         });
         entered.unwrap_or_default()
     }
 }
 
-/// Spans that were entered and are not on the thread's stack now, the innermost first. Whoever has entered them keeps them alive: frames of
-/// the task or of the fiber, and the fiber's `Parent`.
+/// Spans that were entered and are not on the thread's stack now. Whoever has entered them keeps them alive: frames of the task or of
+/// the fiber, and the fiber's `Parent`.
 #[derive(Default)]
 pub(super) struct Spans {
     /// Whose ids they are, or were last.
     dispatch: Option<Dispatch>,
-    ids: Vec<Id>,
+    /// Most often there is one at most, which needs no heap.
+    innermost: Option<Id>,
+    /// From the inner to the outer.
+    others: Vec<Id>,
 }
 
 impl Spans {
     /// Takes all off that are on the thread's stack, of the subscriber that `last` was put on with.
+    #[inline]
     pub(super) fn take_off(last: Option<&Self>) -> Self {
         match last.and_then(|last| last.dispatch.as_ref()) {
             Some(dispatch) => Self::take_off_from(dispatch),
@@ -65,28 +73,45 @@ impl Spans {
         }
     }
 
+    #[inline]
     fn take_off_from(dispatch: &Dispatch) -> Self {
-        let mut ids = Vec::new();
+        match dispatch.current_span().id() {
+            Some(innermost) => Self::take_off_some(dispatch, innermost),
+            None => Self::default(),
+        }
+    }
+
+    fn take_off_some(dispatch: &Dispatch, innermost: &Id) -> Self {
+        dispatch.exit(innermost);
+        let mut others = Vec::new();
         while let Some(id) = dispatch.current_span().id() {
             dispatch.exit(id);
-            ids.push(id.clone());
-            if ids.len() == DEEPEST {
+            others.push(id.clone());
+            if others.len() == DEEPEST {
                 break;
             }
         }
-        let dispatch = (!ids.is_empty()).then(|| dispatch.clone());
-        Self { dispatch, ids }
+        Self { dispatch: Some(dispatch.clone()), innermost: Some(innermost.clone()), others }
     }
 
     /// Puts them back.
+    #[inline]
     pub(super) fn put_on(&mut self) {
-        if let Some(dispatch) = &self.dispatch {
-            self.ids.drain(..).rev().for_each(|id| dispatch.enter(&id));
+        if !self.is_empty() {
+            self.put_on_some();
         }
     }
 
+    fn put_on_some(&mut self) {
+        if let Some(dispatch) = &self.dispatch {
+            self.others.drain(..).rev().for_each(|id| dispatch.enter(&id));
+            self.innermost.take().into_iter().for_each(|id| dispatch.enter(&id));
+        }
+    }
+
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.innermost.is_none()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::backtrace::Backtrace;
 
-/// The crate's frames below the code: its jobs, the first function of the stack, and what is below that.
-const BELOW: [&str; 4] = ["call::jobs::", "raw::entry::", "call/jobs.rs", "raw/entry.rs"];
+/// The crate's frames below the code: what makes a handler of a function, its jobs, the first function of the stack, and what is below that.
+const BELOW: [&str; 6] =
+    ["axum::sync_handler::", "axum/sync_handler.rs", "call::jobs::", "call/jobs.rs", "raw::entry::", "raw/entry.rs"];
 /// Those above it: the wait, and the taking of the backtrace.
 const ABOVE: [&str; 4] = ["wait::", "raw::", "wait/", "raw/"];
 

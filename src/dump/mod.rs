@@ -1,6 +1,6 @@
 //! What each fiber of a layer is doing: dumps.
 
-use std::{fmt, panic::Location, sync::Arc, time::Duration};
+use std::{fmt, panic::Location, ptr, sync::Arc, time::Duration};
 
 use crate::{
     FiberHandle,
@@ -88,7 +88,8 @@ impl FiberHandle {
 
 /// The fibers of a layer at about one time; made by [`FiberHandle::dump`].
 ///
-/// Its `Display` form is for people: a line for each fiber, and the backtraces.
+/// Its `Display` form is for people: fibers of one service that wait in the same place, on the same thread and with the same
+/// backtrace, are one line with their number.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dump {
@@ -143,32 +144,76 @@ impl Dump {
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for fiber in &self.fibers {
-            writeln!(f, "{fiber}")?;
+            match groups.iter_mut().find(|group| group.fiber.is_like(fiber)) {
+                Some(group) => group.add(fiber),
+                None => groups.push(Group { fiber, number: 1, ages: fiber.age.map(|age| (age, age)) }),
+            }
         }
+        groups.iter().try_for_each(|group| writeln!(f, "{group}"))?;
         match (self.fibers.len(), self.unlisted) {
             (0, 0) => f.write_str("no fibers"),
-            (listed, 0) => write!(f, "{listed} fibers"),
-            (listed, unlisted) => write!(f, "{listed} fibers, and {unlisted} that run and have not yet waited"),
+            (listed, 0) => write!(f, "fibers: {listed}"),
+            (listed, unlisted) => write!(f, "fibers: {listed}, and {unlisted} that run and have not yet waited"),
         }
     }
 }
 
-impl fmt::Display for FiberInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            FiberState::Running => "runs; waited last",
-            FiberState::Waiting => "waits",
+impl FiberInfo {
+    /// Whether people need not tell them apart.
+    fn is_like(&self, other: &Self) -> bool {
+        let Self { service, thread, age: _, state, waits_at, backtrace } = self;
+        let same_place = waits_at.map(ptr::from_ref) == other.waits_at.map(ptr::from_ref);
+        same_place
+            && *state == other.state
+            && *service == other.service
+            && *thread == other.thread
+            && *backtrace == other.backtrace
+    }
+}
+
+/// Fibers of one service that wait in the same place.
+struct Group<'a> {
+    fiber: &'a FiberInfo,
+    number: usize,
+    /// The least and the greatest.
+    ages: Option<(Duration, Duration)>,
+}
+
+impl Group<'_> {
+    fn add(&mut self, fiber: &FiberInfo) {
+        self.number += 1;
+        self.ages = match (self.ages, fiber.age) {
+            (Some((least, greatest)), Some(age)) => Some((least.min(age), greatest.max(age))),
+            (ages, age) => ages.or(age.map(|age| (age, age))),
         };
-        write!(f, "`{}` {state}", self.service)?;
-        if let Some(place) = self.waits_at {
+    }
+}
+
+impl fmt::Display for Group<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fiber, number, ages } = self;
+        if *number > 1 {
+            write!(f, "{number} of ")?;
+        }
+        let state = match (fiber.state, number) {
+            (FiberState::Running, 1) => "runs; waited last",
+            (FiberState::Running, _) => "run; waited last",
+            (FiberState::Waiting, 1) => "waits",
+            (FiberState::Waiting, _) => "wait",
+        };
+        write!(f, "`{}` {state}", fiber.service)?;
+        if let Some(place) = fiber.waits_at {
             write!(f, " at {place}")?;
         }
-        if let Some(age) = self.age {
-            write!(f, ", began {:.3} s ago", age.as_secs_f64())?;
+        match ages.map(|(least, greatest)| (least.as_secs_f64(), greatest.as_secs_f64())) {
+            Some((least, greatest)) if *number > 1 => write!(f, ", began {least:.3} to {greatest:.3} s ago")?,
+            Some((age, _)) => write!(f, ", began {age:.3} s ago")?,
+            None => {}
         }
-        write!(f, ", {}", self.thread)?;
-        match &self.backtrace {
+        write!(f, ", {}", fiber.thread)?;
+        match &fiber.backtrace {
             Some(backtrace) => backtrace.lines().try_for_each(|line| write!(f, "\n    {line}")),
             None => Ok(()),
         }

@@ -94,6 +94,8 @@ fn greet(shop: &str, supplier: &str, settings: &Settings) {
   {shop}/books/7
   {shop}/api/books?q=lighthouse
   {shop}/api/books/7
+  {shop}/metrics
+  {shop}/fibers/backtraces
 
   curl -s {shop}/api/orders --json '{{\"customer\": \"Ada\", \"lines\": [{{\"book_id\": 7, \"quantity\": 1}}]}}'
 

@@ -6,32 +6,38 @@ use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tower_fiber::axum::fiber;
+use tower_fiber::FiberLayer;
+use tower_fiber::axum::fiber_with;
 
 use crate::legacy::Shop;
 
 mod api;
 mod error;
 mod extract;
+mod insight;
 mod pages;
 
-/// The router over a shop. Its handlers are plain functions, each of which runs in a fiber; `/healthz`
-/// is an ordinary asynchronous handler beside them.
+/// The router over a shop. Its handlers are plain functions, each of which runs in a fiber of one of two
+/// layers; `/healthz` and what tells of the layers are ordinary asynchronous handlers beside them.
 pub fn router(shop: Arc<Shop>) -> Router {
+    insight::exporter();
+    let [pages, api] =
+        ["pages", "api"].map(|name| FiberLayer::builder().name(name).metrics().build().expect("it is set right"));
     Router::new()
-        .route("/", get(fiber(pages::home)))
-        .route("/search", get(fiber(pages::search)))
-        .route("/books/{id}", get(fiber(pages::book)))
-        .route("/orders", post(fiber(pages::buy)))
-        .route("/orders/{id}", get(fiber(pages::order)))
-        .route("/api/books", get(fiber(api::search)))
-        .route("/api/books/{id}", get(fiber(api::book)))
-        .route("/api/orders", post(fiber(api::place_order)))
-        .route("/api/orders/{id}", get(fiber(api::order)))
+        .route("/", get(fiber_with(&pages, pages::home)))
+        .route("/search", get(fiber_with(&pages, pages::search)))
+        .route("/books/{id}", get(fiber_with(&pages, pages::book)))
+        .route("/orders", post(fiber_with(&pages, pages::buy)))
+        .route("/orders/{id}", get(fiber_with(&pages, pages::order)))
+        .route("/api/books", get(fiber_with(&api, api::search)))
+        .route("/api/books/{id}", get(fiber_with(&api, api::book)))
+        .route("/api/orders", post(fiber_with(&api, api::place_order)))
+        .route("/api/orders/{id}", get(fiber_with(&api, api::order)))
         .route("/healthz", get(healthz))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(shop)
+        .merge(insight::router([&pages, &api]))
 }
 
 async fn healthz() -> &'static str {
