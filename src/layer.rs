@@ -40,7 +40,7 @@ pub struct FiberLayer {
 }
 
 impl FiberLayer {
-    /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`], placement by the runtime's flavor.
+    /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`](crate::OnDrop::Finish), placement by the runtime's flavor.
     #[must_use]
     pub fn new() -> Self {
         Self::with_settings(Settings::default_layer())
@@ -60,7 +60,7 @@ impl FiberLayer {
     ///
     /// # Cancel safety
     ///
-    /// As the layer's [`OnDrop`] says. Before the first poll, `f` is dropped unrun.
+    /// As the layer's [`OnDrop`](crate::OnDrop) says. Before the first poll, `f` is dropped unrun.
     ///
     /// # Panics
     ///

@@ -48,6 +48,9 @@
 //! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
 //! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
+//! | let the caller's task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
+//! | keep a value for each fiber | [`fiber_local!`] |
+//! | see what fibers wait for, and what blocks | [`FiberHandle::dump`], [`FiberLayerBuilder::require_await`], `metrics` (feature `metrics`) |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!
@@ -74,6 +77,12 @@
 //! * A stack is 2 MiB of address space, of which only touched pages take memory; a million can wait at once. The
 //!   [stacks chapter](stacks) says what happens at each limit: back-pressure, and a text that names the service on overflow.
 //! * Every 128th wait in a row that was ready at once yields.
+//!
+//! # Context
+//!
+//! The caller's `tracing` span is the fiber's parent, and spans that are entered in a fiber show in no other task of the thread. Task-locals
+//! follow by [`carry`](FiberLayerBuilder::carry), anything else by a [`Hook`]. The [isolation chapter](isolation) says what is kept apart and
+//! what is not.
 //!
 //! # Dropped calls
 //!
@@ -140,7 +149,8 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `tracing` | yes | events: the pool was started, a fiber was leaked, calls wait at a limit |
+//! | `tracing` | yes | spans follow their fiber; events: the pool was started, a fiber was leaked, calls wait at a limit |
+//! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
@@ -170,6 +180,8 @@ pub mod future;
 mod handle;
 #[cfg(feature = "io")]
 pub mod io;
+#[doc = include_str!("../docs/isolation.md")]
+pub mod isolation {}
 mod layer;
 #[doc = include_str!("../docs/lifecycle.md")]
 pub mod lifecycle {}

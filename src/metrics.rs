@@ -1,4 +1,4 @@
-//! Metrics of layers, through the [`metrics`](https://docs.rs/metrics) facade.
+//! Metrics of layers, through the `metrics` facade.
 //!
 //! With [`FiberLayerBuilder::metrics`](crate::FiberLayerBuilder::metrics) (feature `metrics`) a layer counts and measures its calls. Install the recorder (a Prometheus exporter, say) before the
 //! first call: what is counted before that is lost. Each metric has the label `layer`, with the layer's
@@ -26,10 +26,29 @@
 //!
 //! # Examples
 //!
-//! What the bookshop (`cargo run -p bookshop`) says at `/metrics` after 200 requests for a price, shortened:
+//! What the bookshop (`cargo run -p bookshop`) says at `/metrics` after a hundred requests for `/api/books/..` at once, shortened:
 //!
 //! ```text
-//! BOOKSHOP_METRICS
+//! # HELP tower_fiber_calls_total Calls that have been placed
+//! # TYPE tower_fiber_calls_total counter
+//! tower_fiber_calls_total{layer="api"} 100
+//! # HELP tower_fiber_waits_total How often calls that have ended had been suspended
+//! # TYPE tower_fiber_waits_total counter
+//! tower_fiber_waits_total{layer="api"} 674
+//! # HELP tower_fiber_live_fibers_max The most fibers that have existed at once
+//! # TYPE tower_fiber_live_fibers_max gauge
+//! tower_fiber_live_fibers_max{layer="api"} 100
+//! # HELP tower_fiber_suspended_seconds How long a call that has ended was suspended, in all
+//! # TYPE tower_fiber_suspended_seconds histogram
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="0.001"} 0
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="0.01"} 0
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="0.1"} 0
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="0.25"} 86
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="1"} 100
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="2.5"} 100
+//! tower_fiber_suspended_seconds_bucket{layer="api",le="+Inf"} 100
+//! tower_fiber_suspended_seconds_sum{layer="api"} 17.721014845
+//! tower_fiber_suspended_seconds_count{layer="api"} 100
 //! ```
 
 use std::{

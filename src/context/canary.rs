@@ -36,17 +36,20 @@ impl Canary {
         if now == *self || !is_news(waits_at) {
             return;
         }
-        let changed = if now.runtime != self.runtime {
-            "runtime is another: no `Handle::enter` guard may be held over a wait"
+        let (changed, guard) = if now.runtime != self.runtime {
+            ("runtime", "guard of `Handle::enter`")
         } else if now.task != self.task {
-            "task is another: nothing that sets it may be held over a wait"
+            ("task", "what sets it")
         } else {
-            "span is another: no guard of `subscriber::set_default` may be held over a wait"
+            ("span", "guard of `subscriber::set_default`")
         };
         let place = waits_at.map_or_else(|| "before its first wait".to_owned(), |place| format!("at {place}"));
         report(
             service,
-            &format!("a fiber left its thread {place}, and the thread's current {changed}; other tasks see it"),
+            &format!(
+                "a fiber left its thread {place} with another current {changed} than it had found, which other tasks see now: hold no \
+                 {guard} over a wait"
+            ),
         );
     }
 }

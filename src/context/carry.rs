@@ -52,7 +52,13 @@ impl<T: Clone + Send + 'static> Attendant for Carried<T> {
     fn around(&mut self, run: &mut dyn FnMut()) {
         let Some(value) = self.value.take() else { return run() };
         // Not `sync_scope`, which drops the value: the fiber may have changed what is in it.
-        let mut scope = pin!(self.key.scope(value, poll_fn(|_| Poll::Ready(run()))));
+        let mut scope = pin!(self.key.scope(
+            value,
+            poll_fn(|_| {
+                run();
+                Poll::Ready(())
+            })
+        ));
         let poll = scope.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         debug_assert!(poll.is_ready());
         self.value = scope.take_value();

@@ -146,7 +146,7 @@ impl Context {
             return None;
         }
         let attendants = attendants.map(|attendants| attendants.at_call(meta, label)).unwrap_or_default();
-        Some(Box::new(Self { parent, spans: Spans::default(), attendants }))
+        Some(Box::new(Self { parent, attendants, ..Self::default() }))
     }
 
     #[cold]

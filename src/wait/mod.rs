@@ -28,7 +28,7 @@ use crate::{
 ///
 /// By default ([`OnDrop::Finish`](crate::OnDrop::Finish)) the wait always ends, also when the fiber's caller has gone.
 /// Under [`OnDrop::Unwind`](crate::OnDrop::Unwind), and in a [`LocalFiber`](crate::LocalFiber) that is dropped, it
-/// unwinds with [`Cancelled`] instead, which drops the future.
+/// unwinds with [`Cancelled`](crate::Cancelled) instead, which drops the future.
 ///
 /// # Panics
 ///

@@ -19,6 +19,10 @@ mod pages;
 
 /// The router over a shop. Its handlers are plain functions, each of which runs in a fiber of one of two
 /// layers; `/healthz` and what tells of the layers are ordinary asynchronous handlers beside them.
+///
+/// # Panics
+///
+/// If the process has another recorder of metrics.
 pub fn router(shop: Arc<Shop>) -> Router {
     insight::exporter();
     let [pages, api] =
