@@ -30,6 +30,12 @@ mod call {
 }
 
 mod biased;
+
+/// What follows a call into its fiber changes nothing in its hand-over.
+mod context {
+    pub(crate) use crate::raw::Fiber as InContext;
+}
+
 mod raw;
 mod settings;
 

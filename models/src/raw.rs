@@ -31,15 +31,10 @@ pub(crate) enum Event {
 }
 
 #[derive(Default)]
-pub(crate) struct Tally;
+pub(crate) struct Meta;
 
-impl Tally {
+impl Meta {
     pub(crate) fn count(&self, _: Event) {}
-}
-
-#[derive(Default)]
-pub(crate) struct Meta {
-    pub(crate) tally: Tally,
 }
 
 /// What a fiber waits for, and what was seen of it.
@@ -93,7 +88,7 @@ pub(crate) struct Fiber<J: Job> {
 
 impl<J: Job<Output = Outcome>> Fiber<J> {
     pub(crate) fn new(script: Arc<Script>) -> Self {
-        Self { script, phase: Phase::Fresh, is_cancelled: false, meta: Meta::default(), job: PhantomData }
+        Self { script, phase: Phase::Fresh, is_cancelled: false, meta: Meta, job: PhantomData }
     }
 }
 
