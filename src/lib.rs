@@ -141,6 +141,10 @@
 //! * `stacker::grow`, which keeps the thread's stack limit in a thread-local;
 //! * a [`LocalFiber`] in a thread-local: at thread exit it may be unwound after other thread-locals that it borrows.
 //!
+//! The feature `lint` finds such scopes at run time, on Linux: after `lint::enable()` each fiber compares the executable's
+//! thread-locals where it waits with those where it was resumed, and names what it leaves changed, in the program above before the
+//! dangling pointer is read. Locks and initialisers it does not see.
+//!
 //! All `unsafe` code of the crate is in one module, whose chapter lists the invariants that each block cites. Everything
 //! that a fiber owns is `'static`, so that leaking one is safe. Threads are compared on every poll and drop: a foreign poll
 //! panics with a text that names both threads, a foreign drop hands the fiber home.
@@ -154,6 +158,7 @@
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
+//! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
 //!
 //! # Platforms
 //!
@@ -187,6 +192,8 @@ mod layer;
 pub mod lifecycle {}
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "lint")]
+pub mod lint;
 mod mode;
 mod offload;
 mod pace;

@@ -34,6 +34,9 @@ use self::{
 pub use self::{hook::Hook, local::FiberLocal};
 use crate::raw::{Caller, Fiber, Job, Meta};
 
+#[cfg(feature = "lint")]
+use crate::{lint, raw::Phase};
+
 /// A fiber, and what is its own while it runs.
 pub(crate) struct InContext<J: Job> {
     fiber: Fiber<J>,
@@ -77,6 +80,34 @@ impl<J: Job> InContext<J> {
     /// Polls the fiber in its context.
     #[inline]
     pub(crate) fn poll(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+    ) -> Poll<thread::Result<J::Output>> {
+        #[cfg(feature = "lint")]
+        if let Some(before) = lint::look() {
+            return self.poll_watched(before, cx, caller);
+        }
+        self.poll_unwatched(cx, caller)
+    }
+
+    /// With the lint on: outside of everything else, where other tasks of the thread see what is left.
+    #[cfg(feature = "lint")]
+    #[cold]
+    fn poll_watched(
+        &mut self,
+        before: lint::Snapshot,
+        cx: &mut TaskContext<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+    ) -> Poll<thread::Result<J::Output>> {
+        let poll = self.poll_unwatched(cx, caller);
+        let is_waiting = self.fiber.phase() == Phase::Suspended;
+        before.compare(self.fiber.name(), self.fiber.waits_at().filter(|_| is_waiting));
+        poll
+    }
+
+    #[inline]
+    fn poll_unwatched(
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,

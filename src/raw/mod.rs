@@ -71,6 +71,11 @@
 //! 14. **Roll.** What is in a `Biased` is used by its owner, one thread, while that says so and nobody else wants it, and by others under
 //!     the lock when the owner is not inside; the fence between saying and looking orders the two. An entry of a roll is there
 //!     for no longer than its fiber's account, which holds the `Meta`.
+//! 15. **Thread-locals.** The executable has one block of thread-locals on each thread, of one layout, mapped and readable for as long as the
+//!     thread runs. The system says where the block of a thread lies, how long it is, and where the image lies from which it is
+//!     made, which stays for the life of the program; the addresses of the block and of a thread-local of the crate's own in it give
+//!     the distance, which is the same on each thread. Only bytes of that block, on its own thread, and of that image are read: one by one,
+//!     volatile, by plain addresses. They are compared and never taken for a value; one that another thread changes meanwhile may be either.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
@@ -93,6 +98,8 @@ mod roll;
 mod stack;
 mod state;
 mod tally;
+#[cfg(all(feature = "lint", target_os = "linux"))]
+mod thread_locals;
 mod thread_stack;
 
 pub(crate) use admission::{Admission, Ticket};
@@ -107,4 +114,6 @@ pub(crate) use report::Asking;
 pub(crate) use roll::{FiberId, Listed, cancel_all, list, wake_all};
 pub(crate) use state::State;
 pub(crate) use tally::Event;
+#[cfg(all(feature = "lint", target_os = "linux"))]
+pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};

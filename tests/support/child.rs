@@ -5,6 +5,7 @@
 use std::{
     env,
     ffi::OsStr,
+    path::Path,
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -28,9 +29,17 @@ pub(crate) fn run_under(test: &str, first: &str, variables: &[(&str, &str)], cas
         case();
         return None;
     }
-    let mut child = shell(first, env::current_exe().unwrap());
+    Some(in_time(test, again(test, shell(first, env::current_exe().unwrap()), variables)))
+}
+
+/// Runs the case of `test` as [`run`] does, in a copy of this program.
+pub(crate) fn run_program(test: &str, program: &Path) -> Ended {
+    in_time(test, again(test, shell("", program), &[]))
+}
+
+fn again(test: &str, mut child: Command, variables: &[(&str, &str)]) -> Command {
     child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CASE, test).envs(variables.iter().copied());
-    Some(in_time(test, child))
+    child
 }
 
 /// Whether this process is the child of that test.

@@ -1,0 +1,76 @@
+//! What has been found, and what is not to be said.
+
+use std::{
+    fmt,
+    panic::Location,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+static FINDINGS: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
+static ALLOWED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A thread-local that a fiber left changed while it waited. Its [`Display`](fmt::Display) is what the warning says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The layer's name, or the type name of the service or function that the fiber ran.
+    pub service: String,
+    /// Its path in the source, such as `shop::cart::CURRENT_USER`.
+    pub thread_local: String,
+    /// Where the fiber waited.
+    pub wait: &'static Location<'static>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, thread_local, wait } = self;
+        write!(
+            f,
+            "fiber of service `{service}` waited at {wait} while it had changed the thread-local `{thread_local}`, \
+             which all other code of the thread then sees: end its scope, borrow or guard before the wait, let the \
+             layer keep it for the fiber (`carry`, `hook`), or, if the change does no harm, call `lint::allow(\"{thread_local}\")`"
+        )
+    }
+}
+
+/// Leaves out the thread-locals whose path contains `pattern`, such as `shop::CACHE` or `metrics::`. From now on, also
+/// before [`enable`](super::enable), for the life of the process.
+///
+/// # Examples
+///
+/// ```
+/// // How often each thread has asked: changed all the time, and right to be.
+/// tower_fiber::lint::allow("shop::ASKED");
+/// ```
+pub fn allow(pattern: impl Into<String>) {
+    lock(&ALLOWED).push(pattern.into());
+}
+
+/// What has been found so far in this process, oldest first: one for each thread-local.
+///
+/// # Examples
+///
+/// ```
+/// // At the end of a test.
+/// assert_eq!(tower_fiber::lint::findings(), []);
+/// ```
+pub fn findings() -> Vec<Finding> {
+    lock(&FINDINGS).clone()
+}
+
+/// Says it, unless it is allowed.
+#[cfg(target_os = "linux")]
+pub(super) fn report(finding: Finding) {
+    if lock(&ALLOWED).iter().any(|pattern| finding.thread_local.contains(pattern)) {
+        return;
+    }
+    lock(&FINDINGS).push(finding.clone());
+    #[cfg(feature = "tracing")]
+    tracing::warn!(service = finding.service, "{finding}");
+    #[cfg(not(feature = "tracing"))]
+    eprintln!("tower-fiber: {finding}");
+}
+
+fn lock<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
