@@ -1,29 +1,22 @@
-//! Thread-locals that a fiber leaves changed while it waits are named; others are not.
+//! Thread-locals that a fiber leaves changed while it waits are named.
 //!
 //! What is found is found once in a process, so that each test has thread-locals of its own.
 
 #![cfg(all(feature = "lint", target_os = "linux"))]
 
-#[path = "support/child.rs"]
-mod child;
 #[path = "support/events.rs"]
 #[cfg(feature = "tracing")]
 mod events;
-mod support;
 
 use std::{
     cell::{Cell, RefCell},
-    env, fs,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
     pin::pin,
-    process::Command,
     task::{Context, Waker},
-    time::Duration,
 };
 
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::yield_now;
 use tower_fiber::{
     FiberLayer, WaitExt as _,
     lint::{self, Finding},
@@ -69,7 +62,6 @@ tokio::task_local! {
     static USER: u32;
     static ON_THE_POOL: u32;
     static BORROWED: u32;
-    static CARRIED: u32;
 }
 
 #[tokio::test]
@@ -110,11 +102,7 @@ async fn borrow_of_a_task_local_around_the_fiber() {
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static CACHE: RefCell<Vec<u32>> = RefCell::new(Vec::with_capacity(4));
     static BASKET: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-    static NUMBER: Cell<u32> = const { Cell::new(1) };
-    static ASKED: Cell<u32> = const { Cell::new(0) };
-    static LAST: Cell<u32> = const { Cell::new(0) };
     static SWAPPED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -142,7 +130,7 @@ async fn depth_counter_is_named_when_it_goes_back() {
 }
 
 #[tokio::test]
-async fn borrowed_cell_is_named_by_the_next_fiber_at_the_latest() {
+async fn borrowed_cell_is_named_at_the_wait() {
     lint::enable().unwrap();
     BASKET.with_borrow_mut(|basket| basket.push(1));
     const WAIT: u32 = line!() + 1;
@@ -176,117 +164,6 @@ async fn stack_limit_of_stacker() {
     assert_eq!((found.wait.file(), found.wait.line()), (file!(), WAIT), "{found:?}");
 }
 
-/// What the layer keeps for the fiber no other code sees.
-#[tokio::test]
-async fn carried_task_local_is_not_named() {
-    lint::enable().unwrap();
-    let layer = FiberLayer::builder().carry(&CARRIED).build().unwrap();
-    for _ in 0..3 {
-        let call = layer.run(|| {
-            yield_now().wait();
-            CARRIED.sync_scope(8, || yield_now().wait());
-            CARRIED.get()
-        });
-        assert_eq!(CARRIED.scope(7, call).await, 7);
-    }
-    assert_eq!(finding("CARRIED"), None);
-}
-
-#[tokio::test]
-async fn filling_a_cache_is_not_named() {
-    lint::enable().unwrap();
-    for _ in 0..3 {
-        run_local(|| {
-            CACHE.with_borrow_mut(|cache| {
-                if cache.is_empty() {
-                    cache.push(1);
-                }
-            });
-            yield_now().wait();
-        })
-        .await;
-    }
-    assert_eq!(finding("CACHE"), None);
-}
-
-#[tokio::test]
-async fn change_that_is_taken_back_before_the_wait_is_not_named() {
-    lint::enable().unwrap();
-    for _ in 0..3 {
-        run_local(|| {
-            NUMBER.set(2);
-            NUMBER.set(1);
-            yield_now().wait();
-        })
-        .await;
-    }
-    assert_eq!(finding("NUMBER"), None);
-}
-
-#[tokio::test]
-async fn change_that_no_wait_follows_is_not_named() {
-    lint::enable().unwrap();
-    LAST.set(2);
-    run_local(|| {
-        yield_now().wait();
-        LAST.set(3);
-    })
-    .await;
-    assert_eq!(finding("LAST"), None);
-}
-
-#[tokio::test]
-async fn allowed_thread_local_is_not_named() {
-    lint::enable().unwrap();
-    lint::allow("::ASKED");
-    for _ in 0..3 {
-        run_local(|| {
-            ASKED.set(ASKED.get() + 1);
-            yield_now().wait();
-        })
-        .await;
-    }
-    assert_eq!(finding("ASKED"), None);
-}
-
-/// Without the findings of other tests: in a process of its own.
-#[test]
-fn nothing_is_found_in_plain_fibers() {
-    child::passes("nothing_is_found_in_plain_fibers", || {
-        lint::enable().unwrap();
-        for runtime in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
-            let runtime = { runtime }.enable_all().build().unwrap();
-            runtime.block_on(async {
-                let layer = FiberLayer::new();
-                let mut calls = JoinSet::new();
-                for number in 0..50 {
-                    calls.spawn(layer.run(move || plain(number)));
-                }
-                assert_eq!(calls.join_all().await.len(), 50);
-                tokio::task::LocalSet::new().run_until(run_local(|| plain(1))).await;
-            });
-        }
-        assert_eq!(lint::findings(), []);
-    });
-}
-
-fn plain(number: u64) -> String {
-    tokio::time::sleep(Duration::from_millis(number % 3)).wait();
-    let task = tokio::spawn(async move { number + 1 });
-    let map: std::collections::HashMap<_, _> = [(number, task.wait().unwrap())].into();
-    yield_now().wait();
-    let (send, receive) = tokio::sync::oneshot::channel();
-    let thread = std::thread::spawn(move || send.send(1));
-    receive.wait().unwrap();
-    thread.join().unwrap().unwrap();
-    let text = tower_fiber::offload(move || format!("{map:?}"));
-    let caught = catch_unwind(|| std::panic::resume_unwind(Box::new(1)));
-    assert!(caught.is_err());
-    run_in_fiber(|| yield_now().wait()).wait();
-    tokio::time::timeout(Duration::from_secs(60), yield_now()).wait().unwrap();
-    text
-}
-
 #[cfg(feature = "tracing")]
 #[tokio::test]
 async fn it_is_said_once() {
@@ -309,30 +186,4 @@ async fn it_is_said_once() {
     for part in ["service=\"orders\"", "::SAID`", "tests/lint.rs"] {
         assert!(said[0].contains(part), "`{part}` is missing: {said:?}");
     }
-}
-
-/// A copy of this program without symbols.
-#[test]
-fn stripped_executable_is_refused() {
-    const TEST: &str = "stripped_executable_is_refused";
-    if child::is_child(TEST) {
-        let error = lint::enable().unwrap_err();
-        assert!(error.to_string().contains("build without `strip`"), "{error}");
-        run_in_fiber_of_its_own();
-        return;
-    }
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lint-stripped");
-    let strip = Command::new("strip").arg("-o").arg(&copy).arg(env::current_exe().unwrap()).status();
-    assert!(strip.expect("`strip` comes with the linker").success());
-    let ended = child::run_program(TEST, &copy);
-    fs::remove_file(&copy).unwrap();
-    assert!(ended.0.status.success(), "{ended:?}");
-}
-
-/// Goes as without the lint.
-fn run_in_fiber_of_its_own() {
-    let mut fiber = pin!(run_local(|| yield_now().wait()));
-    let mut cx = Context::from_waker(Waker::noop());
-    while fiber.as_mut().poll(&mut cx).is_pending() {}
-    assert_eq!(lint::findings(), []);
 }

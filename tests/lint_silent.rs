@@ -1,0 +1,175 @@
+//! What does no harm is not named: there is no finding in all of this process.
+
+#![cfg(all(feature = "lint", target_os = "linux"))]
+
+#[path = "support/child.rs"]
+mod child;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    env, fs,
+    future::Future,
+    panic::{catch_unwind, resume_unwind},
+    path::Path,
+    pin::pin,
+    process::Command,
+    task::{Context, Waker},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::oneshot,
+    task::{JoinSet, LocalSet, yield_now},
+    time::{sleep, timeout},
+};
+use tower_fiber::{FiberLayer, WaitExt as _, lint, offload, run_in_fiber, run_local};
+
+tokio::task_local! {
+    static CARRIED: u32;
+}
+
+thread_local! {
+    static CACHE: RefCell<Vec<u32>> = RefCell::new(Vec::with_capacity(4));
+    static NUMBER: Cell<u32> = const { Cell::new(1) };
+    static LAST: Cell<u32> = const { Cell::new(0) };
+    static ASKED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What the layer keeps for the fiber no other code sees.
+#[tokio::test]
+async fn carried_task_local() {
+    lint::enable().unwrap();
+    let layer = FiberLayer::builder().carry(&CARRIED).build().unwrap();
+    for _ in 0..3 {
+        let call = layer.run(|| {
+            yield_now().wait();
+            CARRIED.sync_scope(8, || yield_now().wait());
+            CARRIED.get()
+        });
+        assert_eq!(CARRIED.scope(7, call).await, 7);
+    }
+    assert_eq!(lint::findings(), []);
+}
+
+#[tokio::test]
+async fn filling_a_cache() {
+    lint::enable().unwrap();
+    for _ in 0..3 {
+        run_local(|| {
+            CACHE.with_borrow_mut(|cache| {
+                if cache.is_empty() {
+                    cache.push(1);
+                }
+            });
+            yield_now().wait();
+        })
+        .await;
+    }
+    assert_eq!(lint::findings(), []);
+}
+
+#[tokio::test]
+async fn change_that_is_taken_back_before_the_wait() {
+    lint::enable().unwrap();
+    for _ in 0..3 {
+        run_local(|| {
+            NUMBER.set(2);
+            NUMBER.set(1);
+            yield_now().wait();
+        })
+        .await;
+    }
+    assert_eq!(lint::findings(), []);
+}
+
+#[tokio::test]
+async fn change_that_no_wait_follows() {
+    lint::enable().unwrap();
+    LAST.set(2);
+    run_local(|| {
+        yield_now().wait();
+        LAST.set(3);
+    })
+    .await;
+    assert_eq!(lint::findings(), []);
+}
+
+#[tokio::test]
+async fn allowed_thread_local() {
+    lint::enable().unwrap();
+    lint::allow("::ASKED");
+    for _ in 0..3 {
+        run_local(|| {
+            ASKED.set(ASKED.get() + 1);
+            yield_now().wait();
+        })
+        .await;
+    }
+    assert_eq!(lint::findings(), []);
+}
+
+#[test]
+fn plain_fibers() {
+    lint::enable().unwrap();
+    for runtime in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let layer = FiberLayer::new();
+            let mut calls = JoinSet::new();
+            for number in 0..50 {
+                calls.spawn(layer.run(move || plain(number)));
+            }
+            assert_eq!(calls.join_all().await.len(), 50);
+            LocalSet::new().run_until(run_local(|| plain(1))).await;
+        });
+    }
+    assert_eq!(lint::findings(), []);
+}
+
+fn plain(number: u64) -> String {
+    sleep(Duration::from_millis(number % 3)).wait();
+    let task = tokio::spawn(async move { number + 1 });
+    let map: HashMap<_, _> = [(number, task.wait().unwrap())].into();
+    #[cfg(feature = "tracing")]
+    let _span = tracing::info_span!("plain", number).entered();
+    yield_now().wait();
+    let (send, receive) = oneshot::channel();
+    let thread = thread::spawn(move || send.send(1));
+    receive.wait().unwrap();
+    thread.join().unwrap().unwrap();
+    let text = offload(move || format!("{map:?}"));
+    let caught = catch_unwind(|| resume_unwind(Box::new(1)));
+    assert!(caught.is_err());
+    run_in_fiber(|| yield_now().wait()).wait();
+    timeout(Duration::from_secs(60), yield_now()).wait().unwrap();
+    text
+}
+
+/// A copy of this program without symbols.
+#[test]
+fn stripped_executable_is_refused() {
+    const TEST: &str = "stripped_executable_is_refused";
+    if child::is_child(TEST) {
+        let error = lint::enable().unwrap_err();
+        assert!(error.to_string().contains("build without `strip`"), "{error}");
+        run_in_fiber_of_its_own();
+        return;
+    }
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lint-stripped");
+    let strip = Command::new("strip").arg("-o").arg(&copy).arg(env::current_exe().unwrap()).status();
+    assert!(strip.expect("`strip` comes with the linker").success());
+    let ended = child::run_program(TEST, &copy);
+    fs::remove_file(&copy).unwrap();
+    assert!(ended.0.status.success(), "{ended:?}");
+}
+
+/// Goes as without the lint.
+fn run_in_fiber_of_its_own() {
+    let mut fiber = pin!(run_local(|| yield_now().wait()));
+    let mut cx = Context::from_waker(Waker::noop());
+    while fiber.as_mut().poll(&mut cx).is_pending() {}
+    assert_eq!(lint::findings(), []);
+}
