@@ -129,12 +129,30 @@ fn plain_fibers() {
     assert_eq!(lint::findings(), []);
 }
 
+/// They are taken off while the fiber waits; what the subscriber writes into is its own.
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn entered_spans() {
+    lint::enable().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+    let _default = tracing::subscriber::set_default(subscriber);
+    let layer = FiberLayer::new();
+    let calls = (0..3).map(|number| {
+        layer.run(move || {
+            let _span = tracing::info_span!("call", number).entered();
+            tracing::info!("begins");
+            yield_now().wait();
+            tracing::info_span!("inner").in_scope(|| yield_now().wait());
+        })
+    });
+    futures_util::future::join_all(calls).await;
+    assert_eq!(lint::findings(), []);
+}
+
 fn plain(number: u64) -> String {
     sleep(Duration::from_millis(number % 3)).wait();
     let task = tokio::spawn(async move { number + 1 });
     let map: HashMap<_, _> = [(number, task.wait().unwrap())].into();
-    #[cfg(feature = "tracing")]
-    let _span = tracing::info_span!("plain", number).entered();
     yield_now().wait();
     let (send, receive) = oneshot::channel();
     let thread = thread::spawn(move || send.send(1));
