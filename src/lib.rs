@@ -190,10 +190,10 @@ pub mod isolation {}
 mod layer;
 #[doc = include_str!("../docs/lifecycle.md")]
 pub mod lifecycle {}
-#[cfg(feature = "metrics")]
-pub mod metrics;
 #[cfg(feature = "lint")]
 pub mod lint;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod mode;
 mod offload;
 mod pace;

@@ -33,7 +33,6 @@ use self::{
 };
 pub use self::{hook::Hook, local::FiberLocal};
 use crate::raw::{Caller, Fiber, Job, Meta};
-
 #[cfg(feature = "lint")]
 use crate::{lint, raw::Phase};
 
@@ -86,28 +85,28 @@ impl<J: Job> InContext<J> {
     ) -> Poll<thread::Result<J::Output>> {
         #[cfg(feature = "lint")]
         if let Some(before) = lint::look() {
-            return self.poll_watched(before, cx, caller);
+            return self.poll_linted(before, cx, caller);
         }
-        self.poll_unwatched(cx, caller)
+        self.poll_unlinted(cx, caller)
     }
 
     /// With the lint on: outside of everything else, where other tasks of the thread see what is left.
     #[cfg(feature = "lint")]
     #[cold]
-    fn poll_watched(
+    fn poll_linted(
         &mut self,
         before: lint::Snapshot,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
     ) -> Poll<thread::Result<J::Output>> {
-        let poll = self.poll_unwatched(cx, caller);
+        let poll = self.poll_unlinted(cx, caller);
         let is_waiting = self.fiber.phase() == Phase::Suspended;
         before.compare(self.fiber.name(), self.fiber.waits_at().filter(|_| is_waiting));
         poll
     }
 
     #[inline]
-    fn poll_unwatched(
+    fn poll_unlinted(
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,

@@ -130,7 +130,7 @@ async fn the_same_span_can_be_entered_twice_and_by_many() {
         let span = info_span!("same");
         let calls = join_all((0..10).map(|_| {
             let (span, text) = (span.clone(), text.clone());
-            let call = layer.run(move || {
+            layer.run(move || {
                 let outer = span.enter();
                 let inner = info_span!("inner").entered();
                 let again = span.enter();
@@ -143,8 +143,7 @@ async fn the_same_span_can_be_entered_twice_and_by_many() {
                 drop(outer);
                 yield_now().wait();
                 assert!(Span::current().is_none());
-            });
-            call
+            })
         }));
         calls.await;
         assert_eq!(spans_of(&text).len(), 20);
