@@ -176,7 +176,7 @@ fn a_fiber_that_cannot_report_is_listed_without_a_backtrace() {
 #[tokio::test]
 async fn other_layers_are_not_listed() {
     let (mine, other) = (FiberLayer::new(), FiberLayer::new());
-    let mut service = other.layer(sync_fn(|()| Ok::<_, Infallible>(pending::<()>().wait())));
+    let mut service = other.layer(sync_fn(|()| Ok::<(), Infallible>(pending().wait())));
     let mut call = Box::pin(service.call(()));
     assert!(poll_once(&mut call).await.is_none());
     let mut local = run_local(|| pending::<()>().wait());
