@@ -176,8 +176,8 @@ fn a_fiber_that_cannot_report_is_listed_without_a_backtrace() {
 #[tokio::test]
 async fn other_layers_are_not_listed() {
     let (mine, other) = (FiberLayer::new(), FiberLayer::new());
-    let mut service = other.layer(sync_fn(|()| Ok::<(), Infallible>(pending().wait())));
-    let mut call = Box::pin(service.call(()));
+    let mut service = other.layer(sync_fn(|never: std::future::Pending<u32>| Ok::<_, Infallible>(never.wait())));
+    let mut call = Box::pin(service.call(pending()));
     assert!(poll_once(&mut call).await.is_none());
     let mut local = run_local(|| pending::<()>().wait());
     assert!(poll_once(&mut local).await.is_none());

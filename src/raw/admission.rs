@@ -163,8 +163,8 @@ impl Admission {
                 permit = limit.try_acquire();
             }
             let has_permit = permit.is_some() || is_inside || meta.limit.is_none();
-            if has_permit && stack.is_none() && (is_nested || !shortage::is_there()) {
-                stack = meta.stacks.take(is_nested).ok();
+            if has_permit && stack.is_none() {
+                stack = shortage::take_at_once(meta.stacks, is_nested);
             }
             match stack {
                 Some(stack) if has_permit => return Poll::Ready(Equipment { stack, permit }),
@@ -197,7 +197,8 @@ fn queue(applicant: Applicant<'_>, ticket: Ticket) -> impl Future<Output = Equip
             (None, Some(limit)) if !is_inside => Some(limit.acquire(name).await),
             (permit, _) => permit,
         };
-        let stack = match stack {
+        // Most wait for a permit only. Who stands in line for a stack, be it for a moment, makes others do so.
+        let stack = match stack.or_else(|| shortage::take_at_once(meta.stacks, is_nested)) {
             Some(stack) => stack,
             None => shortage::wait(meta.stacks, is_nested, name).await,
         };

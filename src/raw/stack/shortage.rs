@@ -25,6 +25,11 @@ pub(in crate::raw) fn is_there() -> bool {
     WAITING.load(Ordering::Relaxed) > 0
 }
 
+/// A stack, if nobody waits for one and one can be had.
+pub(in crate::raw) fn take_at_once(source: Source, reserve: bool) -> Option<FiberStack> {
+    if reserve || !is_there() { source.take(reserve).ok() } else { None }
+}
+
 /// A stack has been returned to where every thread can take it.
 #[cold]
 pub(super) fn relieve() {
