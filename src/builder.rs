@@ -188,8 +188,11 @@ impl FiberLayerBuilder {
     /// # async fn main() {
     /// let limit = Duration::from_millis(5);
     /// let layer = FiberLayer::builder().name("thumbnails").require_await(limit).build().unwrap();
-    /// let begun = Instant::now();
-    /// layer.run(move || while begun.elapsed() <= limit {}).await;
+    /// let burn = move || {
+    ///     let begun = Instant::now();
+    ///     while begun.elapsed() <= limit {}
+    /// };
+    /// layer.run(burn).await;
     /// assert_eq!(layer.handle().counters().never_waited, 1);
     /// # }
     /// ```
