@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{convert::Infallible, future::pending, io::Read as _, time::Duration};
+use std::{convert::Infallible, future::pending, time::Duration};
 
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{Layer as _, Service as _};
@@ -92,6 +92,7 @@ async fn a_backtrace_shows_who_waits_behind_an_adapter() {
     }
 }
 
+#[cfg(feature = "io")]
 #[tokio::test]
 async fn a_wait_in_a_stream_shows_its_reader() {
     #[inline(never)]
@@ -103,7 +104,7 @@ async fn a_wait_in_a_stream_shows_its_reader() {
 
     let layer = FiberLayer::new();
     let (mut client, server) = tokio::io::duplex(16);
-    let call = tokio::spawn(layer.run(|| parse(tower_fiber::io::FiberIo::new(server).by_ref())));
+    let call = tokio::spawn(layer.run(|| parse(tower_fiber::io::FiberIo::new(server))));
     until(|| layer.handle().dump().fibers.len() == 1).await;
     let dump = layer.handle().dump_with_backtraces().await;
     assert!(only(&dump).backtrace.as_ref().unwrap().contains("parse"), "{dump}");
