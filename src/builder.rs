@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::LocalKey;
 
 use crate::{
-    FiberLayer, FiberPool, Hook, OnDrop,
+    FiberLayer, FiberPool, Hook, OnDrop, Watch,
     context::Attendants,
     error::ConfigError,
     raw::Stacks,
@@ -43,6 +43,7 @@ pub struct FiberLayerBuilder {
     require_await: Option<Duration>,
     #[cfg(feature = "metrics")]
     metrics: bool,
+    pub(crate) watch: Option<Watch>,
 }
 
 impl FiberLayerBuilder {
@@ -58,6 +59,7 @@ impl FiberLayerBuilder {
             require_await: None,
             #[cfg(feature = "metrics")]
             metrics: false,
+            watch: None,
         }
     }
 
@@ -235,7 +237,7 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the name is empty, the stack size or the number of fibers out of range, `require_await` zero, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
+    /// If the name is empty, the stack size, the number of fibers or the threshold of the watch out of range, `require_await` zero, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or
     /// more than one placement was chosen.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if self.name.as_deref() == Some("") {
@@ -274,8 +276,16 @@ impl FiberLayerBuilder {
         if self.metrics {
             attendants.measure(self.name.as_deref());
         }
+        let sentry = self.watch.map(Watch::sentry).transpose()?;
         let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
         let placement = self.placement.unwrap_or_default();
-        Ok(FiberLayer::with_settings(Settings::new(self.name.as_deref(), self.stacks, placement, leave, attendants)))
+        Ok(FiberLayer::with_settings(Settings::new(
+            self.name.as_deref(),
+            self.stacks,
+            placement,
+            leave,
+            attendants,
+            sentry,
+        )))
     }
 }

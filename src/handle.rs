@@ -136,6 +136,7 @@ impl FiberHandle {
             handed_over: tally.sum(Event::HandedOver),
             refused_waits: tally.sum(Event::RefusedWait),
             never_waited: tally.sum(Event::NeverWaited),
+            blocked: tally.sum(Event::Blocked),
             stacks_measured: usage.measured(),
             deepest_stack: usage.deepest(),
         }
@@ -166,6 +167,9 @@ pub struct Counters {
     pub refused_waits: u64,
     /// Calls that took longer than [`require_await`](crate::FiberLayerBuilder::require_await) allows and were never suspended.
     pub never_waited: u64,
+    /// Times that a fiber ran without a wait for longer than [`watch`](crate::FiberLayerBuilder::watch) allows. Counted while it runs, a little
+    /// late; zero without a watch.
+    pub blocked: u64,
     /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
     pub stacks_measured: u64,
     /// The most bytes of its stack that one of those used, in whole pages.

@@ -110,6 +110,7 @@ impl fmt::Debug for FiberLayer {
             .field("placement", &self.settings.placement)
             .field("on_drop", &self.settings.leave.on_drop)
             .field("grace", &self.settings.leave.grace)
+            .field("watch", &self.settings.meta.sentry.as_ref().map(|sentry| sentry.threshold))
             .finish()
     }
 }

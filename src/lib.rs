@@ -153,7 +153,8 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `tracing` | yes | spans follow their fiber; events: the pool was started, a fiber was leaked, calls wait at a limit |
+//! | `tracing` | yes | spans follow their fiber; events: the pool was started, a fiber was leaked or blocks its thread, calls wait at a limit |
+//! | `backtrace` | no | in the warnings of a layer's [`watch`](FiberLayerBuilder::watch), the functions that a blocked thread is in (Linux) |
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
@@ -185,6 +186,8 @@ pub mod future;
 mod handle;
 #[cfg(feature = "io")]
 pub mod io;
+#[doc = include_str!("../docs/insight.md")]
+pub mod insight {}
 #[doc = include_str!("../docs/isolation.md")]
 pub mod isolation {}
 mod layer;
@@ -212,6 +215,7 @@ mod sync;
 mod sync_fn;
 mod synchronize;
 mod wait;
+mod watch;
 
 #[cfg(feature = "per-core")]
 pub use self::per_core::per_core;
@@ -236,6 +240,7 @@ pub use self::{
     sync_fn::{SyncFn, sync_fn},
     synchronize::{AsyncFunction, synchronize},
     wait::{WaitExt, await_in_fiber, try_await_in_fiber, yield_now},
+    watch::Watch,
 };
 
 /// The README's examples.

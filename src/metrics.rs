@@ -18,6 +18,7 @@
 //! | `tower_fiber_leaked_total` | counter | fibers and futures that could not be ended where they were dropped |
 //! | `tower_fiber_refused_waits_total` | counter | waits that were refused: nested, cancelled, during unwinding |
 //! | `tower_fiber_never_waited_total` | counter | calls that [`require_await`](crate::FiberLayerBuilder::require_await) reported, or would have |
+//! | `tower_fiber_blocked_total` | counter | times that a fiber blocked its thread for longer than [`watch`](crate::FiberLayerBuilder::watch) allows |
 //!
 //! A call of an async service runs while it is polled, and is suspended in between. Calls that are dropped before they have ended have no
 //! times.
@@ -109,6 +110,7 @@ pub(crate) struct LayerMetrics {
     leaked: Counter,
     refused_waits: Counter,
     never_waited: Counter,
+    blocked: Counter,
     /// What `live` shows, and the most that this has been.
     now: AtomicU64,
     most: AtomicU64,
@@ -146,6 +148,7 @@ impl LayerMetrics {
             leaked: counter!("tower_fiber_leaked_total", "layer" => layer()),
             refused_waits: counter!("tower_fiber_refused_waits_total", "layer" => layer()),
             never_waited: counter!("tower_fiber_never_waited_total", "layer" => layer()),
+            blocked: counter!("tower_fiber_blocked_total", "layer" => layer()),
             now: AtomicU64::new(0),
             most: AtomicU64::new(0),
         }
@@ -170,6 +173,7 @@ impl LayerMetrics {
             Event::HandedOver => self.handed_over.increment(1),
             Event::RefusedWait => self.refused_waits.increment(1),
             Event::NeverWaited => self.never_waited.increment(1),
+            Event::Blocked => self.blocked.increment(1),
         }
     }
 
@@ -223,4 +227,5 @@ fn describe() {
         "Waits that were refused: nested, cancelled, during unwinding"
     );
     describe_counter!("tower_fiber_never_waited_total", count, "Calls that took long and never waited");
+    describe_counter!("tower_fiber_blocked_total", count, "Times that a fiber blocked its thread for too long");
 }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     context::Attendants,
     pool::FiberPool,
-    raw::{Conduct, Meta, Stacks},
+    raw::{Conduct, Meta, Sentry, Stacks},
 };
 
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
@@ -83,10 +83,13 @@ impl Settings {
         placement: Placement,
         leave: Leave,
         attendants: Attendants,
+        sentry: Option<Sentry>,
     ) -> Self {
         let (bar, listener) = (attendants.bar(), attendants.listener());
-        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar, listener));
-        let attendants = (!attendants.is_empty()).then(|| Arc::new(attendants));
+        // A watch is paid for where attendants are, by those who have some.
+        let has_context = !attendants.is_empty() || sentry.is_some();
+        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar, listener, sentry));
+        let attendants = has_context.then(|| Arc::new(attendants));
         Self { meta, placement, leave, attendants }
     }
 
@@ -98,6 +101,7 @@ impl Settings {
             Placement::Auto,
             Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO },
             Attendants::default(),
+            None,
         )
     }
 
@@ -110,6 +114,6 @@ impl Settings {
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Meta> {
         static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None, None)))
+        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None, None, None)))
     }
 }

@@ -111,8 +111,9 @@ impl<J: Job> InContext<J> {
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
     ) -> Poll<thread::Result<J::Output>> {
+        // Layers with a watch give each call a context.
         if self.context.is_none() && !spans::may_exist() && !cfg!(debug_assertions) {
-            return self.fiber.poll(cx, caller);
+            return self.fiber.poll::<false>(cx, caller);
         }
         self.poll_within(cx, caller)
     }
@@ -127,7 +128,10 @@ impl<J: Job> InContext<J> {
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context);
-        let poll = entered.attended(|| fiber.poll(cx, caller));
+        let poll = entered.attended(|| match fiber.is_watched() {
+            true => poll_watched(fiber, cx, caller),
+            false => fiber.poll::<false>(cx, caller),
+        });
         if poll.is_ready() {
             entered.end();
         }
@@ -136,6 +140,16 @@ impl<J: Job> InContext<J> {
         canary.compare(fiber.name(), fiber.waits_at());
         poll
     }
+}
+
+/// Apart from the others, which it would slow down.
+#[inline(never)]
+fn poll_watched<J: Job>(
+    fiber: &mut Fiber<J>,
+    cx: &mut TaskContext<'_>,
+    caller: Option<&(dyn Caller + 'static)>,
+) -> Poll<thread::Result<J::Output>> {
+    fiber.poll::<true>(cx, caller)
 }
 
 impl<J: Job> Drop for InContext<J> {

@@ -15,7 +15,7 @@ use super::{
     account::Account,
     clock::Moment,
     locals::Locals,
-    roll::{self, About, FiberId},
+    roll::{self, About, FiberId, Roll},
 };
 
 pub(super) struct Base {
@@ -68,6 +68,13 @@ impl Base {
 
     pub(super) fn about(&self) -> About {
         About { label: self.label, begun: self.begun, waits_at: self.waits_at.get() }
+    }
+
+    /// Says on this thread's post that the fiber runs, until the guard is dropped; if its layer has a watch.
+    #[inline]
+    pub(super) fn man_post(&self) -> Option<impl Drop + use<>> {
+        let sentry = self.meta().sentry.as_ref()?;
+        Some(Roll::here().post.man(self.id(), sentry.patience(), sentry.prepare()))
     }
 
     /// At home only.

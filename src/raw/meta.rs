@@ -13,6 +13,7 @@ use super::{
     admission::Limit,
     calls::Calls,
     report::Reports,
+    sentry::Sentry,
     stack::Source,
     tally::{Event, Tally},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Meta {
     pub(crate) conduct: Conduct,
     pub(super) bar: Option<Bar>,
     listener: Option<Arc<dyn Listener>>,
+    /// Who complains when a fiber blocks its thread.
+    pub(crate) sentry: Option<Sentry>,
     pub(crate) tally: Tally,
     pub(crate) calls: Calls,
     pub(super) reports: Reports,
@@ -130,6 +133,7 @@ impl Meta {
         conduct: Conduct,
         bar: Option<Bar>,
         listener: Option<Arc<dyn Listener>>,
+        sentry: Option<Sentry>,
     ) -> Self {
         let Stacks { size, hygiene, max_fibers } = stacks;
         Self {
@@ -142,6 +146,7 @@ impl Meta {
             conduct,
             bar,
             listener,
+            sentry,
             tally: Tally::new(),
             calls: Calls::default(),
             reports: Reports::default(),

@@ -16,6 +16,8 @@
 //!   owner changes it between two polls only; the fiber looks at it, and changes what is in its cells.
 //! * The *roll* of a thread lists its fibers that wait, with their wakers; the *account* of a fiber keeps its layer's
 //!   numbers balanced. Neither holds a pointer to anything on a stack.
+//! * The *post* of a thread says which fiber runs there now, if its layer has a watch, and the *sentry* is what such a layer has of that. A
+//!   *stretch* is what a fiber does between a resume and the next suspend.
 //! * The *ticket* and the *admission* are what a fiber has of a permit and a stack before it begins; the *slab* is a mapping
 //!   that many stacks lie in.
 //! * The *slot* is the owner's field through which values pass: the job in, the parked root or the outcome out.
@@ -76,6 +78,10 @@
 //!     made, which stays for the life of the program; the addresses of the block and of a thread-local of the crate's own in it give
 //!     the distance, which is the same on each thread. Only bytes of that block, on its own thread, and of that image are read: one by one,
 //!     volatile, by plain addresses. They are compared and never taken for a value; one that another thread changes meanwhile may be either.
+//! 16. **Traces.** The handler of SIGURG is installed where none was. It runs on the thread that is asked, and walks the stack only in
+//!     the stretch that it was asked about: in the code of a fiber, as a rule on a signal stack with room for it. It calls what may be called in
+//!     a handler; the unwinder has walked a stack before, so that nothing is left to be loaded or bound, needs no lock on Linux, and
+//!     only reads. What the handler writes are atomics, and it leaves `errno` as it was.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
@@ -93,14 +99,22 @@ mod frame;
 mod home;
 mod locals;
 mod meta;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod post;
 mod report;
 mod roll;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod sentry;
 mod stack;
 mod state;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod survey;
 mod tally;
 #[cfg(all(feature = "lint", target_os = "linux"))]
 mod thread_locals;
 mod thread_stack;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod trace;
 
 pub(crate) use admission::{Admission, Ticket};
 pub(crate) use current::with_current;
@@ -110,10 +124,16 @@ pub(crate) use frame::Caller;
 pub(crate) use home::Home;
 pub(crate) use locals::Locals;
 pub(crate) use meta::{Bar, Conduct, Listener, Meta, Stacks, Watcher};
+pub(crate) use post::{Running, keep_lookout, rest};
 pub(crate) use report::Asking;
-pub(crate) use roll::{FiberId, Listed, cancel_all, list, wake_all};
+pub(crate) use roll::{FiberId, Listed, Roll, cancel_all, list, rolls, wake_all};
+pub(crate) use sentry::Sentry;
 pub(crate) use state::State;
+#[cfg(feature = "tracing")]
+pub(crate) use survey::Survey;
 pub(crate) use tally::Event;
 #[cfg(all(feature = "lint", target_os = "linux"))]
 pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};
+#[cfg(feature = "tracing")]
+pub(crate) use trace::{Trace, Untraceable};

@@ -32,9 +32,11 @@ pub(crate) enum Event {
     RefusedWait,
     /// A call took long and did not wait.
     NeverWaited,
+    /// A fiber ran for longer than its layer allows.
+    Blocked,
 }
 
-const EVENTS: usize = Event::NeverWaited as usize + 1;
+const EVENTS: usize = Event::Blocked as usize + 1;
 
 /// One thread's numbers, on cache lines of their own.
 #[derive(Debug, Default)]

@@ -99,6 +99,12 @@ impl<J: Job> Fiber<J> {
         self.base.account.close();
     }
 
+    /// Whether its layer has a watch.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.meta().sentry.is_some()
+    }
+
     #[inline]
     pub(crate) fn meta(&self) -> &Meta {
         self.base.meta()
@@ -150,13 +156,13 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that has no
-    /// stack waits for one first.
+    /// stack waits for one first. Whether it is `WATCHED` is its layer's business: the others do not pay for it.
     ///
     /// # Panics
     ///
     /// On another thread than the fiber's home, and after the end.
     #[inline]
-    pub(crate) fn poll(
+    pub(crate) fn poll<const WATCHED: bool>(
         &mut self,
         cx: &mut Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
@@ -169,6 +175,10 @@ impl<J: Job> Fiber<J> {
             former = self.base.account.seat().map(Seat::run);
         } else {
             ready!(self.start(outer.is_some(), cx));
+            if WATCHED {
+                // Whoever watches finds it in the roll.
+                self.wait(cx);
+            }
         }
         let once = if self.meta().calls.news() == self.news { Orders::NONE } else { self.hear() };
         let caller = self.listen(caller.map(NonNull::from), outer.is_some());
@@ -186,6 +196,7 @@ impl<J: Job> Fiber<J> {
         };
         let result = {
             let _restore = Restore::new(outer);
+            let _manned = WATCHED.then(|| self.base.man_post());
             self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
         };
         if let Some(former) = former {

@@ -23,7 +23,7 @@ use std::{
 use slab::Slab;
 
 pub(super) use self::seat::Seat;
-use super::{Home, Meta, biased::Biased, clock::Moment, tally::Event};
+use super::{Home, Meta, biased::Biased, clock::Moment, post::Post, tally::Event};
 
 /// Identifies a fiber; never reused.
 pub(crate) type FiberId = NonZeroU64;
@@ -38,12 +38,13 @@ thread_local! {
 static ROLLS: Mutex<Vec<&'static Roll>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
-pub(super) struct Roll {
+pub(crate) struct Roll {
     is_taken: AtomicBool,
     /// The fiber that its thread runs now, if that has a seat; else 0.
     running: AtomicU64,
     /// How often others have taken wakers out of entries.
     robbed: AtomicU64,
+    pub(crate) post: Post,
     entries: Biased<Slab<Entry>>,
 }
 
@@ -55,15 +56,15 @@ pub(super) struct About {
     pub(super) waits_at: Option<&'static Location<'static>>,
 }
 
-struct Entry {
-    fiber: FiberId,
+pub(super) struct Entry {
+    pub(super) fiber: FiberId,
     /// The fiber on whose stack this one was polled last.
-    inside: Option<FiberId>,
+    pub(super) inside: Option<FiberId>,
     /// Whether it holds a stack; if not, it is a parked root inside another fiber.
-    suspended: bool,
+    pub(super) suspended: bool,
     /// The account's (invariant 14).
     meta: *const Meta,
-    about: About,
+    pub(super) about: About,
     waker: Waker,
 }
 
@@ -71,8 +72,12 @@ struct Entry {
 unsafe impl Send for Entry {}
 
 impl Entry {
+    pub(super) fn meta_ptr(&self) -> *const Meta {
+        self.meta
+    }
+
     /// For whoever has the roll.
-    fn meta(&self) -> Arc<Meta> {
+    pub(super) fn meta(&self) -> Arc<Meta> {
         // SAFETY: invariant 14: the account's `Arc` exists while the entry is in the roll.
         unsafe { Arc::increment_strong_count(self.meta) };
         // SAFETY: invariant 14: the count was just raised for it.
@@ -97,8 +102,7 @@ pub(crate) fn cancel_all(meta: &Arc<Meta>) {
 
 /// Wakes all fibers of `meta` that wait.
 pub(crate) fn wake_all(meta: &Arc<Meta>) {
-    let rolls = lock(&ROLLS).clone();
-    for roll in rolls {
+    for roll in rolls() {
         let is_of_layer = |entry: &&mut Entry| ptr::eq(entry.meta, Arc::as_ptr(meta));
         // Moved out, since cloning one here could run any code. A fiber that is woken puts a new one there when it waits again.
         let wakers: Vec<_> = roll.with(|entries| {
@@ -124,9 +128,8 @@ pub(crate) struct Listed {
 
 /// The fibers of `meta` that have waited, the oldest of each thread first.
 pub(crate) fn list(meta: &Arc<Meta>) -> Vec<Listed> {
-    let rolls = lock(&ROLLS).clone();
     let mut listed = Vec::new();
-    for roll in rolls {
+    for roll in rolls() {
         let is_of_layer = |entry: &&Entry| entry.suspended && ptr::eq(entry.meta, Arc::as_ptr(meta));
         let (running, mut found) = roll.with(|entries| {
             let entries = entries.iter().map(|(_, entry)| entry).filter(is_of_layer);
@@ -146,16 +149,28 @@ pub(crate) fn list(meta: &Arc<Meta>) -> Vec<Listed> {
     listed
 }
 
+/// All that there are, always in the same order.
+pub(crate) fn rolls() -> Vec<&'static Roll> {
+    lock(&ROLLS).clone()
+}
+
+/// The stretch that runs on this thread. May be called in a signal handler.
+#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
+pub(super) fn stretch_here() -> u64 {
+    MINE.get().map_or(0, |roll| roll.post.stretch())
+}
+
 /// For a thread that ends.
 pub(super) fn leave() {
     if let Some(roll) = MINE.take() {
+        roll.post.close();
         roll.is_taken.store(false, Ordering::Release);
     }
 }
 
 impl Roll {
     #[inline]
-    fn here() -> &'static Self {
+    pub(super) fn here() -> &'static Self {
         MINE.get().unwrap_or_else(Self::adopt)
     }
 
@@ -175,7 +190,7 @@ impl Roll {
     }
 
     #[inline]
-    fn with<R>(&'static self, f: impl FnOnce(&mut Slab<Entry>) -> R) -> R {
+    pub(super) fn with<R>(&'static self, f: impl FnOnce(&mut Slab<Entry>) -> R) -> R {
         if MINE.get().is_some_and(|mine| ptr::eq(mine, self)) { self.entries.own(f) } else { self.entries.look_in(f) }
     }
 

@@ -27,3 +27,10 @@ pub(super) fn prepare_thread() {
         signal_stack::provide();
     }
 }
+
+/// Once for each thread, before it may be asked where it is.
+#[cold]
+pub(super) fn prepare_for_traces() {
+    #[cfg(all(feature = "backtrace", target_os = "linux"))]
+    signal_stack::enlarge();
+}

@@ -1,10 +1,12 @@
-//! A stack for signal handlers, on threads that have none: whoever overflows a stack has no room left on it.
+//! A stack for signal handlers, on threads that have none or too little: whoever overflows a stack has no room left on it.
 //!
-//! std gives one to the threads that it starts, unless the program has its own handlers. Threads of C code have none.
+//! std gives one to the threads that it starts, unless the program has its own handlers; it is enough for a short handler. Threads of C
+//! code have none.
 
 use std::{cell::Cell, mem::MaybeUninit, ptr};
 
-/// Enough for the handler below, for those that it passes other faults on to, and for the registers of today's processors.
+/// Enough for the handler of faults, for those that it passes other faults on to, for the one that walks the stack, and for the registers
+/// of today's processors.
 const SIZE: usize = 64 * 1024;
 
 thread_local! {
@@ -15,9 +17,22 @@ struct OwnStack(Cell<Option<Box<[MaybeUninit<u8>]>>>);
 
 /// Gives this thread an alternate signal stack if it has none.
 pub(super) fn provide() {
-    if current().ss_flags & libc::SS_DISABLE == 0 {
-        return;
+    if current().ss_flags & libc::SS_DISABLE != 0 {
+        replace();
     }
+}
+
+/// Gives this thread one of our own if it has a smaller one. The former owner may free that: nobody uses it any more.
+#[cfg(feature = "backtrace")]
+pub(super) fn enlarge() {
+    let current = current();
+    // Not while a handler runs on it, which nothing in this crate does.
+    if current.ss_flags & libc::SS_ONSTACK == 0 && current.ss_size < SIZE {
+        replace();
+    }
+}
+
+fn replace() {
     // A thread that is ending goes without.
     _ = OWN.try_with(|own| {
         let mut memory = Box::new_uninit_slice(SIZE);

@@ -1,0 +1,87 @@
+//! What the roll of a thread says when the thread is blocked: which fiber blocks it, and which others wait there.
+
+use std::{panic::Location, ptr, sync::Arc};
+
+use super::{
+    Home, Meta,
+    post::Running,
+    roll::{About, Entry, Roll},
+};
+
+/// The most groups of waiting fibers that are told apart.
+const GROUPS: usize = 8;
+
+/// What is known of a fiber that blocks its thread.
+pub(crate) struct Survey {
+    pub(crate) meta: Arc<Meta>,
+    pub(crate) label: &'static str,
+    /// Where it has waited last.
+    pub(crate) waits_at: Option<&'static Location<'static>>,
+    pub(crate) home: Home,
+    /// The other fibers of the thread that are suspended, as far as somebody can look for them.
+    pub(crate) others: Vec<Group>,
+    /// How many there are beyond these groups.
+    pub(crate) more: usize,
+}
+
+/// Fibers of one layer that wait at one place.
+pub(crate) struct Group {
+    pub(crate) meta: Arc<Meta>,
+    pub(crate) label: &'static str,
+    pub(crate) waits_at: Option<&'static Location<'static>>,
+    pub(crate) fibers: usize,
+}
+
+impl Roll {
+    /// `None` if the fiber has ended. For other threads than the roll's.
+    pub(crate) fn survey(&'static self, running: &Running) -> Option<Survey> {
+        self.with(|entries| {
+            let find = |fiber| entries.iter().map(|(_, entry)| entry).find(|entry| Some(entry.fiber) == fiber);
+            let blocking = find(running.fiber())?;
+            // Those around it do not wait: they run, by polling it.
+            let mut around = Vec::new();
+            let mut next = blocking;
+            while let Some(outer) = find(next.inside) {
+                around.push(outer.fiber);
+                next = outer;
+            }
+            let home = Home::of_id(blocking.fiber);
+            let mut survey = Survey {
+                meta: blocking.meta(),
+                label: blocking.about.label,
+                waits_at: blocking.about.waits_at,
+                home,
+                others: Vec::new(),
+                more: 0,
+            };
+            for (_, entry) in entries.iter() {
+                // A roll that is used again may still list fibers of a thread that has ended.
+                let is_here = entry.suspended && Home::of_id(entry.fiber) == home;
+                if is_here && entry.fiber != blocking.fiber && !around.contains(&entry.fiber) {
+                    survey.add(entry);
+                }
+            }
+            Some(survey)
+        })
+    }
+}
+
+impl Survey {
+    fn add(&mut self, entry: &Entry) {
+        if let Some(group) = self.others.iter_mut().find(|group| group.has(entry)) {
+            group.fibers += 1;
+        } else if self.others.len() < GROUPS {
+            let About { label, waits_at, .. } = entry.about;
+            self.others.push(Group { meta: entry.meta(), label, waits_at, fibers: 1 });
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl Group {
+    fn has(&self, entry: &Entry) -> bool {
+        let places = [self.waits_at, entry.about.waits_at].map(|place| place.map(ptr::from_ref));
+        ptr::eq(Arc::as_ptr(&self.meta), entry.meta_ptr()) && places[0] == places[1] && self.label == entry.about.label
+    }
+}

@@ -1,0 +1,174 @@
+//! On Linux: the thread is sent SIGURG, which nobody notices who does not wait for it, and writes down its own stack.
+//!
+//! One thread at a time is asked, by one thread. What they share are atomics, so a late answer harms nothing.
+
+use std::{
+    ffi::c_void,
+    mem::MaybeUninit,
+    ptr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{PATIENCE, Trace, Untraceable};
+use crate::raw::roll;
+
+const SIGNAL: libc::c_int = libc::SIGURG;
+
+/// The most functions that are written down.
+const FRAMES: usize = 64;
+
+/// What is asked of which thread: its id above the two bits of a phase.
+static QUESTION: AtomicU64 = AtomicU64::new(IDLE);
+const IDLE: u64 = 0;
+const ASKED: u64 = 1;
+const WRITING: u64 = 2;
+const DONE: u64 = 3;
+const PHASE: u64 = 3;
+const PHASE_BITS: u32 = PHASE.count_ones();
+
+/// While which stretch it is asked.
+static STRETCH: AtomicU64 = AtomicU64::new(0);
+
+static ADDRESSES: [AtomicUsize; FRAMES] = [const { AtomicUsize::new(0) }; FRAMES];
+/// How many there are; more than fit if there were more, none if the stretch was over.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// What signals find this thread by.
+pub(in crate::raw) fn this_thread() -> i32 {
+    // SAFETY: invariant 12: it returns a number.
+    unsafe { libc::gettid() }
+}
+
+/// Asks `thread`, one of this process, and waits for the answer; zero stands for one that has ended. It answers if it is still in that
+/// stretch: then it is in the code of a fiber, and not on the way from one stack to another.
+pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untraceable> {
+    static ASKING: Mutex<()> = Mutex::new(());
+    let _one = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if thread <= 0 {
+        return Err(Untraceable::Gone);
+    }
+    if !is_listening() {
+        return Err(Untraceable::Taken);
+    }
+    let question = |phase| (thread as u64) << PHASE_BITS | phase;
+    // Somebody who was asked before and did not answer in time may be at it at last. When that ends is not known.
+    if QUESTION.load(Ordering::Acquire) & PHASE == WRITING {
+        return Err(Untraceable::Silent);
+    }
+    STRETCH.store(stretch, Ordering::Relaxed);
+    QUESTION.store(question(ASKED), Ordering::Release);
+    if !send(thread) {
+        QUESTION.store(IDLE, Ordering::Release);
+        return Err(Untraceable::Gone);
+    }
+    let asked = Instant::now();
+    while QUESTION.load(Ordering::Acquire) != question(DONE) {
+        if asked.elapsed() > PATIENCE
+            && QUESTION.compare_exchange(question(ASKED), IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        {
+            return Err(Untraceable::Silent);
+        }
+        // Once it writes, it will be done soon, as far as it gets a processor.
+        if asked.elapsed() > 20 * PATIENCE {
+            return Err(Untraceable::Silent);
+        }
+        thread::park_timeout(Duration::from_micros(100));
+    }
+    let count = COUNT.load(Ordering::Relaxed);
+    let addresses = ADDRESSES.iter().take(count).map(|address| address.load(Ordering::Relaxed)).collect();
+    QUESTION.store(IDLE, Ordering::Release);
+    if count == 0 {
+        return Err(Untraceable::WentOn);
+    }
+    Ok(Trace { addresses, is_cut: count > FRAMES })
+}
+
+/// Whether the handler is in place; it is put there if nobody else has one.
+fn is_listening() -> bool {
+    // SAFETY: invariant 16: a `sigaction` may consist of zeros.
+    let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+    // SAFETY: invariant 16: the kernel fills the structure.
+    let read = unsafe { libc::sigaction(SIGNAL, ptr::null(), &raw mut action) };
+    let ours = answer as WithInfo as usize;
+    if read != 0 || action.sa_sigaction == ours {
+        return read == 0;
+    }
+    if action.sa_sigaction != libc::SIG_DFL {
+        return false;
+    }
+    // Whatever the unwinder does only once, loading and binding, is not to be done in the handler.
+    walk(|_| true);
+    action.sa_sigaction = ours;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    // SAFETY: invariant 16: the handler keeps to it.
+    unsafe { libc::sigaction(SIGNAL, &raw const action, ptr::null_mut()) == 0 }
+}
+
+/// `false` if there is no such thread.
+fn send(thread: i32) -> bool {
+    let process = std::process::id();
+    // SAFETY: invariant 12: it takes plain numbers.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, SIGNAL) == 0 }
+}
+
+/// Runs on the thread that is asked, wherever that was interrupted. A signal that somebody else sent is ignored, as it is by default.
+extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    let question = |phase| (this_thread() as u64) << PHASE_BITS | phase;
+    if QUESTION.compare_exchange(question(ASKED), question(WRITING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return;
+    }
+    // SAFETY: invariant 16: each thread has such a place.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: invariant 16: it is this thread's.
+    let former = unsafe { errno.read() };
+    if roll::stretch_here() == STRETCH.load(Ordering::Relaxed) {
+        write_down(program_counter(context));
+    } else {
+        COUNT.store(0, Ordering::Relaxed);
+    }
+    // SAFETY: invariant 16: it is this thread's.
+    unsafe { errno.write(former) };
+    QUESTION.store(question(DONE), Ordering::Release);
+}
+
+/// Writes down the interrupted function and its callers; the handler and the system's part of it, which come before, are left out.
+fn write_down(interrupted: usize) {
+    ADDRESSES[0].store(interrupted, Ordering::Relaxed);
+    let mut count = 1;
+    let mut is_below = false;
+    walk(|address| {
+        if !is_below {
+            is_below = address == interrupted;
+            return true;
+        }
+        if let Some(place) = ADDRESSES.get(count) {
+            place.store(address, Ordering::Relaxed);
+        }
+        count += 1;
+        count <= FRAMES
+    });
+    COUNT.store(count, Ordering::Relaxed);
+}
+
+/// Passes the address of each function on this stack to `f`, innermost first, until that returns `false`.
+fn walk(mut f: impl FnMut(usize) -> bool) {
+    // SAFETY: invariant 16: on this system the unwinder needs no lock of its callers.
+    unsafe { backtrace::trace_unsynchronized(|frame| f(frame.ip().addr())) };
+}
+
+/// Where the thread was when it was interrupted.
+fn program_counter(context: *mut c_void) -> usize {
+    // SAFETY: invariant 16: the kernel passes a valid structure.
+    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    #[cfg(target_arch = "x86_64")]
+    return context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
+    #[cfg(target_arch = "aarch64")]
+    return context.uc_mcontext.pc as usize;
+}
