@@ -214,3 +214,21 @@ async fn a_fiber_that_is_given_up_is_leaked_although_its_caller_waits() {
         assert_eq!((counters.live, counters.leaked, counters.stacks_in_use), (0, 1, 1));
     }
 }
+
+#[tokio::test]
+async fn a_fiber_that_blocks_its_thread_is_counted_while_it_does() {
+    let layer = FiberLayer::builder().watch(std::time::Duration::from_millis(10)).build().unwrap();
+    let handle = layer.handle();
+    let begun = std::time::Instant::now();
+    let counted = handle.clone();
+    layer
+        .run(move || {
+            while counted.counters().blocked == 0 {
+                assert!(begun.elapsed() < std::time::Duration::from_secs(120), "it was not seen in two minutes");
+                std::hint::spin_loop();
+            }
+        })
+        .await;
+    assert_eq!(handle.counters().blocked, 1);
+    assert_eq!(FiberLayer::new().handle().counters().blocked, 0);
+}

@@ -142,3 +142,22 @@ async fn async_services_and_unnamed_layers() {
     assert_eq!(value("calls_total", "unnamed"), 1.0);
     assert!(!exporter().render().contains("quiet"));
 }
+
+#[tokio::test]
+async fn a_fiber_that_blocks_its_thread() {
+    exporter();
+    let layer = FiberLayer::builder().name("blocks").metrics().watch(Duration::from_millis(10)).build().unwrap();
+    let handle = layer.handle();
+    let begun = std::time::Instant::now();
+    layer
+        .run(move || {
+            while handle.counters().blocked == 0 {
+                assert!(begun.elapsed() < Duration::from_secs(120), "it was not seen in two minutes");
+                std::hint::spin_loop();
+            }
+        })
+        .await;
+    // The counter is raised first, and the metric soon after.
+    until(|| value("blocked_total", "blocks") > 0.0).await;
+    assert_eq!(value("blocked_total", "blocks"), 1.0);
+}

@@ -18,6 +18,11 @@ use tracing::{
 pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
 
 impl Warnings {
+    /// Those in which this text occurs, of all that were not taken.
+    pub(crate) fn with(&self, text: &str) -> Vec<String> {
+        self.0.lock().unwrap().iter().filter(|warning| warning.contains(text)).cloned().collect()
+    }
+
     /// Those since the last time, each with all its fields.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())

@@ -5,7 +5,7 @@ use std::{future::Future, hint::black_box, ptr};
 use tokio::runtime::Builder;
 use tower_fiber::{FiberLayer, WaitExt as _};
 
-use crate::handlers;
+use crate::{blocked, handlers};
 
 unsafe extern "C" {
     safe fn frames_of_40_kb(levels: libc::c_int) -> libc::c_int;
@@ -58,6 +58,20 @@ pub(crate) fn run(name: &str) {
             handlers::ignore();
             in_a_fiber(null_write);
         }
+        "sleep in the system" => blocked::watched(blocked::sleeps),
+        "sleep deep down" => blocked::watched(blocked::deep_down),
+        "sleep with signals blocked" => blocked::watched(blocked::sleeps_with_signals_blocked),
+        "sleep among signals" => blocked::watched(blocked::sleeps_among_signals),
+        "sleep with the signal taken" => {
+            blocked::take_signal();
+            blocked::watched(blocked::sleeps);
+            blocked::say_how_often_taken();
+        }
+        "sleep with the signal ignored" => {
+            blocked::ignore_signal();
+            blocked::watched(blocked::sleeps);
+        }
+        "pthread lock" => blocked::pthread_lock(),
         other => panic!("no such case: {other}"),
     }
 }
@@ -70,7 +84,7 @@ fn on_the_pool(f: impl FnOnce() + Send + 'static) {
     block_on(FiberLayer::builder().name("orders").stack_size(64 * 1024).pooled().build().unwrap().run(f));
 }
 
-fn block_on(future: impl Future) {
+pub(crate) fn block_on(future: impl Future) {
     Builder::new_current_thread().build().unwrap().block_on(future);
 }
 

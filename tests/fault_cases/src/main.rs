@@ -1,7 +1,12 @@
-//! Each argument is a case that makes one fault; tests/faults.rs looks at how the process ends.
+//! Each argument is a case that makes one fault; the files in tests look at how the process ends.
 
 #[cfg(target_os = "linux")]
+mod blocked;
+#[cfg(target_os = "linux")]
 mod cases;
+#[cfg(target_os = "linux")]
+#[path = "../../support/events.rs"]
+mod events;
 #[cfg(target_os = "linux")]
 mod handlers;
 

@@ -1,0 +1,106 @@
+//! Locks that a suspended fiber holds while another one of its thread wants them: the thread waits for itself, for ever.
+
+use std::{
+    process,
+    sync::{LazyLock, Mutex, OnceLock, RwLock},
+    thread,
+    time::Duration,
+};
+
+use tokio::time::sleep;
+use tower_fiber::{FiberLayer, WaitExt as _};
+
+use crate::{
+    child,
+    harness::{block_until, warnings_of, watched},
+};
+
+/// Runs two fibers of one thread, which is never free again; ends the process with the warning when there is one.
+fn deadlock(first: fn(), second: fn()) {
+    thread::spawn(|| {
+        block_until(|| !warnings_of("second").is_empty());
+        eprintln!("{}", warnings_of("second")[0]);
+        process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let holds = FiberLayer::builder().name("first").build().unwrap();
+        let wants = watched("second").build().unwrap();
+        let elsewhere = FiberLayer::builder().name("third").build().unwrap();
+        tokio::join!(holds.run(first), elsewhere.run(|| sleep(Duration::from_secs(3600)).wait()), wants.run(second));
+    });
+}
+
+fn wait() {
+    sleep(Duration::from_millis(1)).wait();
+}
+
+fn is_named(test: &str, texts: &[&str], first: fn(), second: fn()) {
+    let Some(ended) = child::run(test, || deadlock(first, second)) else { return };
+    assert!(ended.0.status.success(), "{ended:?}");
+    let said = ended.stderr();
+    let common = [
+        "if a suspended fiber of the same thread holds that, neither can ever go on",
+        "`first`, waiting at tests/watch/locks.rs:",
+        "`third`, waiting at tests/watch/locks.rs:",
+        "by await_in_fiber",
+    ];
+    for text in common.iter().chain(texts) {
+        assert!(said.contains(text), "`{text}` is missing: {said}");
+    }
+}
+
+static MUTEX: Mutex<()> = Mutex::new(());
+
+#[test]
+fn mutex() {
+    #[inline(never)]
+    fn locks() {
+        let _locked = MUTEX.lock();
+        wait();
+    }
+
+    is_named(
+        "locks::mutex",
+        &["it waits for a std Mutex", "lock_contended", "watch::locks::mutex::locks"],
+        locks,
+        locks,
+    );
+}
+
+static RW_LOCK: RwLock<()> = RwLock::new(());
+
+#[test]
+fn rw_lock() {
+    let reads = || {
+        let _locked = RW_LOCK.read();
+        wait();
+    };
+    is_named("locks::rw_lock", &["it waits for a std RwLock", "write_contended"], reads, || drop(RW_LOCK.write()));
+}
+
+static LAZY: LazyLock<()> = LazyLock::new(wait);
+
+#[test]
+fn lazy_lock() {
+    #[inline(never)]
+    fn forces() {
+        LazyLock::force(&LAZY);
+        std::hint::black_box(());
+    }
+
+    is_named(
+        "locks::lazy_lock",
+        &["it waits for a value that is being initialised", "watch::locks::lazy_lock::forces"],
+        forces,
+        forces,
+    );
+}
+
+static ONCE: OnceLock<()> = OnceLock::new();
+
+#[test]
+fn once_lock() {
+    let initialises = || _ = ONCE.get_or_init(wait);
+    is_named("locks::once_lock", &["it waits for a value that is being initialised"], initialises, initialises);
+}
