@@ -115,11 +115,14 @@ impl<J: Job> InContext<J> {
         if self.context.is_none() && !spans::may_exist() && !cfg!(debug_assertions) {
             return self.fiber.poll::<false>(cx, caller);
         }
-        self.poll_within(cx, caller)
+        if self.fiber.is_watched() {
+            return self.poll_within::<true>(cx, caller);
+        }
+        self.poll_within::<false>(cx, caller)
     }
 
     #[inline(never)]
-    fn poll_within(
+    fn poll_within<const WATCHED: bool>(
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
@@ -128,10 +131,7 @@ impl<J: Job> InContext<J> {
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context);
-        let poll = entered.attended(|| match fiber.is_watched() {
-            true => poll_watched(fiber, cx, caller),
-            false => fiber.poll::<false>(cx, caller),
-        });
+        let poll = entered.attended(|| fiber.poll::<WATCHED>(cx, caller));
         if poll.is_ready() {
             entered.end();
         }
@@ -140,16 +140,6 @@ impl<J: Job> InContext<J> {
         canary.compare(fiber.name(), fiber.waits_at());
         poll
     }
-}
-
-/// Apart from the others, which it would slow down.
-#[inline(never)]
-fn poll_watched<J: Job>(
-    fiber: &mut Fiber<J>,
-    cx: &mut TaskContext<'_>,
-    caller: Option<&(dyn Caller + 'static)>,
-) -> Poll<thread::Result<J::Output>> {
-    fiber.poll::<true>(cx, caller)
 }
 
 impl<J: Job> Drop for InContext<J> {

@@ -216,7 +216,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// For a fiber without a stack: takes one.
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
         self.assert_home();
         if matches!(self.slot, Slot::Running | Slot::Done(_)) {
@@ -229,7 +229,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// What the fiber has left when it has returned its stack.
-    #[inline]
+    #[inline(always)]
     fn outcome(&mut self, is_nested: bool, cx: &Context<'_>) -> Poll<thread::Result<J::Output>> {
         match mem::replace(&mut self.slot, Slot::Running) {
             Slot::Done(outcome) => {
@@ -250,7 +250,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Adds what the fiber around this one says to the orders, and finds whom to ask for the caller.
-    #[inline]
+    #[inline(always)]
     fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
         if is_nested {
             with_current(|outer| {
