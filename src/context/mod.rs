@@ -113,16 +113,13 @@ impl<J: Job> InContext<J> {
     ) -> Poll<thread::Result<J::Output>> {
         // Layers with a watch give each call a context.
         if self.context.is_none() && !spans::may_exist() && !cfg!(debug_assertions) {
-            return self.fiber.poll::<false>(cx, caller);
+            return self.fiber.poll(cx, caller);
         }
-        if self.fiber.is_watched() {
-            return self.poll_within::<true>(cx, caller);
-        }
-        self.poll_within::<false>(cx, caller)
+        self.poll_within(cx, caller)
     }
 
     #[inline(never)]
-    fn poll_within<const WATCHED: bool>(
+    fn poll_within(
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
@@ -131,7 +128,15 @@ impl<J: Job> InContext<J> {
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context);
-        let poll = entered.attended(|| fiber.poll::<WATCHED>(cx, caller));
+        let poll = entered.attended(|| {
+            let manned = fiber.is_watched().then(|| fiber.man_post(cx));
+            let poll = fiber.poll(cx, caller);
+            if manned.is_some() {
+                drop(manned);
+                fiber.leave_post();
+            }
+            poll
+        });
         if poll.is_ready() {
             entered.end();
         }

@@ -115,7 +115,7 @@ impl Account {
         }
     }
 
-    fn leave_seat(&mut self) {
+    pub(super) fn leave_seat(&mut self) {
         if let Some(seat) = self.seat.take() {
             self.written_off |= !seat.vacate();
         }

@@ -15,7 +15,7 @@ use super::{
     account::Account,
     clock::Moment,
     locals::Locals,
-    roll::{self, About, FiberId, Roll},
+    roll::{self, About, FiberId},
 };
 
 pub(super) struct Base {
@@ -70,11 +70,16 @@ impl Base {
         About { label: self.label, begun: self.begun, waits_at: self.waits_at.get() }
     }
 
-    /// Says on this thread's post that the fiber runs, until the guard is dropped; if its layer has a watch.
-    #[inline]
-    pub(super) fn man_post(&self) -> Option<impl Drop + use<>> {
-        let sentry = self.meta().sentry.as_ref()?;
-        Some(Roll::here().post.man(self.id(), sentry.patience(), sentry.prepare()))
+    /// Gives a fiber that may begin in the poll that comes its number now.
+    pub(super) fn reserve_id(&self) {
+        if self.home.is_none() {
+            self.id.set(Some(roll::next_id(Home::here())));
+        }
+    }
+
+    /// It has not begun, and may do so on another thread.
+    pub(super) fn forget_id(&self) {
+        self.id.set(None);
     }
 
     /// At home only.

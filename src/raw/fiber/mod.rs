@@ -3,6 +3,7 @@
 mod leak;
 mod live;
 mod notes;
+mod watched;
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -99,12 +100,6 @@ impl<J: Job> Fiber<J> {
         self.base.account.close();
     }
 
-    /// Whether its layer has a watch.
-    #[inline]
-    pub(crate) fn is_watched(&self) -> bool {
-        self.meta().sentry.is_some()
-    }
-
     #[inline]
     pub(crate) fn meta(&self) -> &Meta {
         self.base.meta()
@@ -156,13 +151,13 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that has no
-    /// stack waits for one first. Whether it is `WATCHED` is its layer's business: the others do not pay for it.
+    /// stack waits for one first.
     ///
     /// # Panics
     ///
     /// On another thread than the fiber's home, and after the end.
     #[inline]
-    pub(crate) fn poll<const WATCHED: bool>(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
@@ -175,10 +170,6 @@ impl<J: Job> Fiber<J> {
             former = self.base.account.seat().map(Seat::run);
         } else {
             ready!(self.start(outer.is_some(), cx));
-            if WATCHED {
-                // Whoever watches finds it in the roll.
-                self.wait(cx);
-            }
         }
         let once = if self.meta().calls.news() == self.news { Orders::NONE } else { self.hear() };
         let caller = self.listen(caller.map(NonNull::from), outer.is_some());
@@ -196,7 +187,6 @@ impl<J: Job> Fiber<J> {
         };
         let result = {
             let _restore = Restore::new(outer);
-            let _manned = WATCHED.then(|| self.base.man_post());
             self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
         };
         if let Some(former) = former {
@@ -216,7 +206,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// For a fiber without a stack: takes one.
-    #[inline(always)]
+    #[inline]
     fn start(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
         self.assert_home();
         if matches!(self.slot, Slot::Running | Slot::Done(_)) {
@@ -229,7 +219,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// What the fiber has left when it has returned its stack.
-    #[inline(always)]
+    #[inline]
     fn outcome(&mut self, is_nested: bool, cx: &Context<'_>) -> Poll<thread::Result<J::Output>> {
         match mem::replace(&mut self.slot, Slot::Running) {
             Slot::Done(outcome) => {
@@ -250,7 +240,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Adds what the fiber around this one says to the orders, and finds whom to ask for the caller.
-    #[inline(always)]
+    #[inline]
     fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
         if is_nested {
             with_current(|outer| {
