@@ -29,7 +29,7 @@ pub(super) struct Live {
 
 impl<J: Job> Fiber<J> {
     /// Gets a stack, with a coroutine that has not yet begun.
-    #[inline(always)]
+    #[inline]
     pub(super) fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
         let equipment = match self.admission.take_warm(self.base.meta()) {
             Some(stack) => Equipment { stack, permit: None },
@@ -48,7 +48,7 @@ impl<J: Job> Fiber<J> {
         self.admission.poll(applicant, cx)
     }
 
-    #[inline(always)]
+    #[inline]
     fn equip(&mut self, Equipment { mut stack, permit }: Equipment) {
         let measured = self.meta().usage.is_wanted();
         if measured {
@@ -66,7 +66,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Takes the stack back after `entry` has returned.
-    #[inline(always)]
+    #[inline]
     pub(super) fn end(&mut self) {
         let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
         let mut stack = coroutine.into_stack();
