@@ -84,6 +84,11 @@
 //! follow by [`carry`](FiberLayerBuilder::carry), anything else by a [`Hook`]. The [isolation chapter](isolation) says what is kept apart and
 //! what is not.
 //!
+//! # Insight
+//!
+//! [`watch`](FiberLayerBuilder::watch) warns of a fiber that blocks its thread, while it still does. A [`dump`](FiberHandle::dump) says where
+//! each fiber waits. The [insight chapter](insight) has these and more, by the question that they answer.
+//!
 //! # Dropped calls
 //!
 //! A plain function does not expect to be stopped in the middle. What happens when a response future is dropped (the

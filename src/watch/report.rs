@@ -87,9 +87,15 @@ impl fmt::Display for Text<'_> {
 impl Text<'_> {
     fn advise(&self, f: &mut fmt::Formatter<'_>, lock: Option<&str>) -> fmt::Result {
         let Survey { others, more, .. } = self.report.survey;
-        let Some(lock) = lock.filter(|_| !others.is_empty()) else {
+        let Some(lock) = lock else {
             return f.write_str("; what computes for long or blocks belongs into `offload`");
         };
+        if others.is_empty() {
+            return write!(
+                f,
+                "\nit waits for {lock}, which another thread holds or it does itself: use tokio's by await_in_fiber"
+            );
+        }
         write!(
             f,
             "\nit waits for {lock}; if a suspended fiber of the same thread holds that, neither can ever go on: do not hold such a lock \

@@ -2,7 +2,7 @@
 
 use std::{
     process,
-    sync::{LazyLock, Mutex, OnceLock, RwLock},
+    sync::{LazyLock, Mutex, OnceLock, RwLock, mpsc},
     thread,
     time::Duration,
 };
@@ -12,7 +12,7 @@ use tower_fiber::{FiberLayer, WaitExt as _};
 
 use crate::{
     child,
-    harness::{block_until, warnings_of, watched},
+    harness::{assert_said, block_until, block_until_warned, warnings_of, watched},
 };
 
 /// Runs two fibers of one thread, which is never free again; ends the process with the warning when there is one.
@@ -66,6 +66,33 @@ fn mutex() {
         locks,
         locks,
     );
+}
+
+#[tokio::test]
+async fn a_lock_that_another_thread_holds() {
+    static HELD: Mutex<()> = Mutex::new(());
+
+    #[inline(never)]
+    fn takes() {
+        drop(HELD.lock());
+        std::hint::black_box(());
+    }
+
+    let (locked, is_locked) = mpsc::channel();
+    let holds = thread::spawn(move || {
+        let _held = HELD.lock();
+        locked.send(()).unwrap();
+        block_until_warned("contended", 1);
+    });
+    is_locked.recv().unwrap();
+    let layer = watched("contended").build().unwrap();
+    layer.run(takes).await;
+    holds.join().unwrap();
+    assert_said(
+        "contended",
+        &["it waits for a std Mutex, which another thread holds", "still does", "lock_contended", "::takes"],
+    );
+    assert_eq!(layer.handle().counters().blocked, 1);
 }
 
 static RW_LOCK: RwLock<()> = RwLock::new(());
