@@ -19,6 +19,12 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
     f(state)
 }
 
+/// Where the current fiber's state lies, or zero. May be called in a signal handler.
+#[inline]
+pub(super) fn address() -> usize {
+    CURRENT.get().map_or(0, |state| state.addr().get())
+}
+
 /// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
 #[inline]
 pub(super) fn enter(state: &State) {

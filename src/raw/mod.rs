@@ -78,10 +78,11 @@
 //!     made, which stays for the life of the program; the addresses of the block and of a thread-local of the crate's own in it give
 //!     the distance, which is the same on each thread. Only bytes of that block, on its own thread, and of that image are read: one by one,
 //!     volatile, by plain addresses. They are compared and never taken for a value; one that another thread changes meanwhile may be either.
-//! 16. **Traces.** The handler of SIGURG is installed where none was. It runs on the thread that is asked, and walks the stack only in
-//!     the stretch that it was asked about: in the code of a fiber, as a rule on a signal stack with room for it. It calls what may be called in
-//!     a handler; the unwinder has walked a stack before, so that nothing is left to be loaded or bound, needs no lock on Linux, and
-//!     only reads. What the handler writes are atomics, and it leaves `errno` as it was.
+//! 16. **Traces.** The handler of SIGURG is installed where none was. It runs on the thread that is asked, as a rule on a signal stack with
+//!     room for it, and walks the stack only in the stretch that it was asked about, when the fiber is the current one (invariant 3) and
+//!     its first functions have been entered and not been left. It calls what may be called in a handler; the unwinder has
+//!     walked a stack before, so that nothing is left to be loaded or bound, needs no lock on Linux, and only reads. What the handler
+//!     writes are atomics, and it leaves `errno` as it was.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 

@@ -6,12 +6,12 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
     },
     thread::Thread,
 };
 
-use super::{fence, roll::FiberId, stack, trace};
+use super::{current, fence, roll::FiberId, stack, trace};
 
 /// The lower bits of a stretch's number say how many watched fibers are nested on the thread, the last of them the one that runs.
 /// None means that no watched fiber runs.
@@ -30,6 +30,8 @@ pub(crate) struct Post {
     /// The fiber that runs, and how long it may; written while `stretch` says that none does.
     fiber: AtomicU64,
     patience: AtomicU64,
+    /// Where the state of the fiber around it lies: before the fiber itself is the current one, that is.
+    outside: AtomicUsize,
     /// How many stretches there have been.
     count: AtomicU64,
     /// What signals find the thread by; zero before its first watched fiber and after its end.
@@ -44,6 +46,7 @@ pub(crate) struct Running {
     fiber: u64,
     /// How long its layer lets it go on without a word, in nanoseconds.
     pub(crate) patience: u64,
+    outside: usize,
 }
 
 impl Running {
@@ -86,11 +89,17 @@ impl Post {
             stretch,
             fiber: self.fiber.load(Ordering::Relaxed),
             patience: self.patience.load(Ordering::Relaxed),
+            outside: self.outside.load(Ordering::Relaxed),
         };
         let count = self.count.load(Ordering::Relaxed) + 1;
         self.count.store(count, Ordering::Relaxed);
         let depth = DEPTH.min((stretch & DEPTH) + 1);
-        self.say(Running { stretch: count << DEPTH_BITS | depth, fiber: fiber.get(), patience });
+        self.say(Running {
+            stretch: count << DEPTH_BITS | depth,
+            fiber: fiber.get(),
+            patience,
+            outside: current::address(),
+        });
         fence::light();
         if RESTING.load(Ordering::Relaxed) {
             wake();
@@ -105,6 +114,7 @@ impl Post {
         fence(Ordering::Release);
         self.fiber.store(running.fiber, Ordering::Relaxed);
         self.patience.store(running.patience, Ordering::Relaxed);
+        self.outside.store(running.outside, Ordering::Relaxed);
         self.stretch.store(running.stretch, Ordering::Release);
     }
 
@@ -129,14 +139,15 @@ impl Post {
         }
         let fiber = self.fiber.load(Ordering::Relaxed);
         let patience = self.patience.load(Ordering::Relaxed);
+        let outside = self.outside.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
-        (self.stretch.load(Ordering::Relaxed) == stretch).then_some(Running { stretch, fiber, patience })
+        (self.stretch.load(Ordering::Relaxed) == stretch).then_some(Running { stretch, fiber, patience, outside })
     }
 
-    /// The number of the stretch that runs.
+    /// The number of the stretch that runs, and where the state of the fiber around it lies.
     #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
-    pub(super) fn stretch(&self) -> u64 {
-        self.stretch.load(Ordering::Relaxed)
+    pub(super) fn stretch(&self) -> (u64, usize) {
+        (self.stretch.load(Ordering::Relaxed), self.outside.load(Ordering::Relaxed))
     }
 
     /// Whether that stretch still runs.

@@ -25,7 +25,7 @@ async fn sleeps() {
         format!("{}:{}", place.file(), line!() - 2)
     });
     let place = place.await;
-    assert_said("sleeps", &["has blocked thread `", "still does", "threshold 20 ms", &place, "`offload`"]);
+    assert_said("sleeps", &["has blocked thread `", "still does", "threshold 100 ms", &place, "`offload`"]);
     assert_in("sleeps", &["park_timeout", "watch::harness::block_until_warned"], &["tests/watch/blocked.rs:"]);
     assert_eq!(layer.handle().counters().blocked, 1);
 }

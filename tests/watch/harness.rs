@@ -27,7 +27,7 @@ pub(crate) fn warnings_of(name: &str) -> Vec<String> {
 
 pub(crate) fn watched(name: &str) -> FiberLayerBuilder {
     warnings();
-    FiberLayer::builder().name(name).watch(Duration::from_millis(20))
+    FiberLayer::builder().name(name).watch(Duration::from_millis(100))
 }
 
 /// Stays on this thread until `is_done`.

@@ -15,6 +15,9 @@ use crate::{
     harness::{assert_said, block_until, block_until_warned, warnings_of, watched},
 };
 
+/// Long enough that a machine which has to read the program first is not what is found.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Runs two fibers of one thread, which is never free again; ends the process with the warning when there is one.
 fn deadlock(first: fn(), second: fn()) {
     thread::spawn(|| {
@@ -25,7 +28,7 @@ fn deadlock(first: fn(), second: fn()) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let holds = FiberLayer::builder().name("first").build().unwrap();
-        let wants = watched("second").build().unwrap();
+        let wants = watched("second").watch(PATIENCE).build().unwrap();
         let elsewhere = FiberLayer::builder().name("third").build().unwrap();
         tokio::join!(holds.run(first), elsewhere.run(|| sleep(Duration::from_secs(3600)).wait()), wants.run(second));
     });

@@ -154,10 +154,10 @@ pub(crate) fn rolls() -> Vec<&'static Roll> {
     lock(&ROLLS).clone()
 }
 
-/// The stretch that runs on this thread. May be called in a signal handler.
+/// What [`Post::stretch`] says on this thread. May be called in a signal handler.
 #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
-pub(super) fn stretch_here() -> u64 {
-    MINE.get().map_or(0, |roll| roll.post.stretch())
+pub(super) fn stretch_here() -> (u64, usize) {
+    MINE.get().map_or((0, 0), |roll| roll.post.stretch())
 }
 
 /// For a thread that ends.

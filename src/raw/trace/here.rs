@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{PATIENCE, Trace, Untraceable};
-use crate::raw::roll;
+use crate::raw::{current, roll};
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
@@ -33,6 +33,9 @@ const PHASE_BITS: u32 = PHASE.count_ones();
 
 /// While which stretch it is asked.
 static STRETCH: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes at the top of a fiber's stack, above its state, that its first functions have for themselves, and more.
+const TOP: usize = 16 * 1024;
 
 static ADDRESSES: [AtomicUsize; FRAMES] = [const { AtomicUsize::new(0) }; FRAMES];
 /// How many there are; more than fit if there were more, none if the stretch was over.
@@ -128,8 +131,9 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: invariant 16: it is this thread's.
     let former = unsafe { errno.read() };
-    if roll::stretch_here() == STRETCH.load(Ordering::Relaxed) {
-        write_down(program_counter(context));
+    let (stretch, outside) = roll::stretch_here();
+    if stretch == STRETCH.load(Ordering::Relaxed) {
+        write_down(&Interrupted::at(context), outside);
     } else {
         COUNT.store(0, Ordering::Relaxed);
     }
@@ -139,13 +143,17 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
 }
 
 /// Writes down the interrupted function and its callers; the handler and the system's part of it, which come before, are left out.
-fn write_down(interrupted: usize) {
-    ADDRESSES[0].store(interrupted, Ordering::Relaxed);
+fn write_down(interrupted: &Interrupted, outside: usize) {
+    ADDRESSES[0].store(interrupted.instruction, Ordering::Relaxed);
     let mut count = 1;
+    if !interrupted.is_in_a_fiber(outside) {
+        COUNT.store(count, Ordering::Relaxed);
+        return;
+    }
     let mut is_below = false;
     walk(|address| {
         if !is_below {
-            is_below = address == interrupted;
+            is_below = address == interrupted.instruction;
             return true;
         }
         if let Some(place) = ADDRESSES.get(count) {
@@ -163,12 +171,29 @@ fn walk(mut f: impl FnMut(usize) -> bool) {
     unsafe { backtrace::trace_unsynchronized(|frame| f(frame.ip().addr())) };
 }
 
-/// Where the thread was when it was interrupted.
-fn program_counter(context: *mut c_void) -> usize {
-    // SAFETY: invariant 16: the kernel passes a valid structure.
-    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
-    #[cfg(target_arch = "x86_64")]
-    return context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
-    #[cfg(target_arch = "aarch64")]
-    return context.uc_mcontext.pc as usize;
+/// What the thread was doing.
+struct Interrupted {
+    instruction: usize,
+    stack_pointer: usize,
+}
+
+impl Interrupted {
+    fn at(context: *mut c_void) -> Self {
+        // SAFETY: invariant 16: the kernel passes a valid structure.
+        let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+        #[cfg(target_arch = "x86_64")]
+        let [instruction, stack_pointer] =
+            [libc::REG_RIP, libc::REG_RSP].map(|register| context.uc_mcontext.gregs[register as usize] as usize);
+        #[cfg(target_arch = "aarch64")]
+        let [instruction, stack_pointer] =
+            [context.uc_mcontext.pc, context.uc_mcontext.sp].map(|register| register as usize);
+        Self { instruction, stack_pointer }
+    }
+
+    /// Whether the code of a fiber was interrupted, not what begins or ends it: there a stack is as good as empty, and whoever walks
+    /// it with a wrong idea of it leaves it. A page of code that has to be read first may well stop a thread there.
+    fn is_in_a_fiber(&self, outside: usize) -> bool {
+        let state = current::address();
+        state != outside && state != 0 && !(state..state + TOP).contains(&self.stack_pointer)
+    }
 }
