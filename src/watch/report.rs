@@ -93,7 +93,7 @@ impl Text<'_> {
         if others.is_empty() {
             return write!(
                 f,
-                "\nit waits for {lock}, which another thread holds or it does itself: use tokio's by await_in_fiber"
+                "\nit waits for {lock}: hold such a lock for moments only, or use tokio's by await_in_fiber"
             );
         }
         write!(

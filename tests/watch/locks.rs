@@ -93,7 +93,7 @@ async fn a_lock_that_another_thread_holds() {
     holds.join().unwrap();
     assert_said(
         "contended",
-        &["it waits for a std Mutex, which another thread holds", "still does", "lock_contended", "::takes"],
+        &["it waits for a std Mutex: hold such a lock for moments only", "still does", "lock_contended", "::takes"],
     );
     assert_eq!(layer.handle().counters().blocked, 1);
 }

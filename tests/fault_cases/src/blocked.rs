@@ -128,17 +128,25 @@ pub(crate) fn sleeps_among_signals(is_noticed: &dyn Fn() -> bool) {
 
 static mut LOCK: libc::pthread_mutex_t = libc::PTHREAD_MUTEX_INITIALIZER;
 
-/// Two fibers of one thread and a lock of C code. The thread is never free again; the warning ends the process.
-pub(crate) fn pthread_lock() {
-    fn lock() {
-        let lock = &raw mut LOCK;
-        // SAFETY: it was initialised, and never moves.
-        unsafe { libc::pthread_mutex_lock(lock) };
-        tokio::task::yield_now().wait();
-        // SAFETY: this thread has locked it.
-        unsafe { libc::pthread_mutex_unlock(lock) };
-    }
+/// A lock of C code, held over a wait.
+pub(crate) fn lock_of_pthread() {
+    let lock = &raw mut LOCK;
+    // SAFETY: it was initialised, and never moves.
+    unsafe { libc::pthread_mutex_lock(lock) };
+    tokio::task::yield_now().wait();
+    // SAFETY: this thread has locked it.
+    unsafe { libc::pthread_mutex_unlock(lock) };
+}
 
+/// One that does not belong to std, held over a wait.
+pub(crate) fn lock_of_parking_lot() {
+    static LOCK: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    let _locked = LOCK.lock();
+    tokio::task::yield_now().wait();
+}
+
+/// Two fibers of one thread want the lock. The thread is never free again; the warning ends the process.
+pub(crate) fn twice(lock: fn()) {
     let warnings = subscribe();
     thread::spawn(move || {
         until(&|| !warnings.with("orders").is_empty(), pause_in_the_system);

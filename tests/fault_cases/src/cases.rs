@@ -71,7 +71,8 @@ pub(crate) fn run(name: &str) {
             blocked::ignore_signal();
             blocked::watched(blocked::sleeps);
         }
-        "pthread lock" => blocked::pthread_lock(),
+        "pthread lock" => blocked::twice(blocked::lock_of_pthread),
+        "parking_lot lock" => blocked::twice(blocked::lock_of_parking_lot),
         other => panic!("no such case: {other}"),
     }
 }

@@ -54,12 +54,9 @@ fn a_thread_that_does_not_answer() {
 }
 
 #[test]
-fn a_lock_of_c_code_that_a_suspended_fiber_holds() {
-    assert_says(
-        "pthread lock",
-        &[
-            "it waits for a pthread mutex; if a suspended fiber",
-            "`orders`, waiting at tests/fault_cases/src/blocked.rs:",
-        ],
-    );
+fn locks_of_others_that_a_suspended_fiber_holds() {
+    for (case, lock) in [("pthread lock", "a pthread mutex"), ("parking_lot lock", "a parking_lot Mutex")] {
+        let said = format!("it waits for {lock}; if a suspended fiber");
+        assert_says(case, &[&said, "`orders`, waiting at tests/fault_cases/src/blocked.rs:", "blocked::lock_of_p"]);
+    }
 }
