@@ -1,6 +1,10 @@
 //! Threads that end while they are looked at.
 
-use std::{hint::spin_loop, thread, time::Duration};
+use std::{
+    hint::spin_loop,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::{runtime::Builder, task::yield_now};
 use tower_fiber::{FiberLayer, WaitExt as _};
@@ -11,10 +15,12 @@ use crate::harness::warnings;
 fn is_seen_and_ends() {
     let layer = FiberLayer::builder().name("brief").watch(Duration::from_millis(1)).build().unwrap();
     let handle = layer.handle();
+    let begun = Instant::now();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(layer.run(move || {
         yield_now().wait();
         while handle.counters().blocked == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(120), "it was not seen in two minutes");
             spin_loop();
         }
     }));
