@@ -17,7 +17,8 @@ pub(crate) fn kib(field: &str) -> usize {
 }
 
 pub(crate) fn resident_kib() -> usize {
-    kib("VmRSS")
+    // Without the pages of the program's file, which come when its code first runs.
+    kib("RssAnon")
 }
 
 pub(crate) fn mappings() -> usize {
