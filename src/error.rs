@@ -33,6 +33,30 @@ impl<F> TryAwaitError<F> {
             Self::Borrowed | Self::Unwinding => None,
         }
     }
+
+    /// What it says without the future that was refused.
+    #[cfg(feature = "stream")]
+    pub(crate) fn without_future(self) -> TryAwaitError<()> {
+        match self {
+            Self::NotInFiber(_) => TryAwaitError::NotInFiber(()),
+            Self::Nested(_) => TryAwaitError::Nested(()),
+            Self::OnThreadStack(_) => TryAwaitError::OnThreadStack(()),
+            Self::Cancelled(future) => TryAwaitError::Cancelled(future.map(drop)),
+            Self::Borrowed => TryAwaitError::Borrowed,
+            Self::Unwinding => TryAwaitError::Unwinding,
+        }
+    }
+
+    /// As an `io::Error`: aborted, or not possible here.
+    #[cfg(any(feature = "io", feature = "stream"))]
+    pub(crate) fn io_kind(&self) -> std::io::ErrorKind {
+        match self {
+            Self::Cancelled(_) | Self::Unwinding => std::io::ErrorKind::ConnectionAborted,
+            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::Borrowed => {
+                std::io::ErrorKind::Unsupported
+            }
+        }
+    }
 }
 
 impl<F> fmt::Debug for TryAwaitError<F> {

@@ -31,16 +31,13 @@
 
 use std::{
     future::{Future, poll_fn},
-    io::{self, ErrorKind, IoSlice, Read, Write},
+    io::{self, IoSlice, Read, Write},
     pin::Pin,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{
-    error::{BORROWED, CANCELLED, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError, UNWINDING},
-    try_await_in_fiber,
-};
+use crate::try_await_in_fiber;
 
 /// Makes an asynchronous stream a synchronous one, for code that takes [`Read`] and [`Write`].
 ///
@@ -57,10 +54,10 @@ use crate::{
 ///
 /// | kind | because |
 /// |---|---|
-/// | [`ConnectionAborted`](ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
-/// | [`Unsupported`](ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); the text says what to do |
+/// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
+/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); the text says what to do |
 ///
-/// None of them is [`Interrupted`](ErrorKind::Interrupted), which `write_all` and others would try again for ever. So writers that write
+/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would try again for ever. So writers that write
 /// in `Drop` (compressors, archives, `BufWriter`) get an error there, and no abort, while their fiber unwinds.
 ///
 /// # Panics
@@ -123,15 +120,5 @@ impl<T: AsyncWrite + Unpin + ?Sized> Write for FiberIo<T> {
 
 #[track_caller]
 fn wait<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    try_await_in_fiber(future).unwrap_or_else(|error| {
-        let (kind, text) = match error {
-            TryAwaitError::NotInFiber(_) => (ErrorKind::Unsupported, NOT_IN_FIBER),
-            TryAwaitError::Nested(_) => (ErrorKind::Unsupported, NESTED),
-            TryAwaitError::OnThreadStack(_) => (ErrorKind::Unsupported, ON_THREAD_STACK),
-            TryAwaitError::Borrowed => (ErrorKind::Unsupported, BORROWED),
-            TryAwaitError::Cancelled(_) => (ErrorKind::ConnectionAborted, CANCELLED),
-            TryAwaitError::Unwinding => (ErrorKind::ConnectionAborted, UNWINDING),
-        };
-        Err(io::Error::new(kind, text))
-    })
+    try_await_in_fiber(future).unwrap_or_else(|error| Err(io::Error::new(error.io_kind(), error.to_string())))
 }

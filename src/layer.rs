@@ -75,7 +75,7 @@ impl FiberLayer {
     }
 
     /// What runs under this layer and is no way to look at it.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "stream"))]
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -162,6 +162,7 @@
 //! | `backtrace` | no | in the warnings of a layer's [`watch`](FiberLayerBuilder::watch), the functions that a blocked thread is in (Linux) |
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
+//! | `stream` | no | `stream`: a `Stream` as an iterator, plain functions and iterators as streams |
 //! | `axum` | no | `axum::fiber`: plain functions as handlers |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
 //! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
@@ -216,6 +217,8 @@ mod shield;
 mod stack;
 #[doc = include_str!("../docs/stacks.md")]
 pub mod stacks {}
+#[cfg(feature = "stream")]
+pub mod stream;
 mod sync;
 mod sync_fn;
 mod synchronize;

@@ -1,0 +1,30 @@
+//! Streams as iterators, and plain functions and iterators as streams (feature `stream`).
+//!
+//! ```
+//! use tower_fiber::{run_in_fiber, stream::{FiberIter, fiber_stream}};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! // A plain function that produces, as a stream.
+//! let numbers = fiber_stream(|y| {
+//!     for n in 1.. {
+//!         if y.send(n).is_err() {
+//!             return; // nobody reads any more
+//!         }
+//!     }
+//! });
+//! // A stream, as an iterator.
+//! let sum: i32 = run_in_fiber(|| FiberIter::new(numbers).take(4).sum()).await;
+//! assert_eq!(sum, 10);
+//! # }
+//! ```
+
+mod iter;
+mod producer;
+mod yielder;
+
+pub use self::{
+    iter::FiberIter,
+    producer::{FiberStream, Outcome, fiber_stream, fiber_stream_with, iter},
+    yielder::{YieldError, Yielder},
+};

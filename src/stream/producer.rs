@@ -1,0 +1,208 @@
+//! Plain functions and iterators as streams.
+
+use std::{
+    any::{Any, type_name},
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use super::Yielder;
+use crate::{FiberLayer, InFiber, settings::Settings};
+
+/// Makes a [`Stream`] of a plain function that produces items: `f` runs in a fiber and gives each item to
+/// [`Yielder::send`], which waits until the stream is read.
+///
+/// The function starts when the stream is first polled, and is one item ahead of the reader at most. It returns nothing, or, if items are
+/// `Result`s, a `Result` whose error is the last item, so that `?` works in it.
+///
+/// The fiber has all defaults, as for [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
+///
+/// # Cancel safety
+///
+/// When the stream is dropped, the next [`send`](Yielder::send) gives an error and [`caller_gone`](crate::caller_gone) is true; a producer
+/// that ends then ends with the stream. Before the first poll, `f` is dropped unrun.
+///
+/// # Panics
+///
+/// Polling the stream panics if `f` does, with the same payload, once the items before it are taken; outside a tokio runtime; and on a
+/// current-thread runtime on another thread than at first.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use futures_util::StreamExt as _;
+/// use tower_fiber::stream::{Yielder, fiber_stream};
+///
+/// fn parse(text: &str, y: &mut Yielder<Result<u32, ParseIntError>>) -> Result<(), ParseIntError> {
+///     for word in text.split(' ') {
+///         if y.send(Ok(word.parse()?)).is_err() {
+///             break;
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let stream = fiber_stream(|y| parse("1 2 three 4", y));
+/// let items: Vec<_> = stream.collect().await;
+/// assert_eq!(items[..2], [Ok(1), Ok(2)]);
+/// assert!(items[2].is_err() && items.len() == 3);
+/// # }
+/// ```
+pub fn fiber_stream<T, F, R>(f: F) -> FiberStream<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
+    R: Outcome<T> + 'static,
+{
+    FiberStream::new(f, Settings::process_wide())
+}
+
+/// As [`fiber_stream`], with the settings of `layer`, whose name and counters it shares.
+///
+/// # Cancel safety
+///
+/// As [`fiber_stream`]; the producer is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+///
+/// # Panics
+///
+/// As [`fiber_stream`], and if the layer is closed.
+pub fn fiber_stream_with<T, F, R>(layer: &FiberLayer, f: F) -> FiberStream<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
+    R: Outcome<T> + 'static,
+{
+    FiberStream::new(f, layer.settings())
+}
+
+/// Makes a [`Stream`] of an iterator whose `next` may wait, by [`fiber_stream`].
+///
+/// # Cancel safety
+///
+/// When the stream is dropped, the iterator is dropped after the item that it is about to give.
+///
+/// # Panics
+///
+/// As [`fiber_stream`].
+///
+/// # Examples
+///
+/// ```
+/// use futures_util::StreamExt as _;
+/// use tower_fiber::{WaitExt as _, stream};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let rows = (1..=3).map(|n| async move { n * n }.wait());
+/// assert_eq!(stream::iter(rows).collect::<Vec<_>>().await, [1, 4, 9]);
+/// # }
+/// ```
+pub fn iter<I>(items: I) -> FiberStream<I::Item>
+where
+    I: IntoIterator<Item: Send + 'static> + Send + 'static,
+{
+    fiber_stream(|y| {
+        for item in items {
+            if y.send(item).is_err() {
+                break;
+            }
+        }
+    })
+}
+
+/// What a producer may return: nothing, or a `Result` whose error is the stream's last item.
+pub trait Outcome<T>: sealed::Sealed {
+    /// The stream's last item, if there is one.
+    fn last(self) -> Option<T>;
+}
+
+impl<T> Outcome<T> for () {
+    fn last(self) -> Option<T> {
+        None
+    }
+}
+
+impl<T, E> Outcome<Result<T, E>> for Result<(), E> {
+    fn last(self) -> Option<Result<T, E>> {
+        self.err().map(Err)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl<E> Sealed for Result<(), E> {}
+}
+
+/// The stream of [`fiber_stream`].
+#[must_use = "streams do nothing unless polled"]
+pub struct FiberStream<T: Send + 'static> {
+    // First, so that a producer that is dropped with it finds it closed.
+    items: mpsc::Receiver<T>,
+    producer: Producer<T>,
+}
+
+enum Producer<T: Send + 'static> {
+    Runs(Box<InFiber<Option<T>>>),
+    Ended(Option<T>),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<T: Send + 'static> FiberStream<T> {
+    fn new<F, R>(f: F, settings: &Settings) -> Self
+    where
+        F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
+        R: Outcome<T>,
+    {
+        let (sender, items) = mpsc::channel(1);
+        let produce = move || f(&mut Yielder::new(sender)).last();
+        Self { items, producer: Producer::Runs(Box::new(InFiber::new(produce, settings, type_name::<F>()))) }
+    }
+}
+
+impl<T: Send + 'static> Stream for FiberStream<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = &mut *self;
+        if let Producer::Runs(fiber) = &mut this.producer {
+            match catch_unwind(AssertUnwindSafe(|| Pin::new(fiber).poll(cx))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(last)) => this.producer = Producer::Ended(last),
+                Err(payload) => this.producer = Producer::Panicked(payload),
+            }
+        }
+        if let Some(item) = ready!(this.items.poll_recv(cx)) {
+            return Poll::Ready(Some(item));
+        }
+        match &mut this.producer {
+            // On a worker, it has dropped its sender and is about to end.
+            Producer::Runs(_) => Poll::Pending,
+            Producer::Ended(last) => Poll::Ready(last.take()),
+            Producer::Panicked(_) => match std::mem::replace(&mut this.producer, Producer::Ended(None)) {
+                Producer::Panicked(payload) => resume_unwind(payload),
+                _ => Poll::Ready(None),
+            },
+        }
+    }
+}
+
+impl<T: Send + 'static> Unpin for FiberStream<T> {}
+
+impl<T: Send + 'static> fmt::Debug for FiberStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberStream")
+            .field("has_ended", &!matches!(self.producer, Producer::Runs(_)))
+            .finish_non_exhaustive()
+    }
+}

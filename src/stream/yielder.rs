@@ -1,0 +1,96 @@
+//! [`Yielder`]: the producer's side of a stream.
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind},
+};
+
+use tokio::sync::mpsc;
+
+use crate::{error::TryAwaitError, try_await_in_fiber};
+
+/// What a producer gives its items to; see [`fiber_stream`](super::fiber_stream).
+pub struct Yielder<T> {
+    items: mpsc::Sender<T>,
+}
+
+impl<T> Yielder<T> {
+    pub(super) fn new(items: mpsc::Sender<T>) -> Self {
+        Self { items }
+    }
+
+    /// Gives `item` to the reader of the stream. Waits until the reader has taken the item before it, so a
+    /// producer is one item ahead at most.
+    ///
+    /// # Errors
+    ///
+    /// If the stream was dropped: nobody reads any more, and it is time to stop. If the fiber was cancelled, or its thread is
+    /// panicking and the reader is not ready. The item is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`try_await_in_fiber`].
+    #[track_caller]
+    pub fn send(&mut self, item: T) -> Result<(), YieldError> {
+        match try_await_in_fiber(self.items.send(item)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(YieldError(Reason::Closed)),
+            Err(error) => Err(YieldError(Reason::Refused(error.without_future()))),
+        }
+    }
+
+    /// Whether the stream was dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.items.is_closed()
+    }
+}
+
+impl<T> fmt::Debug for Yielder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yielder").field("is_closed", &self.is_closed()).finish()
+    }
+}
+
+/// An item was not taken.
+///
+/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if nobody reads any more, and otherwise of the kind that
+/// `io::FiberIo` gives.
+#[derive(Debug)]
+pub struct YieldError(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    Closed,
+    Refused(TryAwaitError<()>),
+}
+
+impl YieldError {
+    /// Whether the stream was dropped, so that nobody reads any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0, Reason::Closed)
+    }
+}
+
+impl fmt::Display for YieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Reason::Closed => f.write_str("nobody reads any more: the stream was dropped"),
+            Reason::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for YieldError {}
+
+impl From<YieldError> for io::Error {
+    fn from(error: YieldError) -> Self {
+        let kind = match &error.0 {
+            Reason::Closed => ErrorKind::BrokenPipe,
+            Reason::Refused(refused) => refused.io_kind(),
+        };
+        Self::new(kind, error)
+    }
+}
