@@ -7,12 +7,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::raw::with_current;
+use crate::{blocking, raw::with_current};
 
 /// Whether the caller of this fiber has gone: its response future was dropped (the client went away, a time-out elapsed).
 ///
 /// For long loops that need not be finished for nobody. It is also `true` if the caller of a fiber around this one on the same
-/// thread has gone. Outside fibers it is `false`.
+/// thread has gone. On a thread that blocks it tells the same of a call of [`BlockingLayer`](crate::BlockingLayer), and of the fiber
+/// that called [`offload`](crate::offload). Elsewhere it is `false`.
 ///
 /// # Examples
 ///
@@ -30,13 +31,21 @@ use crate::raw::with_current;
 /// ```
 #[must_use]
 pub fn caller_gone() -> bool {
-    with_current(|state| state.is_some_and(|state| state.is_caller_gone()))
+    match with_current(|state| state.map(|state| state.is_caller_gone())) {
+        Some(is_gone) => is_gone,
+        None => blocking::caller().is_some_and(|caller| *caller.borrow() || caller.has_changed().is_err()),
+    }
+}
+
+/// To tell another thread that the caller has gone.
+pub(crate) fn watch_caller() -> Option<blocking::Caller> {
+    with_current(|state| state.map(|state| state.watch_caller())).or_else(blocking::caller)
 }
 
 /// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
 ///
 /// It belongs to the call in whose fiber it was made, may be awaited anywhere, and is also ready when that call has ended. Made
-/// outside fibers it is never ready.
+/// where there is no such call it is never ready.
 ///
 /// # Cancel safety
 ///
@@ -66,9 +75,8 @@ pub fn caller_gone() -> bool {
 /// # }
 /// ```
 pub fn until_caller_gone() -> UntilCallerGone {
-    let watched = with_current(|state| state.map(|state| state.watch_caller()));
-    let gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = match watched {
-        // An error says that the fiber has ended.
+    let gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = match watch_caller() {
+        // An error says that the call has ended.
         Some(mut watched) => Box::pin(async move { _ = watched.wait_for(|gone| *gone).await }),
         None => Box::pin(pending()),
     };

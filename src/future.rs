@@ -1,4 +1,4 @@
-//! The future of [`FiberService`](crate::FiberService).
+//! The futures of [`FiberService`](crate::FiberService) and [`BlockingService`](crate::BlockingService).
 
 use std::{
     fmt,
@@ -9,6 +9,7 @@ use std::{
 
 use tower_service::Service;
 
+pub use crate::blocking::InBlocking;
 use crate::call::{Call, ServiceCall};
 
 /// The response of a call that runs in a fiber.

@@ -42,7 +42,7 @@
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
 //! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
 //! | call an async function as a plain one | [`synchronize`] |
-//! | burn CPU or really block | [`offload`] |
+//! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
 //! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
 //! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
 //! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
@@ -54,7 +54,8 @@
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!
-//! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that.
+//! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that, or
+//! put a [`BlockingLayer`] in the place of the [`FiberLayer`].
 //! New code is better written async.
 //!
 //! # How it works
@@ -228,7 +229,7 @@ mod watch;
 #[cfg(feature = "per-core")]
 pub use self::per_core::per_core;
 pub use self::{
-    blocking::run_blocking,
+    blocking::{BlockingLayer, BlockingLayerBuilder, BlockingService, run_blocking},
     builder::FiberLayerBuilder,
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
     context::{FiberLocal, Hook},

@@ -2,14 +2,14 @@
 
 use std::panic::resume_unwind;
 
-use tokio::task::spawn_blocking;
+use tokio::runtime::Handle;
 
-use crate::{WaitMode, await_in_fiber, error::NOT_IN_FIBER, run_blocking, wait_mode};
+use crate::{WaitMode, await_in_fiber, blocking, caller::watch_caller, error::NOT_IN_FIBER, wait_mode};
 
 /// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
 ///
-/// Waits inside `f` block that pool's thread, as under [`run_blocking`]. Called under [`run_blocking`], `f` runs on this
-/// thread, which may block anyway.
+/// Waits inside `f` block that pool's thread, as under [`run_blocking`](crate::run_blocking). Called under `run_blocking`, `f` runs on
+/// this thread, which may block anyway. [`BlockingLayer::run`](crate::BlockingLayer::run) has a limit of threads and a choice of runtime.
 ///
 /// # Cancel safety
 ///
@@ -17,7 +17,7 @@ use crate::{WaitMode, await_in_fiber, error::NOT_IN_FIBER, run_blocking, wait_mo
 ///
 /// # Panics
 ///
-/// Outside a fiber and [`run_blocking`], and outside a tokio runtime. If `f` panics, with its payload.
+/// Outside a fiber and [`run_blocking`](crate::run_blocking), and outside a tokio runtime. If `f` panics, with its payload.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ where
         WaitMode::Blocking => return f(),
         WaitMode::None => panic!("{NOT_IN_FIBER}"),
     }
-    match await_in_fiber(spawn_blocking(|| run_blocking(f))) {
+    match await_in_fiber(blocking::spawn(&Handle::current(), watch_caller(), f)) {
         Ok(output) => output,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),

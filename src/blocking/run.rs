@@ -8,7 +8,10 @@ use std::{
     rc::Rc,
 };
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::watch,
+};
 
 use crate::{
     error::TryAwaitError,
@@ -31,7 +34,11 @@ enum Mode {
 struct Scope {
     blocker: Blocker,
     locals: Rc<Locals>,
+    caller: Option<Caller>,
 }
+
+/// Tells `true`, or closes, when the caller has gone.
+pub(crate) type Caller = watch::Receiver<bool>;
 
 enum Blocker {
     Entered(Handle),
@@ -92,6 +99,12 @@ impl Drop for Switch {
 /// ```
 #[track_caller]
 pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
+    run_for(None, f)
+}
+
+/// The same for a caller who may go.
+#[track_caller]
+pub(super) fn run_for<R>(caller: Option<Caller>, f: impl FnOnce() -> R) -> R {
     assert!(
         with_current(|fiber| fiber.is_none()),
         "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend"
@@ -115,7 +128,7 @@ pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
             Err(error) => panic!("run_blocking could not build a runtime: {error}"),
         },
     };
-    let scope = Rc::new(Scope { blocker, locals: Rc::default() });
+    let scope = Rc::new(Scope { blocker, locals: Rc::default(), caller });
     let _mode = Switch::to(Mode::On(Rc::clone(&scope)));
     // Timers and sockets want a runtime where they are made, not only where they are awaited.
     let _entered = match &scope.blocker {
@@ -135,12 +148,21 @@ impl Drop for EndOfLocals<'_> {
     }
 }
 
-/// The fiber-locals of the code that may block here.
-pub(crate) fn locals() -> Option<Rc<Locals>> {
+fn scope() -> Option<Rc<Scope>> {
     MODE.with(|mode| match &*mode.borrow() {
         Mode::Off => None,
-        Mode::On(scope) | Mode::Polling(scope) => Some(Rc::clone(&scope.locals)),
+        Mode::On(scope) | Mode::Polling(scope) => Some(Rc::clone(scope)),
     })
+}
+
+/// The fiber-locals of the code that may block here.
+pub(crate) fn locals() -> Option<Rc<Locals>> {
+    scope().map(|scope| Rc::clone(&scope.locals))
+}
+
+/// The caller of the code that may block here.
+pub(crate) fn caller() -> Option<Caller> {
+    scope().and_then(|scope| scope.caller.clone())
 }
 
 /// Whether waits on this thread block it, outside of fibers.

@@ -1,0 +1,135 @@
+//! [`BlockingLayer`] and its settings.
+
+use std::sync::Arc;
+
+use tokio::{runtime::Handle, sync::Semaphore};
+use tower_layer::Layer;
+
+use super::{
+    BlockingService,
+    call::{InBlocking, Threads},
+};
+use crate::error::ConfigError;
+
+/// Runs each call of the wrapped service on tokio's blocking pool, where its waits block the thread: the counterpart of
+/// [`FiberLayer`](crate::FiberLayer) for code that burns CPU or really blocks.
+///
+/// The same code serves under both, since [`await_in_fiber`](crate::await_in_fiber) blocks here what it suspends there; a service
+/// moves from one to the other by its layer.
+///
+/// State belongs to the layer: clones of it, and all services that it makes, share its limit.
+///
+/// The caller's `tracing` span is current in the call. Task-locals and a fiber layer's settings do not follow it.
+///
+/// # Examples
+///
+/// ```
+/// use std::convert::Infallible;
+/// use tower::{ServiceBuilder, ServiceExt as _};
+/// use tower_fiber::{BlockingLayer, WaitExt as _, sync_fn};
+///
+/// fn digest(text: String) -> Result<u32, Infallible> {
+///     let salt = async { 7 }.wait(); // blocks this thread of the pool
+///     Ok(text.bytes().fold(salt, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = BlockingLayer::builder().max_threads(4).build()?;
+/// let service = ServiceBuilder::new().layer(layer).service(sync_fn(digest));
+/// assert_eq!(service.oneshot("a".to_owned()).await?, 7 * 31 + 97);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct BlockingLayer {
+    threads: Threads,
+}
+
+impl BlockingLayer {
+    /// A layer with all defaults: the blocking pool of the caller's runtime, and no limit but that pool's
+    /// (512 threads, unless the runtime's builder has set `max_blocking_threads`).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Settings for a layer.
+    pub fn builder() -> BlockingLayerBuilder {
+        BlockingLayerBuilder { max_threads: None, runtime: None }
+    }
+
+    /// Runs `f` on the blocking pool with this layer's settings.
+    ///
+    /// Inside a fiber, `await_in_fiber(layer.run(f))` is [`offload`](crate::offload) with them.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped while `f` runs, `f` runs to its end, and [`caller_gone`](crate::caller_gone) tells it. Before
+    /// that, `f` is dropped unrun.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has one; and when that is
+    /// shutting down.
+    pub fn run<F, R>(&self, f: F) -> InBlocking<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        InBlocking::new(&self.threads, None, Box::new(f))
+    }
+}
+
+impl<S> Layer<S> for BlockingLayer {
+    type Service = BlockingService<S>;
+
+    fn layer(&self, service: S) -> BlockingService<S> {
+        BlockingService::with_threads(service, self.threads.clone())
+    }
+}
+
+/// Builds a [`BlockingLayer`]; made by [`BlockingLayer::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct BlockingLayerBuilder {
+    max_threads: Option<usize>,
+    runtime: Option<Handle>,
+}
+
+impl BlockingLayerBuilder {
+    /// How many threads the layer's calls may take at once. When all are taken, further calls wait in order, and the service is not ready.
+    ///
+    /// Without it, there is the limit of the runtime's pool only, which the layer shares with everything else that blocks
+    /// (`tokio::fs`, name resolution): a limit of its own keeps room for those.
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.max_threads = Some(threads);
+        self
+    }
+
+    /// The runtime on whose blocking pool calls run, and whose timers and sockets they use. The caller's, by default.
+    ///
+    /// It must be driven while calls wait: a multi-thread runtime always is, a current-thread one inside its `block_on`.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// If `max_threads` is 0, or more than can be counted ([`Semaphore::MAX_PERMITS`]).
+    pub fn build(self) -> Result<BlockingLayer, ConfigError> {
+        match self.max_threads {
+            Some(0) => return Err(ConfigError::new("max_threads is 0, so no call could ever run: allow at least one")),
+            Some(threads) if threads > Semaphore::MAX_PERMITS => {
+                let text = format!("max_threads is {threads}, at most {} can be counted", Semaphore::MAX_PERMITS);
+                return Err(ConfigError::new(text));
+            }
+            _ => {}
+        }
+        let limit = self.max_threads.map(|threads| Arc::new(Semaphore::new(threads)));
+        Ok(BlockingLayer { threads: Threads { limit, runtime: self.runtime } })
+    }
+}
