@@ -9,20 +9,25 @@ use std::{
     convert::Infallible,
     future::{Future as _, Pending, pending},
     hint::black_box,
+    pin::Pin,
     task::{Context, Waker},
 };
 
+use axum::{Router, routing::get};
 use bench::{
     drive::one,
     work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future, suspend},
 };
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf, duplex},
     runtime::Builder,
     task::{LocalSet, spawn_local},
 };
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{FiberLayer, await_in_fiber, run_in_fiber, sync_fn};
+use tower_fiber::{FiberLayer, await_in_fiber, axum::fiber, run_in_fiber, sync_fn};
 use tracing::{Span, info_span, level_filters::LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -98,6 +103,37 @@ fn parked_root() -> Warm {
     })
 }
 
+/// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls.
+fn request(app: Router) -> Warm {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nuser-agent: curl/8.14.1\r\naccept: */*\r\n\r\n";
+    let (mut client, server) = duplex(4096);
+    let mut http = http1::Builder::new();
+    // It is made anew once a second.
+    http.auto_date_header(false);
+    let mut connection = Box::pin(http.serve_connection(TokioIo::new(server), TowerToHyperService::new(app)));
+    let mut run = move || {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut client).poll_write(&mut cx, REQUEST).is_ready(), "there is room");
+        assert!(connection.as_mut().poll(&mut cx).is_pending(), "it is kept alive");
+        let mut buffer = [0; 256];
+        let mut buffer = ReadBuf::new(&mut buffer);
+        assert!(Pin::new(&mut client).poll_read(&mut cx, &mut buffer).is_ready(), "it is answered at once");
+        assert!(buffer.filled().ends_with(b"Hello, World!"));
+    };
+    // Until the allocator has what it needs. Many more would use the task's budget up.
+    (0..20).for_each(|_| run());
+    Box::new(run)
+}
+
+/// The same handler, async, and as a plain function in a fiber.
+fn hello_async() -> Warm {
+    request(Router::new().route("/", get(|| async { "Hello, World!" })))
+}
+
+fn hello_fiber() -> Warm {
+    request(Router::new().route("/", get(fiber(|| "Hello, World!"))))
+}
+
 fn function() -> Warm {
     warm(|| {
         black_box(one(run_in_fiber(|| black_box(7))));
@@ -114,6 +150,8 @@ fn function() -> Warm {
 #[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1973))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5008))]
 #[bench::parked_root(args = (parked_root()), config = at_most(469))]
+#[bench::hello_async(args = (hello_async()), config = at_most(12812))]
+#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13938))]
 #[bench::run_in_fiber(args = (function()), config = at_most(820))]
 fn count(mut warm: Warm) -> Warm {
     warm();

@@ -1,11 +1,27 @@
 //! [`fiber`]: a plain function as a [`Handler`].
 
-use std::{any::type_name, fmt, future::Future, marker::PhantomData, pin::Pin};
+use std::{
+    any::type_name,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use axum::{extract::Request, handler::Handler, response::Response};
 
-use super::SyncHandler;
-use crate::{FiberLayer, InFiber, settings::Settings};
+use super::{
+    SyncHandler,
+    future::{Begin, HandlerFuture},
+};
+use crate::{
+    FiberLayer,
+    call::Call,
+    raw::{Exit, Job, Ticket},
+    settings::Settings,
+};
 
 /// Makes an axum [`Handler`] of a plain function.
 ///
@@ -81,6 +97,8 @@ pub struct FiberHandler<F, T, S> {
     arguments: PhantomData<fn(T, S)>,
 }
 
+impl<F, T, S> Unpin for FiberHandler<F, T, S> {}
+
 impl<F: Clone, T, S> Clone for FiberHandler<F, T, S> {
     fn clone(&self) -> Self {
         Self { f: self.f.clone(), settings: self.settings.clone(), arguments: PhantomData }
@@ -99,14 +117,86 @@ where
     T: 'static,
     S: Send + Sync + 'static,
 {
-    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+    type Future = HandlerFuture<Self, T, S>;
 
+    #[inline]
     fn call(self, request: Request, state: S) -> Self::Future {
-        Box::pin(async move {
-            match self.f.extract(request, state).await {
-                Ok(call) => InFiber::new(call, &self.settings, type_name::<F>()).await,
-                Err(rejection) => rejection,
-            }
-        })
+        HandlerFuture::new(self, request, state)
+    }
+}
+
+impl<F, T, S> Begin<T, S> for FiberHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: 'static,
+{
+    type Function = F;
+    type Running = Running<F, T, S>;
+
+    #[inline]
+    fn begin(self, arguments: F::Arguments) -> Running<F, T, S> {
+        let function = Function { f: self.f, arguments, types: PhantomData };
+        Running { call: Call::new(function, Ticket::default(), &self.settings, type_name::<F>()) }
+    }
+}
+
+/// The function with its arguments, on its way into a fiber.
+struct Function<F: SyncHandler<T, S>, T, S> {
+    f: F,
+    arguments: F::Arguments,
+    types: PhantomData<fn(T, S)>,
+}
+
+impl<F, T, S> Job for Function<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: 'static,
+{
+    type Root = Infallible;
+    type Output = Response;
+
+    fn start(self, exit: Exit<'_, Self>) {
+        exit.done(self.f.call(self.arguments));
+    }
+
+    fn resume(root: Infallible, _: Exit<'_, Self>) {
+        match root {}
+    }
+}
+
+/// The function in its fiber.
+pub struct Running<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: 'static,
+{
+    call: Call<Function<F, T, S>>,
+}
+
+impl<F, T, S> Future for Running<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: 'static,
+{
+    type Output = Response;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl<F, T, S> fmt::Debug for Running<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("name", &self.call.name()).finish_non_exhaustive()
     }
 }

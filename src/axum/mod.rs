@@ -17,10 +17,12 @@
 //! let app: Router = Router::new().route("/greet/{name}", get(fiber(greet))).route("/health", get(health));
 //! ```
 
+mod future;
 mod handler;
 mod sync_handler;
 
 pub use self::{
+    future::HandlerFuture,
     handler::{FiberHandler, fiber, fiber_with},
     sync_handler::SyncHandler,
 };

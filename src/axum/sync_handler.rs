@@ -1,34 +1,38 @@
 //! Which functions can be handlers, and how their arguments are extracted.
 
-use std::future::Future;
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
 
-/// A plain function that [`fiber`](super::fiber) takes: 0 to 16 extractors in, a response out.
+/// A plain function that [`fiber`](super::fiber) and [`blocking`](super::blocking) take: 0 to 16 extractors in, a response out.
 ///
 /// `T` stands for the argument types and is inferred; `S` is the router's state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can handle requests",
     label = "not a plain handler function",
-    note = "`fiber` takes functions that are not async (give async ones to axum as they are), with at most 16 arguments; \
-            axum's `debug_handler`, which an error below may suggest, is for async functions only",
+    note = "`fiber` and `blocking` take functions that are not async (give async ones to axum as they are), with at most 16 \
+            arguments; axum's `debug_handler`, which an error below may suggest, is for async functions only",
     note = "each argument must be an extractor: the last one may implement `FromRequest`, the others `FromRequestParts`",
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
 pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
-    /// Extracts the arguments; what comes back runs the function, in a fiber.
-    ///
-    /// # Errors
-    ///
-    /// The response of the extractor that rejected the request.
-    fn extract(
-        self,
-        request: Request,
-        state: S,
-    ) -> impl Future<Output = Result<impl FnOnce() -> Response + Send + 'static, Response>> + Send;
+    /// What the function is called with.
+    type Arguments: Send + 'static;
+
+    /// Extracts that. An error is the response of the extractor that rejected the request.
+    type Extraction: Future<Output = Result<Self::Arguments, Response>> + Send + Unpin;
+
+    /// Begins to extract the arguments, as ordinary async code.
+    fn extract(request: Request, state: S) -> Self::Extraction;
+
+    /// Runs the function.
+    fn call(self, arguments: Self::Arguments) -> Response;
 }
 
 #[diagnostic::do_not_recommend]
@@ -38,10 +42,21 @@ where
     S: Send + Sync + 'static,
     R: IntoResponse,
 {
-    async fn extract(self, _: Request, _: S) -> Result<impl FnOnce() -> Response + Send + 'static, Response> {
-        Ok(move || self().into_response())
+    type Arguments = ();
+    type Extraction = Ready<Result<(), Response>>;
+
+    fn extract(_: Request, _: S) -> Self::Extraction {
+        ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(self, (): ()) -> Response {
+        self().into_response()
     }
 }
+
+/// The extraction of arguments.
+type Extraction<A> = Pin<Box<dyn Future<Output = Result<A, Response>> + Send>>;
 
 macro_rules! sync_handler {
     ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
@@ -54,17 +69,23 @@ macro_rules! sync_handler {
             $($part: FromRequestParts<S> + Send + 'static,)*
             $last: FromRequest<S, M> + Send + 'static,
         {
-            async fn extract(
-                self,
-                request: Request,
-                state: S,
-            ) -> Result<impl FnOnce() -> Response + Send + 'static, Response> {
-                #[allow(unused_mut, reason = "a function of one argument has no parts")]
-                let (mut parts, body) = request.into_parts();
-                $(let $value = $part::from_request_parts(&mut parts, &state).await.map_err(IntoResponse::into_response)?;)*
-                let request = Request::from_parts(parts, body);
-                let $last_value = $last::from_request(request, &state).await.map_err(IntoResponse::into_response)?;
-                Ok(move || self($($value,)* $last_value).into_response())
+            type Arguments = ($($part,)* $last,);
+            type Extraction = Extraction<Self::Arguments>;
+
+            fn extract(request: Request, state: S) -> Self::Extraction {
+                Box::pin(async move {
+                    #[allow(unused_mut, reason = "a function of one argument has no parts")]
+                    let (mut parts, body) = request.into_parts();
+                    $(let $value = $part::from_request_parts(&mut parts, &state).await.map_err(IntoResponse::into_response)?;)*
+                    let request = Request::from_parts(parts, body);
+                    let $last_value = $last::from_request(request, &state).await.map_err(IntoResponse::into_response)?;
+                    Ok(($($value,)* $last_value,))
+                })
+            }
+
+            #[inline]
+            fn call(self, ($($value,)* $last_value,): Self::Arguments) -> Response {
+                self($($value,)* $last_value).into_response()
             }
         }
     };

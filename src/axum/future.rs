@@ -1,0 +1,77 @@
+//! The future of a plain handler: first its arguments, then its response.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::{extract::Request, response::Response};
+
+use super::SyncHandler;
+
+/// Where a handler's function runs once its arguments are there.
+pub trait Begin<T, S>: Unpin {
+    /// The function.
+    type Function: SyncHandler<T, S>;
+
+    /// Its future.
+    type Running: Future<Output = Response> + Unpin;
+
+    /// Calls it.
+    fn begin(self, arguments: <Self::Function as SyncHandler<T, S>>::Arguments) -> Self::Running;
+}
+
+/// The future of a plain function as a handler.
+#[must_use = "futures do nothing unless polled"]
+pub struct HandlerFuture<B: Begin<T, S>, T, S> {
+    stage: Stage<B, B::Running, <B::Function as SyncHandler<T, S>>::Extraction>,
+    arguments: PhantomData<fn(T, S)>,
+}
+
+/// axum boxes the future as a whole.
+enum Stage<B, R, E> {
+    /// The handler is there until it has begun.
+    Extracts(E, Option<B>),
+    Runs(R),
+}
+
+impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
+    #[inline]
+    pub(super) fn new(handler: B, request: Request, state: S) -> Self {
+        Self { stage: Stage::Extracts(B::Function::extract(request, state), Some(handler)), arguments: PhantomData }
+    }
+}
+
+impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
+    type Output = Response;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let stage = &mut self.stage;
+        if let Stage::Extracts(extraction, handler) = stage {
+            let arguments = match ready!(Pin::new(extraction).poll(cx)) {
+                Ok(arguments) => arguments,
+                Err(rejection) => return Poll::Ready(rejection),
+            };
+            let handler = handler.take().expect("a handler's future was polled after it had ended");
+            *stage = Stage::Runs(handler.begin(arguments));
+        }
+        match stage {
+            Stage::Runs(running) => Pin::new(running).poll(cx),
+            Stage::Extracts(..) => unreachable!("it has just begun"),
+        }
+    }
+}
+
+impl<B: Begin<T, S>, T, S> fmt::Debug for HandlerFuture<B, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Extracts(..) => "extracts",
+            Stage::Runs(_) => "runs",
+        };
+        f.debug_struct("HandlerFuture").field("stage", &stage).finish_non_exhaustive()
+    }
+}
