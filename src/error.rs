@@ -48,6 +48,11 @@ impl<F> TryAwaitError<F> {
     }
 
     /// As an `io::Error`: aborted, or not possible here.
+    #[cfg(any(feature = "axum", feature = "io"))]
+    pub(crate) fn into_io(self) -> std::io::Error {
+        std::io::Error::new(self.io_kind(), self.to_string())
+    }
+
     #[cfg(any(feature = "io", feature = "stream"))]
     pub(crate) fn io_kind(&self) -> std::io::ErrorKind {
         match self {

@@ -120,5 +120,5 @@ impl<T: AsyncWrite + Unpin + ?Sized> Write for FiberIo<T> {
 
 #[track_caller]
 fn wait<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    try_await_in_fiber(future).unwrap_or_else(|error| Err(io::Error::new(error.io_kind(), error.to_string())))
+    try_await_in_fiber(future).unwrap_or_else(|error| Err(error.into_io()))
 }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 
-use super::SyncHandler;
+use super::{SyncHandler, extract::Extract};
 
 /// Where a handler's function runs once its arguments are there.
 pub trait Begin<T, S>: Unpin {
@@ -21,15 +21,18 @@ pub trait Begin<T, S>: Unpin {
     type Running: Future<Output = Response> + Unpin;
 
     /// Calls it.
-    fn begin(self, arguments: <Self::Function as SyncHandler<T, S>>::Arguments) -> Self::Running;
+    fn begin(self, arguments: Arguments<Self::Function, T, S>) -> Self::Running;
 }
 
 /// The future of a plain function as a handler.
 #[must_use = "futures do nothing unless polled"]
 pub struct HandlerFuture<B: Begin<T, S>, T, S> {
-    stage: Stage<B, B::Running, <B::Function as SyncHandler<T, S>>::Extraction>,
+    stage: Stage<B, B::Running, Extraction<B::Function, T, S>>,
     arguments: PhantomData<fn(T, S)>,
 }
+
+type Arguments<F, T, S> = <F as SyncHandler<T, S>>::Arguments;
+type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S>>::Marker, S>>::Extraction;
 
 /// axum boxes the future as a whole.
 enum Stage<B, R, E> {
@@ -41,7 +44,10 @@ enum Stage<B, R, E> {
 impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
     #[inline]
     pub(super) fn new(handler: B, request: Request, state: S) -> Self {
-        Self { stage: Stage::Extracts(B::Function::extract(request, state), Some(handler)), arguments: PhantomData }
+        Self {
+            stage: Stage::Extracts(Arguments::<B::Function, T, S>::extract(request, state), Some(handler)),
+            arguments: PhantomData,
+        }
     }
 }
 

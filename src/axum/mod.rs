@@ -17,12 +17,21 @@
 //! let app: Router = Router::new().route("/greet/{name}", get(fiber(greet))).route("/health", get(health));
 //! ```
 
+mod blocking;
+mod body;
+mod extract;
 mod future;
 mod handler;
+mod middleware;
 mod sync_handler;
 
 pub use self::{
+    blocking::{BlockingHandler, blocking, blocking_with},
+    body::{BodyError, BodyReader, BodyWriter, sse, sse_with, write_body, write_body_with},
     future::HandlerFuture,
     handler::{FiberHandler, fiber, fiber_with},
+    middleware::{
+        FromSyncFn, FromSyncFnLayer, MiddlewareFuture, Next, SyncMiddleware, from_sync_fn, from_sync_fn_with_state,
+    },
     sync_handler::SyncHandler,
 };

@@ -1,14 +1,8 @@
-//! Which functions can be handlers, and how their arguments are extracted.
+//! Which functions can be handlers.
 
-use std::{
-    future::{Future, Ready, ready},
-    pin::Pin,
-};
+use axum::response::{IntoResponse, Response};
 
-use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
-    response::{IntoResponse, Response},
-};
+use super::extract::{Extract, all_the_tuples};
 
 /// A plain function that [`fiber`](super::fiber) and [`blocking`](super::blocking) take: 0 to 16 extractors in, a response out.
 ///
@@ -22,14 +16,11 @@ use axum::{
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
 pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
+    /// How its arguments are found.
+    type Marker;
+
     /// What the function is called with.
-    type Arguments: Send + 'static;
-
-    /// Extracts that. An error is the response of the extractor that rejected the request.
-    type Extraction: Future<Output = Result<Self::Arguments, Response>> + Send + Unpin;
-
-    /// Begins to extract the arguments, as ordinary async code.
-    fn extract(request: Request, state: S) -> Self::Extraction;
+    type Arguments: Extract<Self::Marker, S>;
 
     /// Runs the function.
     fn call(self, arguments: Self::Arguments) -> Response;
@@ -39,15 +30,10 @@ pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
 impl<F, S, R> SyncHandler<((),), S> for F
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
-    S: Send + Sync + 'static,
     R: IntoResponse,
 {
+    type Marker = ();
     type Arguments = ();
-    type Extraction = Ready<Result<(), Response>>;
-
-    fn extract(_: Request, _: S) -> Self::Extraction {
-        ready(Ok(()))
-    }
 
     #[inline]
     fn call(self, (): ()) -> Response {
@@ -55,33 +41,17 @@ where
     }
 }
 
-/// The extraction of arguments.
-type Extraction<A> = Pin<Box<dyn Future<Output = Result<A, Response>> + Send>>;
-
 macro_rules! sync_handler {
     ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
         #[diagnostic::do_not_recommend]
         impl<F, S, R, M, $($part,)* $last> SyncHandler<(M, $($part,)* $last,), S> for F
         where
             F: Fn($($part,)* $last,) -> R + Clone + Send + Sync + 'static,
-            S: Send + Sync + 'static,
             R: IntoResponse,
-            $($part: FromRequestParts<S> + Send + 'static,)*
-            $last: FromRequest<S, M> + Send + 'static,
+            ($($part,)* $last,): Extract<M, S>,
         {
+            type Marker = M;
             type Arguments = ($($part,)* $last,);
-            type Extraction = Extraction<Self::Arguments>;
-
-            fn extract(request: Request, state: S) -> Self::Extraction {
-                Box::pin(async move {
-                    #[allow(unused_mut, reason = "a function of one argument has no parts")]
-                    let (mut parts, body) = request.into_parts();
-                    $(let $value = $part::from_request_parts(&mut parts, &state).await.map_err(IntoResponse::into_response)?;)*
-                    let request = Request::from_parts(parts, body);
-                    let $last_value = $last::from_request(request, &state).await.map_err(IntoResponse::into_response)?;
-                    Ok(($($value,)* $last_value,))
-                })
-            }
 
             #[inline]
             fn call(self, ($($value,)* $last_value,): Self::Arguments) -> Response {
@@ -91,19 +61,4 @@ macro_rules! sync_handler {
     };
 }
 
-sync_handler!([] A a);
-sync_handler!([A a] B b);
-sync_handler!([A a B b] C c);
-sync_handler!([A a B b C c] D d);
-sync_handler!([A a B b C c D d] E e);
-sync_handler!([A a B b C c D d E e] G g);
-sync_handler!([A a B b C c D d E e G g] H h);
-sync_handler!([A a B b C c D d E e G g H h] I i);
-sync_handler!([A a B b C c D d E e G g H h I i] J j);
-sync_handler!([A a B b C c D d E e G g H h I i J j] K k);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k] L l);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k L l] N n);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n] O o);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o] P p);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p] Q q);
-sync_handler!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p Q q] T t);
+all_the_tuples!(sync_handler);

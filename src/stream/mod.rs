@@ -25,6 +25,6 @@ mod yielder;
 
 pub use self::{
     iter::FiberIter,
-    producer::{FiberStream, Outcome, fiber_stream, fiber_stream_with, iter},
+    producer::{FiberStream, Outcome, fiber_stream, fiber_stream_with, iter, iter_with},
     yielder::{YieldError, Yielder},
 };

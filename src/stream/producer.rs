@@ -110,13 +110,31 @@ pub fn iter<I>(items: I) -> FiberStream<I::Item>
 where
     I: IntoIterator<Item: Send + 'static> + Send + 'static,
 {
-    fiber_stream(|y| {
-        for item in items {
-            if y.send(item).is_err() {
-                break;
-            }
+    fiber_stream(|y| give_all(items, y))
+}
+
+/// As [`iter`], with the settings of `layer`, whose name and counters it shares.
+///
+/// # Cancel safety
+///
+/// As [`iter`]; the iterator is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+///
+/// # Panics
+///
+/// As [`fiber_stream_with`].
+pub fn iter_with<I>(layer: &FiberLayer, items: I) -> FiberStream<I::Item>
+where
+    I: IntoIterator<Item: Send + 'static> + Send + 'static,
+{
+    fiber_stream_with(layer, |y| give_all(items, y))
+}
+
+fn give_all<I: IntoIterator>(items: I, y: &mut Yielder<I::Item>) {
+    for item in items {
+        if y.send(item).is_err() {
+            break;
         }
-    })
+    }
 }
 
 /// What a producer may return: nothing, or a `Result` whose error is the stream's last item.
@@ -147,9 +165,9 @@ mod sealed {
 /// The stream of [`fiber_stream`].
 #[must_use = "streams do nothing unless polled"]
 pub struct FiberStream<T: Send + 'static> {
-    // First, so that a producer that is dropped with it finds it closed.
-    items: mpsc::Receiver<T>,
+    // First, so that a producer that finds the stream closed finds its caller gone too.
     producer: Producer<T>,
+    items: mpsc::Receiver<T>,
 }
 
 enum Producer<T: Send + 'static> {
@@ -166,7 +184,7 @@ impl<T: Send + 'static> FiberStream<T> {
     {
         let (sender, items) = mpsc::channel(1);
         let produce = move || f(&mut Yielder::new(sender)).last();
-        Self { items, producer: Producer::Runs(Box::new(InFiber::new(produce, settings, type_name::<F>()))) }
+        Self { producer: Producer::Runs(Box::new(InFiber::new(produce, settings, type_name::<F>()))), items }
     }
 }
 

@@ -11,15 +11,20 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
-use tokio::{runtime::Builder, time::timeout};
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    time::timeout,
+};
 use tower::ServiceExt as _;
 use tower_fiber::{WaitExt as _, in_fiber};
 
-/// Runs a test on a current-thread runtime, then on one with two workers. A test that hangs fails.
+/// Runs a test on a current-thread runtime, on one as each core has, and on one with two workers. A test that hangs fails.
 pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
     let test = || async { timeout(Duration::from_secs(60), test()).await.expect("the test hangs") };
     println!("on a current-thread runtime");
     Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
+    println!("on a local runtime");
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(test());
     println!("on a multi-thread runtime");
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test());
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::{BoxError, Router, error_handling::HandleErrorLayer, http::StatusCode, routing::get};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::Semaphore,
     task::JoinHandle,
 };
 use tower::ServiceBuilder;
 use tower_fiber::{FiberLayer, WaitExt as _};
 
-use crate::harness::on_each_runtime;
+use crate::{harness::on_each_runtime, sockets::serve};
 
 const MAX: usize = 2;
 
@@ -22,13 +22,6 @@ async fn handler(gate: Arc<Semaphore>) -> &'static str {
     let waits = || gate.acquire().wait().unwrap().forget();
     waits();
     "done"
-}
-
-async fn serve(app: Router) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
-    address
 }
 
 /// The status line of a request over a socket of its own.

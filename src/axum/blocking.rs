@@ -1,0 +1,126 @@
+//! [`blocking`]: a plain function as a [`Handler`] on the blocking pool.
+
+use std::{any::type_name, fmt, marker::PhantomData};
+
+use axum::{extract::Request, handler::Handler, response::Response};
+
+use super::{
+    SyncHandler,
+    future::{Begin, HandlerFuture},
+};
+use crate::{BlockingLayer, future::InBlocking};
+
+/// Makes an axum [`Handler`] of a plain function that runs on tokio's blocking pool, where its waits block the thread: for functions that
+/// burn CPU or really block.
+///
+/// It takes what [`fiber`](super::fiber) takes, and the function need not be changed to move between the two. Extraction is
+/// ordinary async code and is done before a thread is taken.
+///
+/// All defaults apply, as for [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or another runtime.
+///
+/// # Cancel safety
+///
+/// When the client goes while the function runs, it runs to its end; [`caller_gone`](crate::caller_gone) tells it so.
+///
+/// # Panics
+///
+/// The handler's future panics if the function does, with the same payload, and outside a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_fiber::axum::{blocking, fiber};
+///
+/// fn thumbnail() -> Vec<u8> {
+///     // Decodes and scales an image.
+///     # Vec::new()
+/// }
+///
+/// fn title() -> String {
+///     // Asks a database, by `wait`.
+///     # String::new()
+/// }
+///
+/// let app: Router = Router::new().route("/thumbnail", get(blocking(thumbnail))).route("/title", get(fiber(title)));
+/// ```
+pub fn blocking<F, T, S>(f: F) -> BlockingHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+{
+    blocking_with(&BlockingLayer::new(), f)
+}
+
+/// As [`blocking`], with the settings of `layer`, whose limit it shares: further requests wait in order, without a thread.
+///
+/// # Cancel safety
+///
+/// As [`blocking`]. A request that is still in line is dropped.
+///
+/// # Panics
+///
+/// As [`blocking`], but if the layer has a runtime, in any.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_fiber::{BlockingLayer, axum::blocking_with};
+///
+/// let layer = BlockingLayer::builder().max_threads(4).build()?;
+/// let app: Router = Router::new().route("/", get(blocking_with(&layer, || "hello")));
+/// # Ok::<(), tower_fiber::error::ConfigError>(())
+/// ```
+pub fn blocking_with<F, T, S>(layer: &BlockingLayer, f: F) -> BlockingHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+{
+    BlockingHandler { f, layer: layer.clone(), arguments: PhantomData }
+}
+
+/// The handler of [`blocking`] and [`blocking_with`].
+pub struct BlockingHandler<F, T, S> {
+    f: F,
+    layer: BlockingLayer,
+    arguments: PhantomData<fn(T, S)>,
+}
+
+impl<F, T, S> Unpin for BlockingHandler<F, T, S> {}
+
+impl<F: Clone, T, S> Clone for BlockingHandler<F, T, S> {
+    fn clone(&self) -> Self {
+        Self { f: self.f.clone(), layer: self.layer.clone(), arguments: PhantomData }
+    }
+}
+
+impl<F, T, S> fmt::Debug for BlockingHandler<F, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingHandler").field("f", &type_name::<F>()).field("layer", &self.layer).finish()
+    }
+}
+
+impl<F, T, S> Handler<T, S> for BlockingHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+    T: 'static,
+    S: Send + Sync + 'static,
+{
+    type Future = HandlerFuture<Self, T, S>;
+
+    fn call(self, request: Request, state: S) -> Self::Future {
+        HandlerFuture::new(self, request, state)
+    }
+}
+
+impl<F, T, S> Begin<T, S> for BlockingHandler<F, T, S>
+where
+    F: SyncHandler<T, S>,
+{
+    type Function = F;
+    type Running = InBlocking<Response>;
+
+    fn begin(self, arguments: F::Arguments) -> InBlocking<Response> {
+        let f = self.f;
+        self.layer.run(move || f.call(arguments))
+    }
+}

@@ -1,0 +1,150 @@
+//! [`BodyError`]: an `io::Error` as a response.
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind},
+};
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use http_body_util::LengthLimitError;
+
+/// An [`io::Error`] as a response, for functions that read a request's body and use `?`.
+///
+/// | status | because |
+/// |---|---|
+/// | 413 Payload Too Large | the body is longer than axum's [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) allows |
+/// | 400 Bad Request | the body could not be read, the client has gone or sent rubbish; or it was read, and is not what it should be ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
+/// | 500 Internal Server Error | anything else; the text stays here |
+///
+/// Errors that say what they came from are looked through, as those of `serde_json` are. Those of `csv` do not say it: take the
+/// `io::Error` out by `csv::Error::into_kind`.
+#[derive(Debug)]
+pub struct BodyError {
+    status: StatusCode,
+    source: io::Error,
+}
+
+impl BodyError {
+    pub(super) fn too_large() -> Self {
+        Self::from(ReadError::from(axum::Error::new(TooLong)).into_io())
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<io::Error> for BodyError {
+    fn from(source: io::Error) -> Self {
+        let status = match read_error(&source) {
+            Some(error) if error.is_too_long() => StatusCode::PAYLOAD_TOO_LARGE,
+            Some(_) => StatusCode::BAD_REQUEST,
+            None if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+                StatusCode::BAD_REQUEST
+            }
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, source }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl IntoResponse for BodyError {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            return self.status.into_response();
+        }
+        (self.status, self.source.to_string()).into_response()
+    }
+}
+
+/// Why a request's body could not be read.
+#[derive(Debug)]
+pub(super) struct ReadError(axum::Error);
+
+impl From<axum::Error> for ReadError {
+    fn from(error: axum::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl ReadError {
+    fn is_too_long(&self) -> bool {
+        chain(&self.0).any(|error| error.is::<LengthLimitError>() || error.is::<TooLong>())
+    }
+
+    pub(super) fn into_io(self) -> io::Error {
+        let kind = if self.is_too_long() { ErrorKind::FileTooLarge } else { ErrorKind::ConnectionAborted };
+        io::Error::new(kind, self)
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_too_long() {
+            return f.write_str("the body of the request is longer than is allowed here");
+        }
+        f.write_str("the body of the request could not be read")?;
+        // What the layers in between say for themselves is of no use.
+        chain(&self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The declared length is above the limit.
+#[derive(Debug)]
+struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("length limit exceeded")
+    }
+}
+
+impl Error for TooLong {}
+
+/// The body has ended before its declared length.
+#[derive(Debug)]
+pub(super) struct CutOff;
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it ended before its declared length")
+    }
+}
+
+impl Error for CutOff {}
+
+/// An error and what it came from. An `io::Error` leaves out what it wraps when it is asked for its source.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(error) => error.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    })
+}
+
+fn read_error(error: &io::Error) -> Option<&ReadError> {
+    chain(error).find_map(|error| error.downcast_ref())
+}

@@ -1,0 +1,13 @@
+//! Bodies for plain functions: requests that are read, responses that are written.
+
+mod error;
+mod events;
+mod reader;
+mod writer;
+
+pub use self::{
+    error::BodyError,
+    events::{sse, sse_with},
+    reader::BodyReader,
+    writer::{BodyWriter, write_body, write_body_with},
+};

@@ -1,0 +1,154 @@
+//! [`BodyReader`]: a request's body to be read.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io::{self, BufRead, Read},
+    pin::Pin,
+};
+
+use axum::{
+    RequestExt as _,
+    body::{Body, Bytes, HttpBody as _},
+    extract::{FromRequest, Request},
+};
+
+use super::{
+    BodyError,
+    error::{CutOff, ReadError},
+};
+use crate::{error::TryAwaitError, try_await_in_fiber};
+
+/// A body as [`Read`] and [`BufRead`], piece by piece as it comes: for parsers, archives, and copies that need not fit into memory.
+///
+/// As an extractor it takes the request's body, with axum's own limit: 2 MB, unless
+/// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) says otherwise for the route. A request that declares more is rejected with 413 before the
+/// function is called; what turns out to be longer while it is read gives an error of kind
+/// [`FileTooLarge`](io::ErrorKind::FileTooLarge). [`BodyError`] makes a response of either.
+///
+/// # Cancel safety
+///
+/// As [`try_await_in_fiber`]: a read of a cancelled fiber fails, and nothing is lost.
+///
+/// # Errors
+///
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where a wait cannot be, the kinds of
+/// `io::FiberIo`. After an error of the body each read fails, so that half of a body is never taken for a whole.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::BufRead as _;
+/// use axum::{Router, extract::DefaultBodyLimit, routing::post};
+/// use tower_fiber::axum::{BodyError, BodyReader, fiber};
+///
+/// fn count_lines(body: BodyReader) -> Result<String, BodyError> {
+///     let mut lines = 0;
+///     for line in body.lines() {
+///         line?;
+///         lines += 1;
+///     }
+///     Ok(format!("{lines} lines"))
+/// }
+///
+/// let app: Router =
+///     Router::new().route("/count", post(fiber(count_lines)).layer(DefaultBodyLimit::max(1 << 30)));
+/// ```
+pub struct BodyReader {
+    body: Body,
+    /// What has come and was not yet read.
+    chunk: Bytes,
+    state: State,
+}
+
+enum State {
+    Open,
+    Ended,
+    Failed,
+}
+
+impl BodyReader {
+    /// Reads `body`, of a request or of a response, without a limit of its own.
+    #[must_use]
+    pub fn new(body: Body) -> Self {
+        Self { body, chunk: Bytes::new(), state: State::Open }
+    }
+
+    /// Waits for the next chunk, if there is one.
+    #[track_caller]
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        match self.state {
+            State::Open => {}
+            State::Ended => return Ok(None),
+            State::Failed => {
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "reading the body failed before"));
+            }
+        }
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx));
+            let frame = try_await_in_fiber(frame).map_err(TryAwaitError::into_io)?;
+            match frame {
+                // A body that is given up, with its server, ends like a whole one, but for what was declared.
+                None if self.body.size_hint().lower() > 0 => {
+                    self.state = State::Failed;
+                    return Err(ReadError::from(axum::Error::new(CutOff)).into_io());
+                }
+                None => {
+                    self.state = State::Ended;
+                    return Ok(None);
+                }
+                Some(Err(error)) => {
+                    self.state = State::Failed;
+                    return Err(ReadError::from(error).into_io());
+                }
+                // Trailers are no data, and an empty chunk is not the end.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(chunk) if !chunk.is_empty() => return Ok(Some(chunk)),
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+impl BufRead for BodyReader {
+    #[track_caller]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.chunk.is_empty() {
+            self.chunk = self.next()?.unwrap_or_default();
+        }
+        Ok(&self.chunk)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        drop(self.chunk.split_to(amount));
+    }
+}
+
+impl Read for BodyReader {
+    #[track_caller]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<S: Sync> FromRequest<S> for BodyReader {
+    type Rejection = BodyError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, BodyError> {
+        let declared = request.body().size_hint().lower();
+        let body = request.into_limited_body();
+        if body.size_hint().upper().is_some_and(|limit| declared > limit) {
+            return Err(BodyError::too_large());
+        }
+        Ok(Self::new(body))
+    }
+}
+
+impl fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyReader").field("has_ended", &matches!(self.state, State::Ended)).finish_non_exhaustive()
+    }
+}

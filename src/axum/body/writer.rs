@@ -1,0 +1,122 @@
+//! [`write_body`]: a response's body that is written.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    mem,
+};
+
+use axum::body::{Body, Bytes};
+
+use crate::{
+    FiberLayer,
+    stream::{FiberStream, Yielder, fiber_stream, fiber_stream_with},
+};
+
+/// How much is gathered before it is sent.
+const CHUNK: usize = 32 * 1024;
+
+/// Makes a response body of a plain function that writes it, for CSV, archives, templates, and all else that takes a [`Write`].
+///
+/// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits while the
+/// client is slow, so a body of any size takes some 100 KiB of memory. What is written is sent in chunks of 32 KiB;
+/// [`flush`](Write::flush) sends what there is.
+///
+/// An error that it returns ends the body as a failure, so that the client sees that it is not whole.
+///
+/// # Cancel safety
+///
+/// When the client goes, the next chunk gives an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe), and
+/// [`caller_gone`](crate::caller_gone) is true. If the client never asks for the body (`HEAD`), the function is dropped unrun.
+///
+/// # Panics
+///
+/// A panic of the function goes to the server's task of this connection, or with HTTP/2 of this request, which ends.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write as _;
+/// use axum::{Router, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+/// use tower_fiber::axum::{fiber, write_body};
+///
+/// fn squares() -> impl IntoResponse {
+///     let body = write_body(|w| {
+///         (1..=1_000_000_u64).try_for_each(|n| writeln!(w, "{n},{}", n * n))
+///     });
+///     ([(CONTENT_TYPE, "text/csv")], body)
+/// }
+///
+/// let app: Router = Router::new().route("/squares.csv", get(fiber(squares)));
+/// ```
+pub fn write_body<F>(f: F) -> Body
+where
+    F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
+{
+    Body::from_stream(fiber_stream(|chunks| write_all(f, chunks)))
+}
+
+/// As [`write_body`], with the settings of `layer`, whose name and counters it shares.
+///
+/// # Cancel safety
+///
+/// As [`write_body`]; the function is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+///
+/// # Panics
+///
+/// As [`write_body`].
+pub fn write_body_with<F>(layer: &FiberLayer, f: F) -> Body
+where
+    F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
+{
+    let stream: FiberStream<_> = fiber_stream_with(layer, |chunks| write_all(f, chunks));
+    Body::from_stream(stream)
+}
+
+fn write_all<F>(f: F, chunks: &mut Yielder<io::Result<Bytes>>) -> io::Result<()>
+where
+    F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()>,
+{
+    let mut writer = BodyWriter { chunks, gathered: Vec::new() };
+    f(&mut writer)?;
+    writer.flush()
+}
+
+/// Writes a response's body; see [`write_body`].
+///
+/// # Errors
+///
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client has gone, and where a wait cannot be, the kinds of `io::FiberIo`.
+pub struct BodyWriter<'a> {
+    chunks: &'a mut Yielder<io::Result<Bytes>>,
+    gathered: Vec<u8>,
+}
+
+impl Write for BodyWriter<'_> {
+    #[track_caller]
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if self.gathered.len() == CHUNK {
+            self.flush()?;
+        }
+        if self.gathered.capacity() == 0 {
+            self.gathered.reserve_exact(CHUNK);
+        }
+        let taken = buffer.len().min(CHUNK - self.gathered.len());
+        self.gathered.extend_from_slice(&buffer[..taken]);
+        Ok(taken)
+    }
+
+    #[track_caller]
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        Ok(self.chunks.send(Ok(mem::take(&mut self.gathered).into()))?)
+    }
+}
+
+impl fmt::Debug for BodyWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyWriter").field("gathered", &self.gathered.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! How the arguments of plain functions are extracted: as ordinary async code, before a stack or a thread is taken.
+
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+};
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+
+/// Extracts the tuple `Self` of arguments.
+pub trait Extract<M, S>: Sized + Send + 'static {
+    /// An error is the response of the extractor that rejected the request.
+    type Extraction: Future<Output = Result<Self, Response>> + Send + Unpin;
+
+    /// Begins to extract them.
+    fn extract(request: Request, state: S) -> Self::Extraction;
+}
+
+impl<S> Extract<(), S> for () {
+    type Extraction = Ready<Result<(), Response>>;
+
+    fn extract(_: Request, _: S) -> Self::Extraction {
+        ready(Ok(()))
+    }
+}
+
+macro_rules! extract {
+    ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        impl<S, M, $($part,)* $last> Extract<M, S> for ($($part,)* $last,)
+        where
+            S: Send + Sync + 'static,
+            $($part: FromRequestParts<S> + Send + 'static,)*
+            $last: FromRequest<S, M> + Send + 'static,
+        {
+            type Extraction = Pin<Box<dyn Future<Output = Result<Self, Response>> + Send>>;
+
+            fn extract(request: Request, state: S) -> Self::Extraction {
+                Box::pin(async move {
+                    #[allow(unused_mut, reason = "a function of one argument has no parts")]
+                    let (mut parts, body) = request.into_parts();
+                    $(let $value = $part::from_request_parts(&mut parts, &state).await.map_err(IntoResponse::into_response)?;)*
+                    let request = Request::from_parts(parts, body);
+                    let $last_value = $last::from_request(request, &state).await.map_err(IntoResponse::into_response)?;
+                    Ok(($($value,)* $last_value,))
+                })
+            }
+        }
+    };
+}
+
+/// Calls a macro for 1 to 16 arguments.
+macro_rules! all_the_tuples {
+    ($name:ident) => {
+        $name!([] A a);
+        $name!([A a] B b);
+        $name!([A a B b] C c);
+        $name!([A a B b C c] D d);
+        $name!([A a B b C c D d] E e);
+        $name!([A a B b C c D d E e] G g);
+        $name!([A a B b C c D d E e G g] H h);
+        $name!([A a B b C c D d E e G g H h] I i);
+        $name!([A a B b C c D d E e G g H h I i] J j);
+        $name!([A a B b C c D d E e G g H h I i J j] K k);
+        $name!([A a B b C c D d E e G g H h I i J j K k] L l);
+        $name!([A a B b C c D d E e G g H h I i J j K k L l] N n);
+        $name!([A a B b C c D d E e G g H h I i J j K k L l N n] O o);
+        $name!([A a B b C c D d E e G g H h I i J j K k L l N n O o] P p);
+        $name!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p] Q q);
+        $name!([A a B b C c D d E e G g H h I i J j K k L l N n O o P p Q q] T t);
+    };
+}
+
+pub(super) use all_the_tuples;
+
+all_the_tuples!(extract);

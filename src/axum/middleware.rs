@@ -1,0 +1,298 @@
+//! [`from_sync_fn`]: middleware from a plain function.
+
+use std::{
+    any::type_name,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use tower::{ServiceExt as _, util::BoxCloneSyncService};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    FiberHandler, SyncHandler,
+    extract::{Extract, all_the_tuples},
+    future::HandlerFuture,
+    handler::fiber_with,
+};
+use crate::{FiberLayer, await_in_fiber};
+
+/// Makes axum middleware of a plain function: `axum::middleware::from_fn`, where `next.run(request)` looks synchronous.
+///
+/// The function takes 0 to 15 [`FromRequestParts`](axum::extract::FromRequestParts) extractors, one
+/// [`FromRequest`](axum::extract::FromRequest) extractor (most often the [`Request`] itself), and [`Next`], and returns anything that is
+/// [`IntoResponse`]. It runs in a fiber, and may wait. While it waits, also in `next.run`, other requests are served.
+///
+/// What is below it may be async or plain, in fibers of its own.
+///
+/// # Cancel safety
+///
+/// When the client goes, the function runs to its end in the background ([`OnDrop::Finish`](crate::OnDrop::Finish)), and with it what
+/// it waits for in `next.run`: unlike async middleware, it is not cut off. [`fiber_layer`](FromSyncFnLayer::fiber_layer) sets another policy.
+///
+/// # Panics
+///
+/// The response future panics if the function or what is below it does, with the same payload, and outside a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, extract::Request, http::StatusCode, response::{IntoResponse as _, Response}, routing::get};
+/// use tower_fiber::{WaitExt as _, axum::{Next, from_sync_fn}};
+///
+/// /// What a legacy code base has.
+/// trait Users {
+///     fn find(&self, token: &str) -> Option<String>;
+/// }
+///
+/// struct Database;
+///
+/// impl Users for Database {
+///     fn find(&self, token: &str) -> Option<String> {
+///         let query = async { (token == "secret").then(|| "Ada".to_owned()) };
+///         query.wait()
+///     }
+/// }
+///
+/// fn authenticate(mut request: Request, next: Next) -> Response {
+///     let token = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+///     match token.and_then(|token| Database.find(token)) {
+///         Some(user) => {
+///             request.extensions_mut().insert(user);
+///             let mut response = next.run(request);
+///             response.headers_mut().insert("cache-control", "private".parse().unwrap());
+///             response
+///         }
+///         None => StatusCode::UNAUTHORIZED.into_response(),
+///     }
+/// }
+///
+/// let app: Router = Router::new().route("/", get(async || "hello")).layer(from_sync_fn(authenticate));
+/// ```
+pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T> {
+    from_sync_fn_with_state((), f)
+}
+
+/// As [`from_sync_fn`], for functions with the extractor [`State`](axum::extract::State).
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, extract::{Request, State}, response::Response, routing::get};
+/// use tower_fiber::axum::{Next, from_sync_fn_with_state};
+///
+/// fn greet(State(name): State<String>, request: Request, next: Next) -> Response {
+///     let mut response = next.run(request);
+///     response.headers_mut().insert("x-server", name.parse().unwrap());
+///     response
+/// }
+///
+/// let app: Router =
+///     Router::new().route("/", get(async || "hello")).layer(from_sync_fn_with_state("shop".to_owned(), greet));
+/// ```
+pub fn from_sync_fn_with_state<F, S, T>(state: S, f: F) -> FromSyncFnLayer<F, S, T> {
+    FromSyncFnLayer { f, state, fibers: FiberLayer::new(), arguments: PhantomData }
+}
+
+/// The layer of [`from_sync_fn`] and [`from_sync_fn_with_state`].
+#[must_use = "a layer does nothing until it is applied"]
+pub struct FromSyncFnLayer<F, S, T> {
+    f: F,
+    state: S,
+    fibers: FiberLayer,
+    arguments: PhantomData<fn(T)>,
+}
+
+impl<F, S, T> FromSyncFnLayer<F, S, T> {
+    /// Runs the function with the settings of `layer`, whose name and counters it shares.
+    pub fn fiber_layer(mut self, layer: &FiberLayer) -> Self {
+        self.fibers = layer.clone();
+        self
+    }
+}
+
+impl<F: Clone, S: Clone, T> Clone for FromSyncFnLayer<F, S, T> {
+    fn clone(&self) -> Self {
+        let Self { f, state, fibers, .. } = self;
+        Self { f: f.clone(), state: state.clone(), fibers: fibers.clone(), arguments: PhantomData }
+    }
+}
+
+impl<F, S, T> fmt::Debug for FromSyncFnLayer<F, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromSyncFnLayer")
+            .field("f", &type_name::<F>())
+            .field("fibers", &self.fibers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: Clone, S: Clone, T, I> Layer<I> for FromSyncFnLayer<F, S, T> {
+    type Service = FromSyncFn<F, S, T, I>;
+
+    fn layer(&self, inner: I) -> Self::Service {
+        FromSyncFn { layer: self.clone(), inner }
+    }
+}
+
+/// The service of [`from_sync_fn`] and [`from_sync_fn_with_state`].
+pub struct FromSyncFn<F, S, T, I> {
+    layer: FromSyncFnLayer<F, S, T>,
+    inner: I,
+}
+
+impl<F: Clone, S: Clone, T, I: Clone> Clone for FromSyncFn<F, S, T, I> {
+    fn clone(&self) -> Self {
+        Self { layer: self.layer.clone(), inner: self.inner.clone() }
+    }
+}
+
+impl<F, S, T, I: fmt::Debug> fmt::Debug for FromSyncFn<F, S, T, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromSyncFn").field("layer", &self.layer).field("inner", &self.inner).finish()
+    }
+}
+
+impl<F, S, T, I> Service<Request> for FromSyncFn<F, S, T, I>
+where
+    F: SyncMiddleware<T, S>,
+    S: Clone + Send + Sync + 'static,
+    T: 'static,
+    I: Service<Request, Error = Infallible, Response: IntoResponse, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = MiddlewareFuture<F, S, T>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone).map_response(IntoResponse::into_response as fn(_) -> _);
+        let next = Next { inner: BoxCloneSyncService::new(inner) };
+        let handler = fiber_with(&self.layer.fibers, Before { f: self.layer.f.clone(), next });
+        MiddlewareFuture { handler: HandlerFuture::new(handler, request, self.layer.state.clone()) }
+    }
+}
+
+/// The future of [`FromSyncFn`].
+#[must_use = "futures do nothing unless polled"]
+pub struct MiddlewareFuture<F: SyncMiddleware<T, S>, S: 'static, T: 'static> {
+    handler: HandlerFuture<FiberHandler<Before<F>, T, S>, T, S>,
+}
+
+impl<F: SyncMiddleware<T, S>, S: 'static, T: 'static> Future for MiddlewareFuture<F, S, T> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.handler).poll(cx).map(Ok)
+    }
+}
+
+impl<F: SyncMiddleware<T, S>, S: 'static, T: 'static> fmt::Debug for MiddlewareFuture<F, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MiddlewareFuture").field("handler", &self.handler).finish()
+    }
+}
+
+/// What is below a middleware function: more middleware, and the handler.
+///
+/// A clone can be run again, for retries.
+#[derive(Clone, Debug)]
+pub struct Next {
+    inner: BoxCloneSyncService<Request, Response, Infallible>,
+}
+
+impl Next {
+    /// Runs it, and waits for the response.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`await_in_fiber`]: if that unwinds, what is below is dropped, as by async middleware.
+    ///
+    /// # Panics
+    ///
+    /// If what is below does, and where [`await_in_fiber`] panics.
+    #[track_caller]
+    pub fn run(self, request: Request) -> Response {
+        match await_in_fiber(self.inner.oneshot(request)) {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// A middleware function before what is below it.
+#[derive(Clone)]
+struct Before<F> {
+    f: F,
+    next: Next,
+}
+
+impl<F: SyncMiddleware<T, S>, T, S> SyncHandler<T, S> for Before<F> {
+    type Marker = F::Marker;
+    type Arguments = F::Arguments;
+
+    fn call(self, arguments: F::Arguments) -> Response {
+        self.f.call(arguments, self.next)
+    }
+}
+
+/// A plain function that [`from_sync_fn`] takes: 1 to 16 extractors and [`Next`] in, a response out.
+///
+/// `T` stands for the argument types and is inferred; `S` is the middleware's state.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plain function that can be middleware",
+    label = "not a plain middleware function",
+    note = "`from_sync_fn` takes functions that are not async (give async ones to `axum::middleware::from_fn`), with 1 to 16 \
+            extractors and then `tower_fiber::axum::Next` as arguments",
+    note = "the last extractor may implement `FromRequest`, as `Request` does, the others `FromRequestParts`",
+    note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
+)]
+pub trait SyncMiddleware<T, S>: Clone + Send + Sync + 'static {
+    /// How its arguments are found.
+    type Marker;
+
+    /// What the function is called with.
+    type Arguments: Extract<Self::Marker, S>;
+
+    /// Runs the function.
+    fn call(self, arguments: Self::Arguments, next: Next) -> Response;
+}
+
+macro_rules! sync_middleware {
+    ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, S, R, M, $($part,)* $last> SyncMiddleware<(M, $($part,)* $last,), S> for F
+        where
+            F: Fn($($part,)* $last, Next) -> R + Clone + Send + Sync + 'static,
+            R: IntoResponse,
+            ($($part,)* $last,): Extract<M, S>,
+        {
+            type Marker = M;
+            type Arguments = ($($part,)* $last,);
+
+            fn call(self, ($($value,)* $last_value,): Self::Arguments, next: Next) -> Response {
+                self($($value,)* $last_value, next).into_response()
+            }
+        }
+    };
+}
+
+all_the_tuples!(sync_middleware);
