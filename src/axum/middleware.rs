@@ -78,7 +78,10 @@ use crate::{FiberLayer, await_in_fiber};
 ///
 /// let app: Router = Router::new().route("/", get(async || "hello")).layer(from_sync_fn(authenticate));
 /// ```
-pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T> {
+pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T>
+where
+    F: SyncMiddleware<T, ()>,
+{
     from_sync_fn_with_state((), f)
 }
 
@@ -99,7 +102,10 @@ pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T> {
 /// let app: Router =
 ///     Router::new().route("/", get(async || "hello")).layer(from_sync_fn_with_state("shop".to_owned(), greet));
 /// ```
-pub fn from_sync_fn_with_state<F, S, T>(state: S, f: F) -> FromSyncFnLayer<F, S, T> {
+pub fn from_sync_fn_with_state<F, S, T>(state: S, f: F) -> FromSyncFnLayer<F, S, T>
+where
+    F: SyncMiddleware<T, S>,
+{
     FromSyncFnLayer { f, state, fibers: FiberLayer::new(), arguments: PhantomData }
 }
 
