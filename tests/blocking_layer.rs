@@ -74,12 +74,22 @@ fn others_are_served_while_a_thread_blocks() {
     });
 }
 
+/// Lets all threads go when the test ends, also by a failure: its runtime waits for them.
+struct Release(Arc<Semaphore>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.add_permits(1000);
+    }
+}
+
 #[test]
 fn the_limit_is_the_layers() {
     on_each_runtime(|| async {
         let layer = BlockingLayer::builder().max_threads(2).build().unwrap();
         let (begun, mut begins) = mpsc::unbounded_channel();
         let answer = Arc::new(Semaphore::new(0));
+        let _release = Release(Arc::clone(&answer));
         let inside = Arc::clone(&answer);
         let service = move |layer: &BlockingLayer| {
             let (begun, inside) = (begun.clone(), Arc::clone(&inside));

@@ -1,15 +1,20 @@
 //! Request bodies that are read.
 
-use std::io::{self, BufRead as _, ErrorKind, Read as _};
+use std::{
+    io::{self, BufRead as _, ErrorKind, Read as _},
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::DefaultBodyLimit,
     http::{Method, StatusCode},
     routing::post,
 };
 use futures_util::{FutureExt as _, stream};
+use hyper::body::{Frame, SizeHint};
 use serde::Deserialize;
 use tokio::task::yield_now;
 use tower_fiber::{
@@ -213,4 +218,29 @@ fn outside_a_fiber_it_says_what_to_do() {
     assert!(error.to_string().contains("run_in_fiber"), "{error}");
     // Nothing was lost.
     run_blocking(|| assert_eq!(read_all(body).unwrap(), "a"));
+}
+
+/// Four bytes of ten, and then the end.
+struct CutOff(Option<Bytes>);
+
+impl HttpBody for CutOff {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(if self.0.is_some() { 10 } else { 6 })
+    }
+}
+
+#[test]
+fn less_than_was_declared_is_an_error() {
+    let mut body = BodyReader::new(Body::new(CutOff(Some(Bytes::from_static(b"half")))));
+    run_blocking(|| {
+        let error = body.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "the body of the request could not be read: it ended before its declared length");
+    });
 }

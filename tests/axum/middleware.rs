@@ -313,6 +313,6 @@ fn an_async_layer_inside_may_race() {
 
 #[test]
 fn it_says_what_it_is() {
-    let layer = from_sync_fn::<_, (Request,)>(|request: Request, next: Next| next.run(request));
+    let layer = from_sync_fn(|request: Request, next: Next| next.run(request));
     assert!(format!("{:?}", layer.clone()).starts_with("FromSyncFnLayer"));
 }
