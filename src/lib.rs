@@ -38,7 +38,9 @@
 //! |---|---|
 //! | run a service's calls in fibers | [`FiberLayer`], [`FiberService`], [`.fiber()`](ServiceExt::fiber) |
 //! | make a tower service of a plain function | [`sync_fn`] |
-//! | make an axum handler of a plain function | `axum::fiber` (feature `axum`) |
+//! | make an axum handler of a plain function | `axum::fiber`, `axum::blocking` (feature `axum`) |
+//! | plain axum middleware, bodies to read and write, events | `axum::from_sync_fn`, `axum::BodyReader`, `axum::write_body`, `axum::sse` |
+//! | a `Stream` as an iterator, a plain producer as a `Stream` | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
 //! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
 //! | call an async function as a plain one | [`synchronize`] |
@@ -78,6 +80,8 @@
 //! * A stack is 2 MiB of address space, of which only touched pages take memory; a million can wait at once. The
 //!   [stacks chapter](stacks) says what happens at each limit: back-pressure, and a text that names the service on overflow.
 //! * Every 128th wait in a row that was ready at once yields.
+//!
+//! `servers` (feature `axum`) has a table of axum's and tonic's features and what there is for plain functions.
 //!
 //! # Context
 //!
@@ -164,7 +168,7 @@
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `stream` | no | `stream`: a `Stream` as an iterator, plain functions and iterators as streams |
-//! | `axum` | no | `axum::fiber`: plain functions as handlers |
+//! | `axum` | no | `axum`: plain functions as handlers and middleware, bodies that are read and written, events |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
 //! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
 //!
@@ -212,6 +216,9 @@ pub mod per_core;
 mod pool;
 mod raw;
 mod run;
+#[cfg(feature = "axum")]
+#[doc = include_str!("../docs/servers.md")]
+pub mod servers {}
 mod service;
 mod settings;
 mod shield;

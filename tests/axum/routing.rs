@@ -11,7 +11,7 @@ use axum::{
 };
 use tower_fiber::{FiberLayer, axum::fiber, in_fiber};
 
-use crate::harness::{get as fetch, ok, on_each_runtime, request, send, waited};
+use crate::harness::{self, get as fetch, ok, on_each_runtime, request, send, waited};
 
 fn method(method: Method) -> String {
     waited(method.to_string())
@@ -83,6 +83,52 @@ fn closures_capture() {
             assert_eq!(fetch(&app, "/1").await, ok("hello alan"));
         }
         assert_eq!(fetch(&app, "/2").await.0, StatusCode::NOT_FOUND);
+    });
+}
+
+#[derive(Clone)]
+struct Shop {
+    name: &'static str,
+}
+
+impl Shop {
+    fn greet(State(shop): State<Self>, Path(name): Path<String>) -> String {
+        waited(format!("{} greets {name}", shop.name))
+    }
+
+    fn part_from(&self, name: &str) -> String {
+        waited(format!("{} will miss {name}", self.name))
+    }
+}
+
+#[test]
+fn methods_of_types() {
+    on_each_runtime(|| async {
+        let shop = Shop { name: "Foyles" };
+        let part = {
+            let shop = shop.clone();
+            move |Path(name): Path<String>| shop.part_from(&name)
+        };
+        let app = Router::new()
+            .route("/greet/{name}", get(fiber(Shop::greet)))
+            .route("/part/{name}", get(fiber(part)))
+            .with_state(shop);
+        assert_eq!(fetch(&app, "/greet/Ada").await, ok("Foyles greets Ada"));
+        assert_eq!(fetch(&app, "/part/Ada").await, ok("Foyles will miss Ada"));
+    });
+}
+
+#[test]
+fn with_layers_of_their_own() {
+    on_each_runtime(|| async {
+        let header = tower::util::MapResponseLayer::new(|mut response: axum::response::Response| {
+            response.headers_mut().insert("x-layer", "passed".parse().unwrap());
+            response
+        });
+        let app: Router = Router::new().route("/", get(fiber(method).layer(header)));
+        let response = tower::ServiceExt::oneshot(app, harness::request(Method::GET, "/")).await.unwrap();
+        assert_eq!(response.headers()["x-layer"], "passed");
+        assert_eq!(harness::text(response).await, ok("GET"));
     });
 }
 
