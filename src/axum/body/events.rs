@@ -14,7 +14,7 @@ use crate::{
 ///
 /// The iterator runs in a fiber of its own, while the response is sent; it is asked for the next event when the client has taken the one
 /// before the last. An error ends the response as a failure. Give what comes back a
-/// [`keep_alive`](Sse::keep_alive) if events are rare.
+/// `keep_alive` if events are rare.
 ///
 /// # Cancel safety
 ///
