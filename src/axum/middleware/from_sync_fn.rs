@@ -14,17 +14,15 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use tower::{ServiceExt as _, util::BoxCloneSyncService};
+use tower::ServiceExt as _;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    FiberHandler, SyncHandler,
-    extract::{Extract, all_the_tuples},
-    future::HandlerFuture,
-    handler::fiber_with,
+use super::{Next, SyncMiddleware};
+use crate::{
+    FiberLayer,
+    axum::{FiberHandler, SyncHandler, future::HandlerFuture, handler::fiber_with},
 };
-use crate::{FiberLayer, await_in_fiber};
 
 /// Makes axum middleware of a plain function: `axum::middleware::from_fn`, where `next.run(request)` looks synchronous.
 ///
@@ -191,7 +189,7 @@ where
         // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone).map_response(IntoResponse::into_response as fn(_) -> _);
-        let next = Next { inner: BoxCloneSyncService::new(inner) };
+        let next = Next::new(inner);
         let handler = fiber_with(&self.layer.fibers, Before { f: self.layer.f.clone(), next });
         MiddlewareFuture { handler: HandlerFuture::new(handler, request, self.layer.state.clone()) }
     }
@@ -217,33 +215,6 @@ impl<F: SyncMiddleware<T, S>, S: 'static, T: 'static> fmt::Debug for MiddlewareF
     }
 }
 
-/// What is below a middleware function: more middleware, and the handler.
-///
-/// A clone can be run again, for retries.
-#[derive(Clone, Debug)]
-pub struct Next {
-    inner: BoxCloneSyncService<Request, Response, Infallible>,
-}
-
-impl Next {
-    /// Runs it, and waits for the response.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`await_in_fiber`]: if that unwinds, what is below is dropped, as by async middleware.
-    ///
-    /// # Panics
-    ///
-    /// If what is below does, and where [`await_in_fiber`] panics.
-    #[track_caller]
-    pub fn run(self, request: Request) -> Response {
-        match await_in_fiber(self.inner.oneshot(request)) {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
-    }
-}
-
 /// A middleware function before what is below it.
 #[derive(Clone)]
 struct Before<F> {
@@ -259,46 +230,3 @@ impl<F: SyncMiddleware<T, S>, T, S> SyncHandler<T, S> for Before<F> {
         self.f.call(arguments, self.next)
     }
 }
-
-/// A plain function that [`from_sync_fn`] takes: 1 to 16 extractors and [`Next`] in, a response out.
-///
-/// `T` stands for the argument types and is inferred; `S` is the middleware's state.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a plain function that can be middleware",
-    label = "not a plain middleware function",
-    note = "`from_sync_fn` takes functions that are not async (give async ones to `axum::middleware::from_fn`), with 1 to 16 \
-            extractors and then `tower_fiber::axum::Next` as arguments",
-    note = "the last extractor may implement `FromRequest`, as `Request` does, the others `FromRequestParts`",
-    note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
-)]
-pub trait SyncMiddleware<T, S>: Clone + Send + Sync + 'static {
-    /// How its arguments are found.
-    type Marker;
-
-    /// What the function is called with.
-    type Arguments: Extract<Self::Marker, S>;
-
-    /// Runs the function.
-    fn call(self, arguments: Self::Arguments, next: Next) -> Response;
-}
-
-macro_rules! sync_middleware {
-    ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
-        #[diagnostic::do_not_recommend]
-        impl<F, S, R, M, $($part,)* $last> SyncMiddleware<(M, $($part,)* $last,), S> for F
-        where
-            F: Fn($($part,)* $last, Next) -> R + Clone + Send + Sync + 'static,
-            R: IntoResponse,
-            ($($part,)* $last,): Extract<M, S>,
-        {
-            type Marker = M;
-            type Arguments = ($($part,)* $last,);
-
-            fn call(self, ($($value,)* $last_value,): Self::Arguments, next: Next) -> Response {
-                self($($value,)* $last_value, next).into_response()
-            }
-        }
-    };
-}
-
-all_the_tuples!(sync_middleware);

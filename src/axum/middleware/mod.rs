@@ -1,0 +1,11 @@
+//! Middleware from plain functions.
+
+mod from_sync_fn;
+mod next;
+mod sync_middleware;
+
+pub use self::{
+    from_sync_fn::{FromSyncFn, FromSyncFnLayer, MiddlewareFuture, from_sync_fn, from_sync_fn_with_state},
+    next::Next,
+    sync_middleware::SyncMiddleware,
+};
