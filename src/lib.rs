@@ -43,6 +43,7 @@
 //! | a `Stream` as an iterator, a plain producer as a `Stream` | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
 //! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
+//! | run plain functions side by side, or with a time-out | [`join`], [`join_all`], [`race`] |
 //! | call an async function as a plain one | [`synchronize`] |
 //! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
 //! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
@@ -201,6 +202,7 @@ pub mod io;
 pub mod insight {}
 #[doc = include_str!("../docs/isolation.md")]
 pub mod isolation {}
+mod join;
 mod layer;
 #[doc = include_str!("../docs/lifecycle.md")]
 pub mod lifecycle {}
@@ -244,6 +246,7 @@ pub use self::{
     error::Cancelled,
     ext::{ServiceBuilderExt, ServiceExt},
     handle::{Counters, FiberHandle},
+    join::{join, join_all, race},
     layer::FiberLayer,
     mode::{WaitMode, in_fiber, wait_mode},
     offload::offload,

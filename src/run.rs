@@ -12,13 +12,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker, ready},
+    thread,
 };
 
 use crate::{
     call::{Call, Closure},
     context::{AtCall, InContext},
     discard::discard,
-    raw::{Fiber, Phase, Ticket},
+    raw::{Fiber, Meta, Phase, Ticket},
     settings::Settings,
 };
 
@@ -128,11 +129,7 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    let (meta, label) = (Settings::local(), type_name::<F>());
-    let context = AtCall::new(None, meta, label);
-    let job: Closure<LocalFn<R>> = Closure(Box::new(f));
-    let fiber = Fiber::new(job, Ticket::default(), Arc::clone(meta), label);
-    LocalFiber { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context) }
+    LocalFiber::new(f, Settings::local())
 }
 
 /// The future of [`run_local`].
@@ -141,6 +138,23 @@ pub struct LocalFiber<R: 'static> {
     // First, so that a compiler error about `Send` names this.
     _stays: StaysOnItsThread,
     fiber: InContext<Closure<LocalFn<R>>>,
+}
+
+impl<R: 'static> LocalFiber<R> {
+    pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F, meta: &Arc<Meta>) -> Self {
+        let label = type_name::<F>();
+        let context = AtCall::new(None, meta, label);
+        let job: Closure<LocalFn<R>> = Closure(Box::new(f));
+        let fiber = Fiber::new(job, Ticket::default(), Arc::clone(meta), label);
+        Self { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context) }
+    }
+
+    pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
+        if self.fiber.phase() == Phase::Fresh {
+            self.fiber.begin();
+        }
+        self.fiber.poll(cx, None)
+    }
 }
 
 /// How often a local fiber that is dropped may yield before it is leaked, so that no drop hangs.
@@ -162,10 +176,7 @@ impl<R: 'static> Future for LocalFiber<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        if self.fiber.phase() == Phase::Fresh {
-            self.fiber.begin();
-        }
-        let outcome = ready!(self.fiber.poll(cx, None));
+        let outcome = ready!(self.poll_outcome(cx));
         Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 }

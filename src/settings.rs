@@ -37,9 +37,17 @@ pub enum OnDrop {
 }
 
 impl OnDrop {
-    pub(crate) fn conduct(self) -> Conduct {
+    pub(crate) fn conduct(self, grace: Duration) -> Conduct {
         // Without unwinding, cooperation is all there is.
-        Conduct { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish }
+        Conduct { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
+    }
+
+    fn of(conduct: Conduct) -> Self {
+        match conduct {
+            Conduct { follows: false, .. } => Self::Finish,
+            Conduct { unwinds: false, .. } => Self::Cancel,
+            Conduct { unwinds: true, .. } => Self::Unwind,
+        }
     }
 }
 
@@ -53,6 +61,8 @@ pub(crate) enum Placement {
     Pool(Option<FiberPool>),
     /// Always on the calling thread.
     InPlace,
+    /// Inside the fiber that makes the call, which stays where it is.
+    Inside,
 }
 
 /// Cheap to clone: most calls do.
@@ -88,7 +98,7 @@ impl Settings {
         let (bar, listener) = (attendants.bar(), attendants.listener());
         // A watch is paid for where attendants are, by those who have some.
         let has_context = !attendants.is_empty() || sentry.is_some();
-        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(), bar, listener, sentry));
+        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(leave.grace), bar, listener, sentry));
         let attendants = has_context.then(|| Arc::new(attendants));
         Self { meta, placement, leave, attendants }
     }
@@ -105,6 +115,12 @@ impl Settings {
         )
     }
 
+    /// Those of calls from inside a fiber that has these data.
+    pub(crate) fn inside(meta: Arc<Meta>) -> Self {
+        let leave = Leave { on_drop: OnDrop::of(meta.conduct), grace: meta.conduct.grace };
+        Self { meta, placement: Placement::Inside, leave, attendants: None }
+    }
+
     /// Those of `run_in_fiber`.
     pub(crate) fn process_wide() -> &'static Self {
         static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -114,6 +130,6 @@ impl Settings {
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Meta> {
         static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(), None, None, None)))
+        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(Duration::ZERO), None, None, None)))
     }
 }

@@ -69,6 +69,7 @@ fn look<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
             let pool = pool.as_ref().unwrap_or_else(|| FiberPool::process_wide());
             if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) }
         }
+        Placement::Inside => Place::Here,
         Placement::InPlace if Worker::is_current() => Place::Here,
         Placement::InPlace => match runtime(name).runtime_flavor() {
             RuntimeFlavor::CurrentThread => Place::Here,

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use super::{
@@ -99,6 +100,8 @@ pub(crate) struct Conduct {
     pub(crate) unwinds: bool,
     /// A cancel of the fiber around it cancels a fiber too.
     pub(crate) follows: bool,
+    /// How long a fiber may go on before it is cancelled.
+    pub(crate) grace: Duration,
 }
 
 /// Hears of all that is counted.

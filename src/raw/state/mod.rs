@@ -9,6 +9,7 @@ use std::{
     panic::Location,
     pin::Pin,
     ptr::NonNull,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -110,6 +111,10 @@ impl State {
         f(base.meta(), base.label)
     }
 
+    pub(crate) fn meta_arc(&self) -> Arc<Meta> {
+        Arc::clone(&self.base().account.meta)
+    }
+
     #[inline]
     fn has(&self, flags: u8) -> bool {
         self.flags.get() & flags != 0
@@ -144,6 +149,10 @@ impl State {
     /// Those in force.
     pub(super) fn orders(&self) -> Orders {
         self.orders.get()
+    }
+
+    pub(crate) fn has_orders(&self) -> bool {
+        self.orders.get() != Orders::NONE
     }
 
     #[inline]
