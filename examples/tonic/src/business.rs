@@ -28,6 +28,58 @@ pub fn greet(directory: &dyn Directory, name: &str) -> Result<String, GreetError
     }
 }
 
+/// One greeting of everybody.
+///
+/// # Errors
+///
+/// If there is nobody, if one of them cannot be greeted, and the first error of `names`.
+pub fn greet_all<E: From<GreetError>>(
+    directory: &dyn Directory,
+    names: impl IntoIterator<Item = Result<String, E>>,
+) -> Result<String, E> {
+    let greetings: Vec<String> =
+        names.into_iter().map(|name| Ok(greet(directory, &name?)?)).collect::<Result<_, E>>()?;
+    if greetings.is_empty() {
+        return Err(GreetError::NoName.into());
+    }
+    Ok(greetings.join("; "))
+}
+
+/// Greets a person again and again, with the title of the day, until `say` fails.
+///
+/// # Errors
+///
+/// As [`greet`], and what `say` fails with.
+pub fn watch<E: From<GreetError>>(
+    directory: &dyn Directory,
+    name: &str,
+    mut say: impl FnMut(String) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        say(greet(directory, name)?)?;
+    }
+}
+
+/// Greets each as they come, asks those who are unknown, and says goodbye when nobody comes any more.
+///
+/// # Errors
+///
+/// As [`greet`] except for unknown names, the first error of `names`, and what `say` fails with.
+pub fn chat<E: From<GreetError>>(
+    directory: &dyn Directory,
+    names: impl IntoIterator<Item = Result<String, E>>,
+    mut say: impl FnMut(String) -> Result<(), E>,
+) -> Result<(), E> {
+    for name in names {
+        say(match greet(directory, &name?) {
+            Ok(greeting) => greeting,
+            Err(GreetError::Unknown(name)) => format!("Who are you, {name}?"),
+            Err(error) => return Err(error.into()),
+        })?;
+    }
+    say("Goodbye".to_owned())
+}
+
 /// The directory cannot answer at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable {

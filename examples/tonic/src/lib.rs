@@ -3,9 +3,15 @@
 //! - [`business`] is the synchronous code: not async, and it knows neither fibers nor tonic.
 //! - [`directory`] connects it: the one place that waits for a future.
 //! - [`proto`] is what `tonic-prost-build` would generate, written by hand so that no protoc is needed.
+//! - [`methods`] is plain code that knows gRPC: messages, metadata and streams in and out.
 //! - [`service`] implements the generated trait and mounts the server behind a [`FiberLayer`](tower_fiber::FiberLayer).
+//! - [`functions`] serves the same methods without the generated server: each is a plain function.
+//! - [`until`] ends streams at the client's deadline.
 
 pub mod business;
 pub mod directory;
+pub mod functions;
+pub mod methods;
 pub mod proto;
 pub mod service;
+pub mod until;

@@ -1,5 +1,7 @@
 //! Serves the greeter, or calls it: see the README of this example.
 
+mod calls;
+
 use std::{
     env,
     error::Error,
@@ -9,15 +11,19 @@ use std::{
 };
 
 use tokio::{net::TcpListener, runtime::Builder};
-use tonic::transport::{Endpoint, Server, server::TcpIncoming};
-use tonic_example::{
-    directory::SlowDirectory,
-    proto::{GreeterClient, HelloRequest},
-    service::server,
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
 };
+use tonic_example::{directory::SlowDirectory, functions, service::server};
 use tower_fiber::{FiberLayer, per_core::PerCore};
 
-const USAGE: &str = "usage: tonic-example [per-core | call NAME]; PORT chooses the port, 50051 without it";
+const USAGE: &str = "usage: tonic-example [per-core | functions]   serves
+       tonic-example call NAME                one greeting
+       tonic-example greet-all NAME..         one greeting for all
+       tonic-example watch NAME               a greeting again and again, until Ctrl-C
+       tonic-example chat                     a greeting for each line that you type
+PORT chooses the port for all of them, 50051 without it";
 const LATENCY: Duration = Duration::from_millis(200);
 /// How long calls have to end after Ctrl-C.
 const LAST_CALLS: Duration = Duration::from_secs(10);
@@ -39,28 +45,44 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let arguments: Vec<String> = env::args().skip(1).collect();
-    // One thread, to show that calls which wait do not stop others.
-    let one_thread = || Builder::new_current_thread().enable_all().build();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => one_thread()?.block_on(serve(address)),
+        [] => on_one_thread(serve(address, |layer, directory| Routes::new(server(layer, directory)))),
+        ["functions"] => on_one_thread(serve(address, functions::routes)),
         ["per-core"] => serve_per_core(address),
-        ["call", name] => one_thread()?.block_on(call(address, name)),
+        ["call", name] => on_one_thread(calls::call(address, name)),
+        ["greet-all", ref names @ ..] if !names.is_empty() => on_one_thread(calls::greet_all(address, names)),
+        ["watch", name] => on_one_thread(calls::watch(address, name)),
+        ["chat"] => on_one_thread(calls::chat(address)),
         _ => Err(USAGE.into()),
     }
+}
+
+/// One thread, to show that calls which wait do not stop others.
+fn on_one_thread(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A thread may still read the terminal.
+    runtime.shutdown_background();
+    result
 }
 
 fn say_what_to_try(address: SocketAddr, place: &str) {
     println!(
         "greeter listens on {address}, {place}, knows Ada, Alan and Grace, and takes {LATENCY:?} for each call; try"
     );
-    println!("    PORT={} cargo run -p tonic-example -- call Ada", address.port());
+    for call in ["call Ada", "greet-all Ada Alan Grace", "watch Grace", "chat"] {
+        println!("    PORT={} cargo run -p tonic-example -- {call}", address.port());
+    }
 }
 
-async fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn serve(
+    address: SocketAddr,
+    routes: impl FnOnce(&FiberLayer, SlowDirectory) -> Routes,
+) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))?;
     say_what_to_try(listener.local_addr()?, "on one thread");
-    let greeter = server(&FiberLayer::new(), SlowDirectory::new(LATENCY));
-    Server::builder().add_service(greeter).serve_with_incoming(TcpIncoming::from(listener)).await?;
+    let routes = routes(&FiberLayer::new(), SlowDirectory::new(LATENCY));
+    Server::builder().add_routes(routes).serve_with_incoming(TcpIncoming::from(listener)).await?;
     Ok(())
 }
 
@@ -83,13 +105,4 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }
-}
-
-async fn call(address: SocketAddr, name: &str) -> Result<(), Box<dyn Error>> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-    let channel = endpoint.connect().await.map_err(|_| format!("no greeter on {address}: start one first"))?;
-    let reply = GreeterClient::new(channel).say_hello(HelloRequest { name: name.to_owned() }).await;
-    let reply = reply.map_err(|status| format!("{}: {}", status.code(), status.message()))?;
-    println!("{}", reply.into_inner().message);
-    Ok(())
 }

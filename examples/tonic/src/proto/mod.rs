@@ -6,6 +6,9 @@
 //!
 //! service Greeter {
 //!     rpc SayHello (HelloRequest) returns (HelloReply);
+//!     rpc GreetAll (stream HelloRequest) returns (HelloReply);
+//!     rpc Watch (HelloRequest) returns (stream HelloReply);
+//!     rpc Chat (stream HelloRequest) returns (stream HelloReply);
 //! }
 //! message HelloRequest { string name = 1; }
 //! message HelloReply { string message = 1; }

@@ -3,11 +3,11 @@
 use std::{convert::Infallible, fmt};
 
 use tonic::{
-    Code, Request, Response, Status,
+    Code, Request, Response, Status, Streaming,
     body::Body,
-    codegen::{Arc, Body as HttpBody, BoxFuture, Context, Poll, Service, StdError, http},
+    codegen::{Arc, Body as HttpBody, BoxFuture, Context, Poll, Service, StdError, http, tokio_stream::Stream},
     metadata::GRPC_CONTENT_TYPE,
-    server::{Grpc, NamedService, UnaryService},
+    server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService},
 };
 use tonic_prost::ProstCodec;
 
@@ -18,6 +18,21 @@ use super::{HelloReply, HelloRequest};
 pub trait Greeter: Send + Sync + 'static {
     /// Greets somebody by name.
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status>;
+
+    /// Greets all of them at once.
+    async fn greet_all(&self, request: Request<Streaming<HelloRequest>>) -> Result<Response<HelloReply>, Status>;
+
+    /// What [`watch`](Self::watch) answers.
+    type WatchStream: Stream<Item = Result<HelloReply, Status>> + Send + 'static;
+
+    /// Greets somebody again and again.
+    async fn watch(&self, request: Request<HelloRequest>) -> Result<Response<Self::WatchStream>, Status>;
+
+    /// What [`chat`](Self::chat) answers.
+    type ChatStream: Stream<Item = Result<HelloReply, Status>> + Send + 'static;
+
+    /// Greets each as they come.
+    async fn chat(&self, request: Request<Streaming<HelloRequest>>) -> Result<Response<Self::ChatStream>, Status>;
 }
 
 /// Serves a [`Greeter`].
@@ -51,6 +66,18 @@ where
                 let method = SayHello(Arc::clone(&self.inner));
                 Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(method, request).await) })
             }
+            "/greeting.Greeter/GreetAll" => {
+                let method = GreetAll(Arc::clone(&self.inner));
+                Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).client_streaming(method, request).await) })
+            }
+            "/greeting.Greeter/Watch" => {
+                let method = Watch(Arc::clone(&self.inner));
+                Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).server_streaming(method, request).await) })
+            }
+            "/greeting.Greeter/Chat" => {
+                let method = Chat(Arc::clone(&self.inner));
+                Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).streaming(method, request).await) })
+            }
             _ => Box::pin(async {
                 let mut response = http::Response::new(Body::default());
                 let headers = response.headers_mut();
@@ -71,6 +98,44 @@ impl<T: Greeter> UnaryService<HelloRequest> for SayHello<T> {
     fn call(&mut self, request: Request<HelloRequest>) -> Self::Future {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.say_hello(request).await })
+    }
+}
+
+struct GreetAll<T>(Arc<T>);
+
+impl<T: Greeter> ClientStreamingService<HelloRequest> for GreetAll<T> {
+    type Response = HelloReply;
+    type Future = BoxFuture<Response<HelloReply>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<HelloRequest>>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.greet_all(request).await })
+    }
+}
+
+struct Watch<T>(Arc<T>);
+
+impl<T: Greeter> ServerStreamingService<HelloRequest> for Watch<T> {
+    type Response = HelloReply;
+    type ResponseStream = T::WatchStream;
+    type Future = BoxFuture<Response<T::WatchStream>, Status>;
+
+    fn call(&mut self, request: Request<HelloRequest>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.watch(request).await })
+    }
+}
+
+struct Chat<T>(Arc<T>);
+
+impl<T: Greeter> StreamingService<HelloRequest> for Chat<T> {
+    type Response = HelloReply;
+    type ResponseStream = T::ChatStream;
+    type Future = BoxFuture<Response<T::ChatStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<HelloRequest>>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.chat(request).await })
     }
 }
 

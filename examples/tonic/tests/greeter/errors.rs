@@ -6,7 +6,7 @@ use tonic::Code;
 use tonic_example::{
     business::Unavailable,
     directory::SlowDirectory,
-    service::{RETRY_AFTER, UNKNOWN_NAME},
+    methods::{RETRY_AFTER, UNKNOWN_NAME},
 };
 use tower_fiber::{FiberLayer, WaitExt as _};
 

@@ -7,11 +7,7 @@ use tonic::{
     server::NamedService,
     service::{LayerExt as _, Routes},
 };
-use tonic_example::{
-    directory::SlowDirectory,
-    proto::GreeterServer,
-    service::{DirectoryGreeter, server},
-};
+use tonic_example::{directory::SlowDirectory, functions, methods::Methods, proto::GreeterServer, service::server};
 use tower_fiber::{FiberLayer, in_fiber};
 
 use crate::harness::{Asks, client_of, greet, on_each_runtime};
@@ -31,7 +27,7 @@ fn named_layer_keeps_the_name() {
 fn around_all_routes() {
     on_each_runtime(|| async {
         let directory = Asks(|_: &str| Ok(Some(format!("{}", in_fiber()))));
-        let routes = Routes::new(GreeterServer::new(DirectoryGreeter::new(directory)));
+        let routes = Routes::new(GreeterServer::new(Methods::new(&FiberLayer::new(), directory)));
         let routes = Routes::from(routes.into_axum_router().layer(FiberLayer::new()));
         assert_eq!(greet(client_of(routes).await, "Ada").await.unwrap(), "Good day, true Ada");
     });
@@ -41,7 +37,7 @@ fn around_all_routes() {
 fn without_the_layer_there_is_no_fiber() {
     on_each_runtime(|| async {
         let directory = Asks(|_: &str| Ok(Some(format!("{}", in_fiber()))));
-        let routes = Routes::new(GreeterServer::new(DirectoryGreeter::new(directory)));
+        let routes = Routes::new(GreeterServer::new(Methods::new(&FiberLayer::new(), directory)));
         assert_eq!(greet(client_of(routes).await, "Ada").await.unwrap(), "Good day, false Ada");
     });
 }
