@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use tonic::{
     Status,
     body::Body,
-    codegen::{Service, http},
+    codegen::{Body as HttpBody, Bytes, Service, StdError, http},
     server::Grpc,
     service::Routes,
 };
@@ -19,6 +19,7 @@ use tower_fiber::{FiberLayer, sync_fn};
 
 use crate::{
     business::Directory,
+    cut_off,
     methods::Methods,
     proto::{HelloReply, HelloRequest},
 };
@@ -55,15 +56,15 @@ fn mount<S, R, B, F, Answer>(
 ) -> impl Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible, Future: Send> + Clone
 where
     S: Service<R, Error = Status> + Clone + Send,
-    F: FnOnce(S, http::Request<B>) -> Answer + Clone + Send,
-    B: Send,
+    F: FnOnce(S, http::Request<Body>) -> Answer + Clone + Send,
+    B: HttpBody<Data = Bytes, Error: Into<StdError>> + Send + 'static,
     Answer: Future<Output = http::Response<Body>> + Send,
 {
     service_fn(move |request| {
         let (method, serve) = (method.clone(), serve.clone());
         async move {
             Ok(match method.ready_oneshot().await {
-                Ok(ready) => serve(ready, request).await,
+                Ok(ready) => serve(ready, cut_off::is_an_error(request)).await,
                 Err(status) => status.into_http(),
             })
         }

@@ -2,22 +2,30 @@
 
 use tonic::{
     Request, Response, Status, Streaming,
+    body::Body,
+    codegen::http,
     service::{LayerExt as _, Layered},
 };
+use tower::util::{MapRequest, MapRequestLayer};
 use tower_fiber::{FiberLayer, FiberService};
 
 use crate::{
     business::Directory,
+    cut_off,
     methods::{Methods, Replies},
     proto::{Greeter, GreeterServer, HelloReply, HelloRequest},
 };
 
 /// A server whose synchronous code runs in fibers.
-pub type FiberServer<T> = Layered<FiberService<GreeterServer<T>>, GreeterServer<T>>;
+pub type FiberServer<T> = Layered<FiberService<MapRequest<GreeterServer<T>, OnRequest>>, GreeterServer<T>>;
+/// What is done to each request.
+pub type OnRequest = fn(http::Request<Body>) -> http::Request<Body>;
 
 /// Mounts the greeter behind `layer`. `named_layer` keeps the gRPC name by which tonic routes.
 pub fn server(layer: &FiberLayer, directory: impl Directory) -> FiberServer<Methods> {
-    layer.named_layer(GreeterServer::new(Methods::new(layer, directory)))
+    let server = GreeterServer::new(Methods::new(layer, directory));
+    // `layer.named_layer(server)` is enough where no client streams.
+    (layer.clone(), MapRequestLayer::new(cut_off::is_an_error as OnRequest)).named_layer(server)
 }
 
 /// Nothing is awaited: the plain methods, which wait in the call's fiber.

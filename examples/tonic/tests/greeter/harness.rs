@@ -72,7 +72,7 @@ fn run(runtime: Runtime, place: Place, test: impl Future<Output = ()>) {
 
 /// Serves `routes` on a free port.
 pub(crate) async fn serve(builder: Server, routes: Routes) -> SocketAddr {
-    match PLACE.get() {
+    match PLACE.try_with(Clone::clone).unwrap_or(Place::Here) {
         Place::Here => {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();

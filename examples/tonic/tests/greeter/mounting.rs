@@ -7,7 +7,7 @@ use tonic::{
     server::NamedService,
     service::{LayerExt as _, Routes},
 };
-use tonic_example::{directory::SlowDirectory, functions, methods::Methods, proto::GreeterServer, service::server};
+use tonic_example::{directory::SlowDirectory, methods::Methods, proto::GreeterServer, service::server};
 use tower_fiber::{FiberLayer, in_fiber};
 
 use crate::harness::{Asks, client_of, greet, on_each_runtime};
