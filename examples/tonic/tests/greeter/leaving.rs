@@ -13,10 +13,14 @@ use tokio::{
 };
 use tonic::{
     Code, Request, Status,
-    codegen::tokio_stream::{self, StreamExt as _, pending},
+    codegen::tokio_stream::{self, StreamExt as _, pending, wrappers::ReceiverStream},
     transport::{Channel, Server},
 };
-use tonic_example::proto::{GreeterClient, HelloRequest};
+use tonic_example::{
+    business::Unavailable,
+    directory::SlowDirectory,
+    proto::{GreeterClient, HelloRequest},
+};
 use tower_fiber::{FiberLayer, WaitExt as _, caller_gone, until_caller_gone};
 
 use crate::harness::{Asks, all_ended, connect, hello, mounts, on_each_runtime, serve};
@@ -33,7 +37,10 @@ const ALL: [Kind; 4] = [Kind::Unary, Kind::IteratorIn, Kind::ProducerOut, Kind::
 /// Those whose response is one message, where tonic's own deadlines reach.
 const ONE_REPLY: [Kind; 2] = [Kind::Unary, Kind::IteratorIn];
 
-/// Makes a call that waits for Ada's title, and gives the status that it ends with. The client's messages do not end.
+/// Makes a call that waits for Ada's title, and gives the status that it ends with. The client's messages end with the call, or, if
+/// there is no stream of replies, not at all.
+///
+/// hyper tells a server that a stream of replies was dropped only when the requests have ended, too.
 async fn call(mut client: GreeterClient<Channel>, kind: Kind, deadline: Option<Duration>) -> Status {
     fn with<T>(message: T, deadline: Option<Duration>) -> Request<T> {
         let mut request = Request::new(message);
@@ -42,12 +49,14 @@ async fn call(mut client: GreeterClient<Channel>, kind: Kind, deadline: Option<D
         }
         request
     }
-    let names = || tokio_stream::once(hello("Ada")).chain(pending::<HelloRequest>());
+    let endless = tokio_stream::once(hello("Ada")).chain(pending::<HelloRequest>());
+    let (_until_it_ends, ends) = mpsc::channel::<HelloRequest>(1);
+    let names = tokio_stream::once(hello("Ada")).chain(ReceiverStream::new(ends));
     let replies = match kind {
         Kind::Unary => return client.say_hello(with(hello("Ada"), deadline)).await.unwrap_err(),
-        Kind::IteratorIn => return client.greet_all(with(names(), deadline)).await.unwrap_err(),
+        Kind::IteratorIn => return client.greet_all(with(endless, deadline)).await.unwrap_err(),
         Kind::ProducerOut => client.watch(with(hello("Ada"), deadline)).await,
-        Kind::Both => client.chat(with(names(), deadline)).await,
+        Kind::Both => client.chat(with(names, deadline)).await,
     };
     match replies {
         Ok(replies) => replies.into_inner().message().await.unwrap_err(),
@@ -56,10 +65,8 @@ async fn call(mut client: GreeterClient<Channel>, kind: Kind, deadline: Option<D
 }
 
 /// A directory that is asked and answers when the caller has gone, and what it reports.
-fn directory() -> (
-    Asks<impl Fn(&str) -> Result<Option<String>, tonic_example::business::Unavailable> + Clone>,
-    UnboundedReceiver<&'static str>,
-) {
+fn directory() -> (Asks<impl Fn(&str) -> Result<Option<String>, Unavailable> + Clone>, UnboundedReceiver<&'static str>)
+{
     let (report, reports) = mpsc::unbounded_channel();
     let directory = Asks(move |_: &str| {
         assert!(!caller_gone());
@@ -96,7 +103,7 @@ async fn each<F: Future<Output = ()>>(
 }
 
 /// What lies between a client and a server, and can be cut.
-async fn wire_to(server: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
+pub(crate) async fn wire_to(server: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let wire = tokio::spawn(async move {
@@ -151,5 +158,28 @@ fn the_servers_time_limit_passes() {
             let status = call.await.unwrap();
             assert!(matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded), "{status:?}");
         })
+    });
+}
+
+#[test]
+fn a_silent_client_keeps_no_fiber() {
+    on_each_runtime(|| async {
+        for mount in 0..2 {
+            let layer = FiberLayer::new();
+            let routes = mounts(&layer, SlowDirectory::new(Duration::ZERO))[mount].clone();
+            let limited = Server::builder().timeout(Duration::from_millis(300));
+            let mut client = connect(serve(limited, routes).await).await;
+            let endless = || tokio_stream::once(hello("Ada")).chain(pending::<HelloRequest>());
+            let status = client.greet_all(endless()).await.unwrap_err();
+            assert!(matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded), "{status:?}");
+
+            let mut request = Request::new(endless());
+            request.set_timeout(Duration::from_millis(300));
+            let mut replies = client.chat(request).await.unwrap().into_inner();
+            assert_eq!(replies.message().await.unwrap().unwrap().message, "Good day, Countess Ada");
+            assert_eq!(replies.message().await.unwrap_err().code(), Code::DeadlineExceeded);
+            // The client is still there, and has ended neither stream.
+            all_ended(&layer.handle()).await;
+        }
     });
 }

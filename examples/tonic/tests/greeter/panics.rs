@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tonic::{Status, codegen::tokio_stream};
 use tower_fiber::{Counters, FiberLayer, WaitExt as _};
 
-use crate::harness::{Asks, client, greet, on_each_runtime};
+use crate::{
+    harness::{Asks, all_ended, client, client_of, greet, hello, on_each_runtime},
+    probe::Probe,
+};
 
 #[test]
 fn other_calls_of_the_connection_go_on() {
@@ -38,5 +42,29 @@ fn other_calls_of_the_connection_go_on() {
         assert_eq!(waiting.await.unwrap().unwrap(), "Good day, Countess Ada");
         assert_eq!(greet(client, "Alan").await.unwrap(), "Good day, Countess Alan");
         assert_eq!(layer.handle().counters(), Counters::default());
+    });
+}
+
+#[test]
+fn in_streams_as_well() {
+    let bug = || tokio_stream::iter(["panic"].map(hello));
+    let is_vague = |status: Status| assert!(!status.message().contains("a bug"), "{status}");
+    on_each_runtime(|| async {
+        let layer = FiberLayer::new();
+        let (probe, _reports) = Probe::new(&layer);
+        let mut client = client_of(probe.routes()).await;
+        is_vague(client.greet_all(bug()).await.unwrap_err());
+        // After the first reply, which the reset of the stream may overtake.
+        let mut replies = client.watch(hello("panic")).await.unwrap().into_inner();
+        let status = match replies.message().await {
+            Ok(_) => replies.message().await.unwrap_err(),
+            Err(status) => status,
+        };
+        is_vague(status);
+        let mut replies = client.chat(bug()).await.unwrap().into_inner();
+        is_vague(replies.message().await.unwrap_err());
+        // The same connection goes on.
+        assert_eq!(greet(client, "Ada").await.unwrap(), "Ada");
+        all_ended(&layer.handle()).await;
     });
 }
