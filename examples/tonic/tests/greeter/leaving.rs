@@ -8,7 +8,7 @@ use std::{
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
-    sync::mpsc::{self, UnboundedReceiver},
+    sync::mpsc::{self, UnboundedSender},
     task::{JoinHandle, JoinSet},
 };
 use tonic::{
@@ -17,7 +17,7 @@ use tonic::{
     transport::{Channel, Server},
 };
 use tonic_example::{
-    business::Unavailable,
+    business::Directory,
     directory::SlowDirectory,
     proto::{GreeterClient, HelloRequest},
 };
@@ -64,19 +64,16 @@ async fn call(mut client: GreeterClient<Channel>, kind: Kind, deadline: Option<D
     }
 }
 
-/// A directory that is asked and answers when the caller has gone, and what it reports.
-fn directory() -> (Asks<impl Fn(&str) -> Result<Option<String>, Unavailable> + Clone>, UnboundedReceiver<&'static str>)
-{
-    let (report, reports) = mpsc::unbounded_channel();
-    let directory = Asks(move |_: &str| {
+/// A directory that is asked, and answers when the caller has gone.
+fn directory(report: UnboundedSender<&'static str>) -> impl Directory + Clone {
+    Asks(move |_: &str| {
         assert!(!caller_gone());
         report.send("asked").unwrap();
         until_caller_gone().wait();
         assert!(caller_gone());
         report.send("gone").unwrap();
         Ok(Some("Countess".to_owned()))
-    });
-    (directory, reports)
+    })
 }
 
 /// For each mount and kind: a call begins and waits, `leave` makes the client leave, and nothing is left.
@@ -90,8 +87,8 @@ async fn each<F: Future<Output = ()>>(
         for &kind in kinds {
             println!("{kind:?}, mount {mount}");
             let layer = FiberLayer::new();
-            let (directory, mut reports) = directory();
-            let routes = mounts(&layer, directory)[mount].clone();
+            let (report, mut reports) = mpsc::unbounded_channel();
+            let routes = mounts(&layer, directory(report))[mount].clone();
             let (address, wire) = wire_to(serve(builder.clone(), routes).await).await;
             let call = tokio::spawn(call(connect(address).await, kind, deadline));
             assert_eq!(reports.recv().await, Some("asked"));

@@ -136,14 +136,14 @@ fn two_hundred_wait_at_once() {
         let mut calls = JoinSet::new();
         for n in 0..50 {
             let name = n.to_string();
-            let [mut unary, mut all, mut watch, mut chat] = [const { () }; 4].map(|()| client.clone());
-            let (one, two, three, four) = (hello(&name), hello(&name), hello(&name), hello(&name));
-            calls.spawn(async move { unary.say_hello(one).await.unwrap().into_inner().message });
-            calls.spawn(async move { all.greet_all(tokio_stream::iter([two])).await.unwrap().into_inner().message });
-            calls.spawn(async move { next(&mut watch.watch(three).await.unwrap().into_inner()).await.unwrap() });
-            calls.spawn(async move {
-                next(&mut chat.chat(tokio_stream::iter([four])).await.unwrap().into_inner()).await.unwrap()
-            });
+            let (mut to, one) = (client.clone(), hello(&name));
+            calls.spawn(async move { to.say_hello(one).await.unwrap().into_inner().message });
+            let (mut to, one) = (client.clone(), tokio_stream::iter([hello(&name)]));
+            calls.spawn(async move { to.greet_all(one).await.unwrap().into_inner().message });
+            let (mut to, one) = (client.clone(), hello(&name));
+            calls.spawn(async move { next(&mut to.watch(one).await.unwrap().into_inner()).await.unwrap() });
+            let (mut to, one) = (client.clone(), tokio_stream::iter([hello(&name)]));
+            calls.spawn(async move { next(&mut to.chat(one).await.unwrap().into_inner()).await.unwrap() });
         }
         asked.acquire_many(200).await.unwrap().forget();
         assert_eq!(layer.handle().live(), 200);
