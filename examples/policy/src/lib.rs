@@ -1,0 +1,13 @@
+//! A gRPC service whose authorisation is plain synchronous code that asks another service, without blocking a thread.
+//!
+//! - [`legacy`] is the authorisation: a trait, rules, and a cache behind a lock. It is not async, and knows neither fibers nor tonic.
+//! - [`remote`] connects it: the one place that waits.
+//! - [`service`] guards the documents, by tonic's interceptor and in the method.
+//! - [`decider`] is the service that is asked, in ordinary async code.
+//! - [`proto`] is what `tonic-prost-build` would generate, written by hand so that no protoc is needed.
+
+pub mod decider;
+pub mod legacy;
+pub mod proto;
+pub mod remote;
+pub mod service;
