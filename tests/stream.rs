@@ -105,6 +105,26 @@ fn a_producer_is_one_item_ahead_at_most() {
 }
 
 #[test]
+fn who_finds_it_closed_finds_the_caller_gone() {
+    // On the pool: the producer looks on while the stream is being dropped.
+    Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(async {
+        for _ in 0..1000 {
+            let (report, reported) = oneshot::channel();
+            let mut stream = fiber_stream(|y| {
+                y.send(()).unwrap();
+                while !y.is_closed() {
+                    std::hint::spin_loop();
+                }
+                report.send(caller_gone()).unwrap();
+            });
+            stream.next().await;
+            drop(stream);
+            assert_eq!(reported.await, Ok(true));
+        }
+    });
+}
+
+#[test]
 fn it_ends_when_the_stream_is_dropped() {
     on_each_runtime(|| async {
         let layer = FiberLayer::new();
