@@ -77,11 +77,13 @@ pub(crate) async fn serve(builder: Server, routes: Routes) -> SocketAddr {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let mut builder = builder;
-            tokio::spawn(builder.add_routes(routes).serve_with_incoming(TcpIncoming::from(listener)));
+            tokio::spawn(
+                builder.add_routes(routes).serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))),
+            );
             address
         }
         Place::PerCore(started) => {
-            let cores = PerCore::builder().cores(2).single_acceptor().shutdown_timeout(LONG);
+            let cores = PerCore::builder().cores(2).single_acceptor().tcp_nodelay(true).shutdown_timeout(LONG);
             let cores = cores.bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let address = cores.local_addr();
             let (stop, stopped) = oneshot::channel();

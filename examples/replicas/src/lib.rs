@@ -1,0 +1,17 @@
+//! Replicas of a gRPC service of plain synchronous code, behind tonic's balancing and tower's retry, while one is killed and one added.
+//!
+//! - [`replica`] is the service: a server in a process of its own.
+//! - [`cluster`] starts these processes, and ends them.
+//! - [`health`] tells tonic's balancing which replicas there are.
+//! - [`retry`] says when a request is sent again.
+//! - [`load`] sends the requests.
+//! - [`proto`] is what `tonic-prost-build` would generate, written by hand so that no protoc is needed.
+//!
+//! Of all this only [`replica`] knows of fibers: scaling out is tower's and tonic's own.
+
+pub mod cluster;
+pub mod health;
+pub mod load;
+pub mod proto;
+pub mod replica;
+pub mod retry;
