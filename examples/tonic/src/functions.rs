@@ -48,9 +48,9 @@ fn grpc() -> Grpc<ProstCodec<HelloReply, HelloRequest>> {
     Grpc::new(ProstCodec::default())
 }
 
-/// A service for one path. tonic calls a method without asking whether it is ready, which would pass by the limits of a layer, so
-/// that is done here.
-fn mount<S, R, B, F, Answer>(
+/// A service for one path, which calls `method` by `serve`. tonic calls methods without asking whether they are ready, which would
+/// pass by the limits of a layer, so that is done here.
+pub fn mount<S, R, B, F, Answer>(
     method: S,
     serve: F,
 ) -> impl Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible, Future: Send> + Clone

@@ -21,11 +21,15 @@ pub type FiberServer<T> = Layered<FiberService<MapRequest<GreeterServer<T>, OnRe
 /// What is done to each request.
 pub type OnRequest = fn(http::Request<Body>) -> http::Request<Body>;
 
-/// Mounts the greeter behind `layer`. `named_layer` keeps the gRPC name by which tonic routes.
+/// Serves people of `directory` behind `layer`.
 pub fn server(layer: &FiberLayer, directory: impl Directory) -> FiberServer<Methods> {
-    let server = GreeterServer::new(Methods::new(layer, directory));
+    mount(layer, Methods::new(layer, directory))
+}
+
+/// Mounts a greeter behind `layer`. `named_layer` keeps the gRPC name by which tonic routes.
+pub fn mount<T: Greeter>(layer: &FiberLayer, greeter: T) -> FiberServer<T> {
     // `layer.named_layer(server)` is enough where no client streams.
-    (layer.clone(), MapRequestLayer::new(cut_off::is_an_error as OnRequest)).named_layer(server)
+    (layer.clone(), MapRequestLayer::new(cut_off::is_an_error as OnRequest)).named_layer(GreeterServer::new(greeter))
 }
 
 /// Nothing is awaited: the plain methods, which wait in the call's fiber.

@@ -15,7 +15,9 @@ use crate::{
     probe::Probe,
 };
 
-const METHODS: [&str; 2] = ["GreetAll", "Chat"];
+/// Of the generated server, but for the last.
+const METHODS: [&str; 3] = ["GreetAll", "Chat", A_FUNCTION];
+const A_FUNCTION: &str = "GreetAll as a function";
 
 /// What a client has done when the server has read two names.
 struct HalfACall {
@@ -31,7 +33,9 @@ struct HalfACall {
 async fn half_a_call(method: &str) -> HalfACall {
     let layer = FiberLayer::new();
     let (probe, mut reports) = Probe::new(&layer);
-    let (address, wire) = wire_to(serve(Server::builder(), probe.routes()).await).await;
+    let routes = if method == A_FUNCTION { probe.function() } else { probe.routes() };
+    let method = method.split(' ').next().unwrap();
+    let (address, wire) = wire_to(serve(Server::builder(), routes).await).await;
     let (client, connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
     tokio::spawn(connection);
     let mut client = client.ready().await.unwrap();

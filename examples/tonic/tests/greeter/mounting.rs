@@ -1,16 +1,17 @@
 //! Where the layer can stand.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tokio::{sync::Semaphore, task::yield_now};
 use tonic::{
     Code,
     server::NamedService,
     service::{LayerExt as _, Routes},
 };
 use tonic_example::{directory::SlowDirectory, methods::Methods, proto::GreeterServer, service::server};
-use tower_fiber::{FiberLayer, in_fiber};
+use tower_fiber::{FiberLayer, WaitExt as _, in_fiber};
 
-use crate::harness::{Asks, client_of, greet, on_each_runtime};
+use crate::harness::{Asks, client_of, greet, mounts, on_each_runtime};
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {
     S::NAME
@@ -47,5 +48,32 @@ fn other_services_are_unimplemented() {
     on_each_runtime(|| async {
         let status = greet(client_of(Routes::default()).await, "Ada").await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
+    });
+}
+
+#[test]
+fn a_layers_limit_holds() {
+    on_each_runtime(|| async {
+        for mount in 0..2 {
+            let layer = FiberLayer::builder().max_fibers(1).build().unwrap();
+            let (asked, answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+            let inside = (Arc::clone(&asked), Arc::clone(&answer));
+            let directory = Asks(move |_: &str| {
+                inside.0.add_permits(1);
+                inside.1.acquire().wait().unwrap().forget();
+                Ok(Some("Countess".to_owned()))
+            });
+            let client = client_of(mounts(&layer, directory)[mount].clone()).await;
+            let calls = [tokio::spawn(greet(client.clone(), "Ada")), tokio::spawn(greet(client, "Ada"))];
+            asked.acquire().await.unwrap().forget();
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+            assert_eq!(asked.available_permits(), 0, "the second call waits for the first");
+            answer.add_permits(2);
+            for call in calls {
+                assert_eq!(call.await.unwrap().unwrap(), "Good day, Countess Ada");
+            }
+        }
     });
 }

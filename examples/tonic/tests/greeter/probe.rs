@@ -6,20 +6,18 @@ use std::sync::{
 };
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tonic::{
-    Request, Response, Status, Streaming,
-    service::{LayerExt as _, Routes},
-};
+use tonic::{Request, Response, Status, Streaming, server::Grpc, service::Routes};
 use tonic_example::{
-    cut_off,
-    proto::{Greeter, GreeterServer, HelloReply, HelloRequest},
-    service::OnRequest,
+    functions,
+    proto::{Greeter, HelloReply, HelloRequest},
+    service::mount,
 };
-use tower::util::MapRequestLayer;
+use tonic_prost::ProstCodec;
+use tower::Layer as _;
 use tower_fiber::{
     FiberLayer, WaitExt as _, caller_gone,
     stream::{FiberIter, FiberStream, Yielder, fiber_stream_with},
-    until_caller_gone,
+    sync_fn, until_caller_gone,
 };
 
 /// How long each reply of [`Probe::watch`] is.
@@ -47,8 +45,22 @@ impl Probe {
     }
 
     pub(crate) fn routes(&self) -> Routes {
-        let whole = MapRequestLayer::new(cut_off::is_an_error as OnRequest);
-        Routes::new((self.layer.clone(), whole).named_layer(GreeterServer::new(self.clone())))
+        Routes::new(mount(&self.layer, self.clone()))
+    }
+
+    /// `greet_all` alone, as a single function.
+    pub(crate) fn function(&self) -> Routes {
+        let probe = self.clone();
+        let greet_all = self.layer.layer(sync_fn(move |request: Request<Streaming<HelloRequest>>| {
+            probe.report(seen(&request));
+            probe.read(request.into_inner(), drop);
+            Ok(Response::new(HelloReply::default()))
+        }));
+        let service = functions::mount(greet_all, |f, request| async {
+            let mut grpc = Grpc::new(ProstCodec::<HelloReply, HelloRequest>::default());
+            grpc.client_streaming(f, request).await
+        });
+        Routes::default().into_axum_router().route_service("/greeting.Greeter/GreetAll", service).into()
     }
 
     fn report(&self, text: impl Into<String>) {
