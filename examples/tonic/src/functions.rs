@@ -1,20 +1,19 @@
 //! Single functions as methods, without the generated server.
 //!
 //! `sync_fn(f)` behind a [`FiberLayer`] is what tonic calls a `UnaryService`, if `f` takes a `Request` and gives a `Response` or a
-//! [`Status`]. By the same rule it is a `ClientStreamingService`, a `ServerStreamingService` or a `StreamingService` if it takes or gives a
+//! `Status`. By the same rule it is a `ClientStreamingService`, a `ServerStreamingService` or a `StreamingService` if it takes or gives a
 //! stream.
 
 use std::convert::Infallible;
 
 use tonic::{
-    Status,
     body::Body,
     codegen::{Body as HttpBody, Bytes, Service, StdError, http},
     server::Grpc,
     service::Routes,
 };
 use tonic_prost::ProstCodec;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, service_fn};
 use tower_fiber::{FiberLayer, sync_fn};
 
 use crate::{
@@ -48,25 +47,19 @@ fn grpc() -> Grpc<ProstCodec<HelloReply, HelloRequest>> {
     Grpc::new(ProstCodec::default())
 }
 
-/// A service for one path, which calls `method` by `serve`. tonic calls methods without asking whether they are ready, which would
-/// pass by the limits of a layer, so that is done here.
-pub fn mount<S, R, B, F, Answer>(
+/// A service for one path, which calls `method` by `serve`.
+pub fn mount<S, B, F, Answer>(
     method: S,
     serve: F,
 ) -> impl Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible, Future: Send> + Clone
 where
-    S: Service<R, Error = Status> + Clone + Send,
-    F: FnOnce(S, http::Request<Body>) -> Answer + Clone + Send,
+    S: Clone,
     B: HttpBody<Data = Bytes, Error: Into<StdError>> + Send + 'static,
+    F: FnOnce(S, http::Request<Body>) -> Answer + Clone,
     Answer: Future<Output = http::Response<Body>> + Send,
 {
     service_fn(move |request| {
-        let (method, serve) = (method.clone(), serve.clone());
-        async move {
-            Ok(match method.ready_oneshot().await {
-                Ok(ready) => serve(ready, cut_off::is_an_error(request)).await,
-                Err(status) => status.into_http(),
-            })
-        }
+        let answer = serve.clone()(method.clone(), cut_off::is_an_error(request));
+        async { Ok(answer.await) }
     })
 }

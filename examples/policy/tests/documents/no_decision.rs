@@ -1,11 +1,12 @@
 //! Policies that do not decide.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use policy::proto::decisions::DecisionsServer;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Notify, Semaphore},
+    time::timeout,
 };
 use tonic::{
     Code, Status,
@@ -80,11 +81,29 @@ fn the_policy_is_too_slow() {
 }
 
 #[test]
-fn nobody_is_there_to_connect_to() {
+fn nobody_speaks() {
     on_each_runtime(|| async {
-        // Accepts nothing: the connection stands, and nobody speaks HTTP/2 on it.
+        // The connection stands, and nobody answers on it.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (client, handle) = documents(listener.local_addr().unwrap(), Duration::from_millis(200)).await;
+        assert_is_unavailable(&read(client, "ada", "plans").await.unwrap_err());
+        all_ended(&handle).await;
+    });
+}
+
+#[test]
+fn nobody_takes_the_connection() {
+    on_each_runtime(|| async {
+        // A queue that is full: whoever connects now waits.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(connected) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+            queue.push(connected.unwrap());
+        }
+        let (client, handle) = documents(address, Duration::from_millis(200)).await;
         assert_is_unavailable(&read(client, "ada", "plans").await.unwrap_err());
         all_ended(&handle).await;
     });
