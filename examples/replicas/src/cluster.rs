@@ -1,11 +1,12 @@
 //! The replicas' processes.
 
-use std::{env, error::Error, net::SocketAddr, process::Stdio};
+use std::{env, error::Error, io, net::SocketAddr, process::Stdio};
 
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
     sync::{mpsc, watch},
+    task::JoinHandle,
 };
 use tonic::transport::{Endpoint, channel::Change};
 
@@ -23,6 +24,7 @@ pub struct Replica {
     pub address: SocketAddr,
     child: Child,
     healthy: watch::Receiver<bool>,
+    watch: JoinHandle<()>,
 }
 
 impl Replica {
@@ -48,8 +50,8 @@ impl Replica {
         let address = address.ok_or_else(|| format!("replica {number} does not say where it listens"))?;
         println!("replica {number} listens on {address}");
         let (report, healthy) = watch::channel(false);
-        tokio::spawn(health::watch(number, address, changes.clone(), report));
-        Ok(Self { number, address, child, healthy })
+        let watch = tokio::spawn(health::watch(number, address, changes.clone(), report));
+        Ok(Self { number, address, child, healthy, watch })
     }
 
     /// Waits until it is healthy and has its part of the requests.
@@ -61,12 +63,22 @@ impl Replica {
         self.healthy.wait_for(|healthy| *healthy).await.map(drop)
     }
 
-    /// Kills it: no warning, no orderly end.
+    /// Kills it: no warning, no orderly end. That it is gone is found out by its health checks.
     ///
     /// # Errors
     ///
     /// If the system refuses.
-    pub async fn kill(&mut self) -> std::io::Result<()> {
+    pub async fn kill(&mut self) -> io::Result<()> {
         self.child.kill().await
+    }
+
+    /// Ends it, and its health checks first.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    pub async fn end(mut self) -> io::Result<()> {
+        self.watch.abort();
+        self.kill().await
     }
 }

@@ -57,15 +57,15 @@ fn on_one_thread(work: impl Future<Output = Outcome>) -> Outcome {
     result
 }
 
-/// Whatever happens, the replicas are killed at the end.
+/// Whatever happens, the replicas end.
 async fn run() -> Outcome {
     let mut replicas = Vec::new();
     let result = tokio::select! {
         ended = timeout(LIMIT, balance(&mut replicas)) => ended.unwrap_or_else(|_| Err(format!("not done in {LIMIT:?}").into())),
         interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| "interrupted".into())),
     };
-    for replica in &mut replicas {
-        replica.kill().await?;
+    for replica in replicas {
+        replica.end().await?;
     }
     result
 }
