@@ -78,6 +78,11 @@ impl<R: Send + 'static> InFiber<R> {
     {
         Self { call: Call::new(Closure(Box::new(f)), Ticket::default(), settings, label) }
     }
+
+    #[cfg(feature = "ws")]
+    pub(crate) fn name(&self) -> &str {
+        self.call.name()
+    }
 }
 
 impl<R: Send + 'static> Future for InFiber<R> {

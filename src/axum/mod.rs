@@ -16,6 +16,8 @@
 //!
 //! let app: Router = Router::new().route("/greet/{name}", get(fiber(greet))).route("/health", get(health));
 //! ```
+//!
+//! With the feature `ws`, plain functions can talk over websockets as well: `SyncWebSocket`.
 
 mod blocking;
 mod body;
@@ -24,7 +26,11 @@ mod future;
 mod handler;
 mod middleware;
 mod sync_handler;
+#[cfg(feature = "ws")]
+mod ws;
 
+#[cfg(feature = "ws")]
+pub use self::ws::{SendError, SyncWebSocket, WebSocketEnd, WebSocketHandler, WebSocketSender, WebSocketUpgradeExt};
 pub use self::{
     blocking::{BlockingHandler, blocking, blocking_with},
     body::{BodyError, BodyReader, BodyWriter, sse, sse_with, write_body, write_body_with},

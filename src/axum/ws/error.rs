@@ -1,0 +1,81 @@
+//! [`SendError`].
+
+use std::{error::Error, fmt};
+
+use axum::extract::ws::Message;
+
+use super::wait::GivenUp;
+
+/// A message was not sent; it is handed back by [`into_message`](Self::into_message).
+pub struct SendError {
+    message: Message,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Full,
+    Closed,
+    GivenUp(GivenUp),
+}
+
+impl SendError {
+    pub(super) fn full(message: Message) -> Self {
+        Self { message, cause: Cause::Full }
+    }
+
+    pub(super) fn closed(message: Message) -> Self {
+        Self { message, cause: Cause::Closed }
+    }
+
+    pub(super) fn given_up(message: Message, why: GivenUp) -> Self {
+        Self { message, cause: Cause::GivenUp(why) }
+    }
+
+    /// Whether as many messages wait as may, since the client reads more slowly than it is sent to. Only
+    /// [`try_send`](super::WebSocketSender::try_send) fails so.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self.cause, Cause::Full)
+    }
+
+    /// Whether the websocket was closed, by either side, or has lost its client.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.cause, Cause::Closed)
+    }
+
+    /// Whether the fiber that wanted to send was cancelled. The websocket may still be open.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.cause, Cause::GivenUp(GivenUp::Cancelled))
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+}
+
+impl fmt::Debug for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the message, which may be large or private.
+        f.debug_struct("SendError").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.cause {
+            Cause::Full => {
+                "the client of the websocket reads too slowly, and as many messages wait as may: drop the message, wait by \
+                 `send`, or close the websocket"
+            }
+            Cause::Closed => "the websocket is closed: send nothing more to it, and forget its senders",
+            Cause::GivenUp(why) => why.text(),
+        })
+    }
+}
+
+impl Error for SendError {}

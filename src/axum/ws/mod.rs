@@ -1,0 +1,23 @@
+//! Websockets for plain functions: [`SyncWebSocket`].
+//!
+//! ```text
+//!  one task of axum's ──┬─ the fiber: f(socket) ── recv ◄─ messages that have come (16 at most) ◄─┐
+//!                       │                       ── send ─► messages that are to go (64 at most) ──┤
+//!                       └─ the pump, which owns the connection ◄──────────────────────────────────┘
+//! ```
+
+mod conversation;
+mod end;
+mod error;
+mod handler;
+mod pump;
+mod sender;
+mod shared;
+mod socket;
+mod upgrade;
+mod wait;
+
+pub use self::{
+    end::WebSocketEnd, error::SendError, handler::WebSocketHandler, sender::WebSocketSender, socket::SyncWebSocket,
+    upgrade::WebSocketUpgradeExt,
+};

@@ -1,0 +1,173 @@
+//! [`WebSocketSender`].
+
+use std::{fmt, sync::Arc};
+
+use axum::extract::ws::{CloseCode, CloseFrame, Message, Utf8Bytes};
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::{
+    SendError,
+    shared::Shared,
+    wait::{GivenUp, wait},
+};
+
+/// How many messages may wait until they can be sent.
+const OUTBOUND: usize = 64;
+
+/// The longest reason that fits into a close frame.
+const REASON: usize = 123;
+
+/// Sends to the client of a [`SyncWebSocket`](super::SyncWebSocket), from other fibers, tasks and threads as well.
+///
+/// It does not keep the websocket open: when the function that serves it has returned, sending fails.
+///
+/// # Examples
+///
+/// A room, in which each message goes to all. Members that read too slowly lose messages instead of holding up the others:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use tower_fiber::axum::{SyncWebSocket, WebSocketSender};
+///
+/// #[derive(Default)]
+/// struct Room(Mutex<Vec<WebSocketSender>>);
+///
+/// impl Room {
+///     fn talk(&self, mut socket: SyncWebSocket) {
+///         self.0.lock().unwrap().push(socket.sender());
+///         while let Some(message) = socket.recv() {
+///             // The lock is not held over a wait: `try_send` does not wait.
+///             self.0.lock().unwrap().retain(|member| match member.try_send(message.clone()) {
+///                 Ok(()) => true,
+///                 Err(error) => error.is_full(),
+///             });
+///         }
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct WebSocketSender {
+    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+impl WebSocketSender {
+    /// And where the pump takes the messages from.
+    pub(super) fn new(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Message>) {
+        let (queue, outgoing) = mpsc::channel(OUTBOUND);
+        (Self { queue, shared: Arc::clone(shared) }, outgoing)
+    }
+
+    /// Queues a message for the client, after those that are queued; waits while 64 are, since the client reads too slowly.
+    ///
+    /// `Ok` says that it was queued, not that it has arrived: a client that goes does not get what is queued. A
+    /// [`Message::Close`] closes the websocket, as [`close`](Self::close) does.
+    ///
+    /// # Cancel safety
+    ///
+    /// In a cancelled fiber it fails; the message was not queued and is handed back.
+    ///
+    /// # Errors
+    ///
+    /// If the websocket was closed or has lost its client, also while this waits; if the fiber was cancelled; and if the thread
+    /// is panicking and the queue is full.
+    ///
+    /// # Panics
+    ///
+    /// Where nothing can wait: outside a fiber and [`run_blocking`](crate::run_blocking), and in the other places that
+    /// [`await_in_fiber`](crate::await_in_fiber) names. [`try_send`](Self::try_send) can be used anywhere.
+    #[track_caller]
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        let permit = match wait(self.queue.reserve()) {
+            Ok(permit) => permit,
+            Err(why) => return self.send_given_up(message, why),
+        };
+        let message = match self.admit(message)? {
+            Some(message) => message,
+            None => return Ok(()),
+        };
+        match permit {
+            Ok(permit) => {
+                permit.send(message);
+                Ok(())
+            }
+            Err(_) => Err(SendError::closed(message)),
+        }
+    }
+
+    /// While unwinding nothing can wait, but what has room can go.
+    #[cold]
+    fn send_given_up(&self, message: Message, why: GivenUp) -> Result<(), SendError> {
+        match why {
+            GivenUp::Unwinding => self.try_send(message),
+            GivenUp::Cancelled => Err(SendError::given_up(message, why)),
+        }
+    }
+
+    /// Queues a message if that is possible at once. It does not wait, and can be called anywhere.
+    ///
+    /// # Errors
+    ///
+    /// If 64 messages are queued ([`is_full`](SendError::is_full)), or the websocket was closed or has lost its client. The
+    /// message is handed back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let Some(message) = self.admit(message.into())? else { return Ok(()) };
+        self.queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(message) => SendError::full(message),
+            TrySendError::Closed(message) => SendError::closed(message),
+        })
+    }
+
+    /// What is to be queued.
+    fn admit(&self, message: Message) -> Result<Option<Message>, SendError> {
+        if self.is_closed() {
+            return Err(SendError::closed(message));
+        }
+        match message {
+            Message::Close(frame) => {
+                self.shared.close(frame);
+                Ok(None)
+            }
+            message => Ok(Some(message)),
+        }
+    }
+
+    /// Closes the websocket: what is queued is sent, then a close frame. It does not wait, and does nothing if the websocket is closed.
+    ///
+    /// Sending fails from now on. The function that serves the websocket gets what the client still sends before it answers
+    /// the close, then `None`. All of that has ten seconds, after which the connection is cut. A reason is cut at 123 bytes, which is
+    /// what fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol does not allow to send the code. It allows 1000 to 1003, 1007 to 1013, and 3000 to 4999.
+    #[track_caller]
+    pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) {
+        assert!(
+            matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999),
+            "a websocket cannot be closed with the code {code}: use 1000 to 1003, 1007 to 1013, or one of your own from 3000 to 4999"
+        );
+        self.shared.close(Some(CloseFrame { code, reason: cut(reason.into()) }));
+    }
+
+    /// Whether the websocket was closed by either side, has lost its client, or has been served to the end: sending fails.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closing() || self.queue.is_closed()
+    }
+}
+
+impl fmt::Debug for WebSocketSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketSender").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
+
+fn cut(reason: Utf8Bytes) -> Utf8Bytes {
+    if reason.len() <= REASON {
+        return reason;
+    }
+    let end = (0..=REASON).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
+    reason[..end].into()
+}

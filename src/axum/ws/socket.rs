@@ -1,0 +1,179 @@
+//! [`SyncWebSocket`].
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{Arc, OnceLock},
+};
+
+use axum::{
+    extract::ws::{CloseCode, Message, Utf8Bytes},
+    http::HeaderValue,
+};
+
+use super::{
+    SendError, WebSocketEnd, WebSocketSender,
+    shared::Shared,
+    wait::{GivenUp, wait},
+};
+
+/// A websocket for plain functions, by [`on_upgrade_fiber`](super::WebSocketUpgradeExt::on_upgrade_fiber).
+///
+/// While the function runs or waits for something else, what it has sent goes out, up to 16 messages come in, and pings are answered.
+/// Then nothing more is read, so that a client that sends faster than the function receives has to wait.
+///
+/// As an iterator it gives what [`recv`](Self::recv) does. To send inside such a loop, take a [`sender`](Self::sender) before.
+///
+/// # Cancel safety
+///
+/// In a cancelled fiber [`recv`](Self::recv) gives `None` and [`send`](Self::send) fails, under every
+/// [`OnDrop`](crate::OnDrop): nothing unwinds here.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, extract::WebSocketUpgrade, response::Response, routing::any};
+/// use tower_fiber::axum::{SyncWebSocket, WebSocketUpgradeExt as _};
+///
+/// fn echo(mut socket: SyncWebSocket) {
+///     while let Some(message) = socket.recv() {
+///         if socket.send(message).is_err() {
+///             return;
+///         }
+///     }
+/// }
+///
+/// async fn upgrade(ws: WebSocketUpgrade) -> Response {
+///     ws.on_upgrade_fiber(echo)
+/// }
+///
+/// let app: Router = Router::new().route("/echo", any(upgrade));
+/// ```
+pub struct SyncWebSocket {
+    sender: WebSocketSender,
+    shared: Arc<Shared>,
+    protocol: Option<HeaderValue>,
+    /// When it was asked for, or a wait was cancelled.
+    end: OnceLock<Arc<WebSocketEnd>>,
+}
+
+impl SyncWebSocket {
+    pub(super) fn new(sender: WebSocketSender, shared: Arc<Shared>, protocol: Option<HeaderValue>) -> Self {
+        Self { sender, shared, protocol, end: OnceLock::new() }
+    }
+
+    /// Waits for the next message; `None` when the websocket has ended, in whatever way ([`end`](Self::end) says in which).
+    ///
+    /// Gives [`Message::Text`] and [`Message::Binary`]. Pings are answered, pongs are dropped, a close is the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// In a cancelled fiber it gives `None`. While the thread is panicking it gives `None` if no message is there.
+    ///
+    /// # Panics
+    ///
+    /// Where nothing can wait: outside a fiber and [`run_blocking`](crate::run_blocking), and in the other places that
+    /// [`await_in_fiber`](crate::await_in_fiber) names.
+    #[track_caller]
+    pub fn recv(&mut self) -> Option<Message> {
+        match wait(poll_fn(|cx| self.shared.poll_recv(cx))) {
+            Ok(message) => message,
+            Err(GivenUp::Cancelled) => {
+                self.shared.cancel();
+                self.end.get_or_init(|| self.shared.end().unwrap_or_else(|| Arc::new(WebSocketEnd::Cancelled)));
+                None
+            }
+            Err(GivenUp::Unwinding) => None,
+        }
+    }
+
+    /// Queues a message for the client: [`WebSocketSender::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.sender.send(message)
+    }
+
+    /// Closes the websocket, without waiting: [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the client still sends
+    /// before it answers the close, and `None`.
+    ///
+    /// Without it the websocket is closed with the code 1000 when the function returns, with 1001 if it was cancelled, and
+    /// with 1011 if it panics.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol does not allow to send the code.
+    #[track_caller]
+    pub fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) {
+        self.sender.close(code, reason);
+    }
+
+    /// Another way to send to this client, which can be cloned and given to other fibers, tasks and threads.
+    #[must_use]
+    pub fn sender(&self) -> WebSocketSender {
+        self.sender.clone()
+    }
+
+    /// How the websocket has ended; `None` while it has not. Messages that came before may still be there to be received.
+    ///
+    /// A broken protocol that the function does not ask for here is reported by a warning through `tracing` (feature `tracing`) when the
+    /// function has returned.
+    #[must_use]
+    pub fn end(&self) -> Option<&WebSocketEnd> {
+        let end = self.known_end();
+        if end.is_some() {
+            self.shared.see_end();
+        }
+        end
+    }
+
+    /// Without being seen to ask.
+    pub(super) fn known_end(&self) -> Option<&WebSocketEnd> {
+        if let Some(end) = self.end.get() {
+            return Some(end);
+        }
+        let end = self.shared.end()?;
+        Some(self.end.get_or_init(|| end))
+    }
+
+    /// The subprotocol that was chosen by [`protocols`](axum::extract::WebSocketUpgrade::protocols).
+    #[must_use]
+    pub fn protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
+    }
+}
+
+impl Iterator for SyncWebSocket {
+    type Item = Message;
+
+    #[track_caller]
+    fn next(&mut self) -> Option<Message> {
+        self.recv()
+    }
+}
+
+impl Drop for SyncWebSocket {
+    fn drop(&mut self) {
+        self.shared.leave();
+    }
+}
+
+impl fmt::Debug for SyncWebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncWebSocket")
+            .field("protocol", &self.protocol)
+            .field("end", &self.known_end())
+            .finish_non_exhaustive()
+    }
+}

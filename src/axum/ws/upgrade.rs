@@ -1,0 +1,137 @@
+//! [`WebSocketUpgradeExt`].
+
+use std::{panic::catch_unwind, time::Duration};
+
+use axum::{
+    extract::ws::{OnFailedUpgrade, WebSocketUpgrade},
+    response::Response,
+};
+
+use super::{SyncWebSocket, conversation::Prepared};
+use crate::{FiberLayer, settings::Settings};
+
+/// Serves a websocket by a plain function: for axum's [`WebSocketUpgrade`], whose settings (`protocols`, `max_message_size`,
+/// `on_failed_upgrade`) apply.
+///
+/// The function and what moves its messages run in one task, which axum spawns; the function's panic goes to that task, after
+/// the client was told by a close frame with the code 1011.
+///
+/// axum's notes on [`ws`](axum::extract::ws) apply, so use [`any`](axum::routing::any) for routes that HTTP/2 clients should reach.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, extract::WebSocketUpgrade, response::Response, routing::any};
+/// use tower_fiber::axum::{SyncWebSocket, WebSocketUpgradeExt as _, fiber};
+///
+/// fn greet(mut socket: SyncWebSocket) {
+///     _ = socket.send("hello");
+/// }
+///
+/// // The handler that upgrades can be async, or a plain function as well.
+/// fn upgrade(ws: WebSocketUpgrade) -> Response {
+///     ws.max_message_size(1024).on_upgrade_fiber(greet)
+/// }
+///
+/// let app: Router = Router::new().route("/", any(fiber(upgrade)));
+/// ```
+pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
+    /// Upgrades the connection, and runs `f` with the websocket in a fiber with all defaults, as
+    /// [`run_in_fiber`](crate::run_in_fiber) does.
+    ///
+    /// When `f` returns, what it has sent goes out, and the websocket is closed (see
+    /// [`SyncWebSocket::close`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing drops `f` while it waits but the end of the runtime. A client that goes is the end of the websocket, not of `f`.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, and on one without timers.
+    #[must_use = "to set up the websocket, this response must be returned"]
+    fn on_upgrade_fiber<G>(self, f: G) -> Response
+    where
+        G: FnOnce(SyncWebSocket) + Send + 'static;
+
+    /// The same with the settings of `layer`, whose name and counters it shares.
+    ///
+    /// What [`carry`](crate::FiberLayerBuilder::carry) and spans bring into the fiber is what is current where this is called.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber). [`cancel_all`](crate::FiberHandle::cancel_all) cancels the waits of the websocket.
+    ///
+    /// # Panics
+    ///
+    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use axum::{Router, extract::{State, WebSocketUpgrade}, response::Response, routing::any};
+    /// use tower_fiber::{FiberLayer, axum::WebSocketUpgradeExt as _};
+    ///
+    /// async fn upgrade(State(layer): State<FiberLayer>, ws: WebSocketUpgrade) -> Response {
+    ///     ws.on_upgrade_fiber_with(&layer, |mut socket| {
+    ///         _ = socket.send("hello");
+    ///     })
+    /// }
+    ///
+    /// let layer = FiberLayer::builder().name("greetings").stack_size(256 * 1024).build()?;
+    /// let app: Router = Router::new().route("/", any(upgrade)).with_state(layer);
+    /// # Ok::<(), tower_fiber::error::ConfigError>(())
+    /// ```
+    #[must_use = "to set up the websocket, this response must be returned"]
+    fn on_upgrade_fiber_with<G>(self, layer: &FiberLayer, f: G) -> Response
+    where
+        G: FnOnce(SyncWebSocket) + Send + 'static;
+}
+
+impl<F: OnFailedUpgrade> WebSocketUpgradeExt for WebSocketUpgrade<F> {
+    #[track_caller]
+    fn on_upgrade_fiber<G>(self, f: G) -> Response
+    where
+        G: FnOnce(SyncWebSocket) + Send + 'static,
+    {
+        upgrade(self, Settings::process_wide(), f)
+    }
+
+    #[track_caller]
+    fn on_upgrade_fiber_with<G>(self, layer: &FiberLayer, f: G) -> Response
+    where
+        G: FnOnce(SyncWebSocket) + Send + 'static,
+    {
+        upgrade(self, layer.settings(), f)
+    }
+}
+
+#[track_caller]
+fn upgrade<F, G>(ws: WebSocketUpgrade<F>, settings: &Settings, f: G) -> Response
+where
+    F: OnFailedUpgrade,
+    G: FnOnce(SyncWebSocket) + Send + 'static,
+{
+    assert_timers();
+    let prepared = Prepared::new(settings, ws.selected_protocol().cloned(), f);
+    ws.on_upgrade(move |socket| prepared.connect(socket))
+}
+
+#[track_caller]
+fn assert_timers() {
+    // tokio says so only by panicking.
+    assert!(
+        catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok(),
+        "websockets need timers, to end where the client does not: build the runtime with `enable_time` or `enable_all`, and call \
+         `on_upgrade_fiber` in it"
+    );
+}
+
+mod sealed {
+    use axum::extract::ws::WebSocketUpgrade;
+
+    pub trait Sealed {}
+
+    impl<F> Sealed for WebSocketUpgrade<F> {}
+}

@@ -1,0 +1,43 @@
+//! How the calls of a websocket wait.
+
+use std::{future::Future, thread};
+
+use crate::{
+    error::{CANCELLED, TryAwaitError, UNWINDING},
+    try_await_in_fiber,
+};
+
+/// Why a wait was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    Cancelled,
+    Unwinding,
+}
+
+impl GivenUp {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Cancelled => CANCELLED,
+            Self::Unwinding => UNWINDING,
+        }
+    }
+}
+
+/// # Panics
+///
+/// Where nothing can wait, but not while unwinding, where that would end the process.
+#[track_caller]
+pub(super) fn wait<F: Future>(future: F) -> Result<F::Output, GivenUp> {
+    try_await_in_fiber(future).map_err(|error| match error {
+        TryAwaitError::Cancelled(_) => GivenUp::Cancelled,
+        TryAwaitError::Unwinding => GivenUp::Unwinding,
+        _ if thread::panicking() => GivenUp::Unwinding,
+        error => misused(&error),
+    })
+}
+
+#[cold]
+#[track_caller]
+fn misused<F>(error: &TryAwaitError<F>) -> ! {
+    panic!("{error}")
+}

@@ -1,0 +1,25 @@
+//! Websockets of plain functions, with real clients over loopback.
+#![cfg(feature = "ws")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "tracing")]
+#[path = "../support/events.rs"]
+mod events;
+
+mod cancelled;
+mod close;
+mod context;
+mod echo;
+mod handler;
+mod harness;
+mod http2;
+mod hundred_at_once;
+mod misuse;
+mod panics;
+mod ping;
+mod protocol;
+mod senders;
+mod slow;
+mod vanished;
