@@ -3,6 +3,7 @@
 use axum::{body::Body, http::Request};
 use hyper::{client::conn::http2, ext::Protocol};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::mpsc;
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use crate::{
@@ -15,10 +16,12 @@ fn several_on_one_connection() {
     use futures_util::{SinkExt as _, StreamExt as _};
 
     on_each_runtime(|| async {
-        let server = Server::of(|mut socket| {
+        let (report, mut ends) = mpsc::unbounded_channel();
+        let server = Server::of(move |mut socket| {
             while let Some(message) = socket.recv() {
                 socket.send(message).unwrap();
             }
+            report.send(socket.end().is_some_and(|end| end.is_closed())).unwrap();
         })
         .await;
         let io = TokioIo::new(server.tcp().await);
@@ -51,8 +54,10 @@ fn several_on_one_connection() {
             assert_eq!(socket.next().await.unwrap().unwrap(), n.to_string().into());
         }
         for mut socket in sockets {
-            socket.close(None).await.unwrap();
-            assert!(socket.next().await.unwrap().unwrap().is_close());
+            // The server resets its stream when it has answered, at which hyper's client may fail in the middle of either call.
+            _ = socket.close(None).await;
+            assert!(socket.next().await.unwrap().map_or(true, |message| message.is_close()));
+            assert_eq!(ends.recv().await, Some(true));
         }
         server.drained().await;
         drop(requests);

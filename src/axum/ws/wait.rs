@@ -28,12 +28,13 @@ impl GivenUp {
 /// Where nothing can wait, but not while unwinding, where that would end the process.
 #[track_caller]
 pub(super) fn wait<F: Future>(future: F) -> Result<F::Output, GivenUp> {
-    try_await_in_fiber(future).map_err(|error| match error {
-        TryAwaitError::Cancelled(_) => GivenUp::Cancelled,
-        TryAwaitError::Unwinding => GivenUp::Unwinding,
-        _ if thread::panicking() => GivenUp::Unwinding,
-        error => misused(&error),
-    })
+    match try_await_in_fiber(future) {
+        Ok(output) => Ok(output),
+        Err(TryAwaitError::Cancelled(_)) => Err(GivenUp::Cancelled),
+        Err(TryAwaitError::Unwinding) => Err(GivenUp::Unwinding),
+        Err(_) if thread::panicking() => Err(GivenUp::Unwinding),
+        Err(error) => misused(&error),
+    }
 }
 
 #[cold]
