@@ -35,7 +35,9 @@ pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
 
 /// Runs a test on a current-thread runtime whose clock goes on by itself when nothing else can.
 pub(crate) fn with_paused_time<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
-    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(test());
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+        timeout(Duration::from_secs(3600), test()).await.expect("the test hangs");
+    });
 }
 
 /// A server of one function.
