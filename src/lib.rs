@@ -41,6 +41,7 @@
 //! | make an axum handler of a plain function | `axum::fiber`, `axum::blocking` (feature `axum`) |
 //! | plain axum middleware, bodies to read and write, events | `axum::from_sync_fn`, `axum::BodyReader`, `axum::write_body`, `axum::sse` |
 //! | a `Stream` as an iterator, a plain producer as a `Stream` | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
+//! | talk over a websocket by a plain function | `axum::SyncWebSocket` (feature `ws`) |
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
 //! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
 //! | run plain functions side by side, or with a time-out | [`join`], [`join_all`], [`race`] |
@@ -170,6 +171,7 @@
 //! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
 //! | `stream` | no | `stream`: a `Stream` as an iterator, plain functions and iterators as streams |
 //! | `axum` | no | `axum`: plain functions as handlers and middleware, bodies that are read and written, events |
+//! | `ws` | no | `axum::SyncWebSocket`: websockets for plain functions, with `axum` |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
 //! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
 //!

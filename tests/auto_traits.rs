@@ -77,6 +77,18 @@ mod per_core {
     }
 }
 
+#[cfg(feature = "ws")]
+mod ws {
+    use tower_fiber::axum::{SendError, SyncWebSocket, WebSocketEnd, WebSocketSender};
+
+    implements! {
+        SyncWebSocket: Send Sync Unpin;
+        WebSocketSender: Send Sync Unpin Clone;
+        WebSocketEnd: Send Sync Unpin;
+        SendError: Send Sync Unpin;
+    }
+}
+
 does_not_implement! {
     FiberService<Rc<u8>>: Send Sync;
     FiberService<Cell<u8>>: Sync;

@@ -37,7 +37,7 @@ const FLAGS: [&str; 11] = [
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Killed with all its processes when it is dropped.
-pub struct Chromium {
+pub(crate) struct Chromium {
     devtools: WebSocketStream<TcpStream>,
     last: u64,
     process: Child,
@@ -55,13 +55,13 @@ impl Drop for Group {
     }
 }
 
-pub struct Tab {
+pub(crate) struct Tab {
     session: String,
 }
 
 impl Chromium {
     /// `None` if none is installed.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let files = TempDir::new().unwrap();
         let mut process = NAMES.iter().find_map(|name| spawn(name, &files))?;
         let group = Group(process.id().unwrap());
@@ -84,19 +84,19 @@ impl Chromium {
     }
 
     /// A new tab.
-    pub async fn open(&mut self, url: &str) -> Tab {
+    pub(crate) async fn open(&mut self, url: &str) -> Tab {
         let target = self.call(None, "Target.createTarget", json!({ "url": url })).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.call(None, "Target.attachToTarget", attach).await;
         Tab { session: attached["sessionId"].as_str().unwrap().to_owned() }
     }
 
-    pub async fn reload(&mut self, tab: &Tab) {
+    pub(crate) async fn reload(&mut self, tab: &Tab) {
         self.call(Some(tab), "Page.reload", json!({})).await;
     }
 
     /// Runs a script in the page.
-    pub async fn run(&mut self, tab: &Tab, script: &str) -> Value {
+    pub(crate) async fn run(&mut self, tab: &Tab, script: &str) -> Value {
         let evaluate = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
         let result = self.call(Some(tab), "Runtime.evaluate", evaluate).await;
         assert!(result.get("exceptionDetails").is_none(), "{script}: {result}");
@@ -104,7 +104,7 @@ impl Chromium {
     }
 
     /// Waits until the page is in a state, also over a reload. It is looked at whenever something in it changes.
-    pub async fn until(&mut self, tab: &Tab, condition: &str) {
+    pub(crate) async fn until(&mut self, tab: &Tab, condition: &str) {
         let script = format!(
             "new Promise(done => {{
                 const look = () => {{ try {{ if ({condition}) done(true) }} catch (_) {{ }} }};
@@ -126,7 +126,7 @@ impl Chromium {
     }
 
     /// Ends the browser, and removes its files.
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         self.call(None, "Browser.close", json!({})).await;
         timeout(LIMIT, self.process.wait()).await.expect("Chromium does not end").unwrap();
         drop(self._group);

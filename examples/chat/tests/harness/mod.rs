@@ -21,12 +21,12 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 use tower_fiber::FiberLayer;
 
 /// Runs a test on one thread, as the example does. A test that hangs fails.
-pub fn on_one_thread(test: impl Future<Output = ()>) {
+pub(crate) fn on_one_thread(test: impl Future<Output = ()>) {
     run(&mut Builder::new_current_thread(), test);
 }
 
 /// Runs a test on one thread, and on more.
-pub fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
+pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
     run(&mut Builder::new_current_thread(), test());
     run(&mut Builder::new_multi_thread(), test());
 }
@@ -36,14 +36,14 @@ fn run(runtime: &mut Builder, test: impl Future<Output = ()>) {
     runtime.block_on(async { timeout(Duration::from_secs(120), test).await.expect("the test hangs") });
 }
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub room: Arc<Room>,
-    pub layer: FiberLayer,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) room: Arc<Room>,
+    pub(crate) layer: FiberLayer,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (room, layer) = (Arc::new(Room::default()), FiberLayer::new());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -53,7 +53,7 @@ impl Server {
     }
 
     /// Connects somebody who may or may not be let in.
-    pub async fn connect(&self, name: &str) -> Client {
+    pub(crate) async fn connect(&self, name: &str) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let url = format!("ws://localhost/chat?name={name}");
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// Connects somebody who is let in; gives the welcome as well.
-    pub async fn join(&self, name: &str) -> (Client, Value) {
+    pub(crate) async fn join(&self, name: &str) -> (Client, Value) {
         let mut client = self.connect(name).await;
         let welcome = client.hear().await;
         assert_eq!(welcome["event"], "welcome", "{welcome}");
@@ -69,21 +69,21 @@ impl Server {
     }
 }
 
-pub struct Client(pub WebSocketStream<TcpStream>);
+pub(crate) struct Client(pub(crate) WebSocketStream<TcpStream>);
 
 impl Client {
-    pub async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.0.send(text.into()).await.unwrap();
     }
 
     /// The next event.
-    pub async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         let message = self.0.next().await.expect("the websocket has ended").unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap_or_else(|_| panic!("no event: {message:?}"))
     }
 
     /// The code and reason of the close, after whatever comes before it.
-    pub async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.0.next().await.expect("the websocket has ended").unwrap() {
                 let frame = frame.expect("a code");
@@ -95,6 +95,6 @@ impl Client {
     }
 }
 
-pub fn said(name: &str, text: &str) -> Value {
+pub(crate) fn said(name: &str, text: &str) -> Value {
     json!({ "event": "said", "name": name, "text": text })
 }
