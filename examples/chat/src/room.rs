@@ -138,7 +138,7 @@ impl Seat {
             return Err("there is nothing in it");
         }
         if text.chars().count() > TEXT {
-            return Err("it is too long: 1000 characters at most");
+            return Err("it has more than 1000 characters");
         }
         let mut state = self.room.lock();
         // A member that was sent away may still have something on its way.

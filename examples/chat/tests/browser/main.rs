@@ -61,7 +61,7 @@ fn two_tabs_see_each_others_messages() {
 
         // What is too long for the room is not lost silently.
         submit(browser, &alan, "talk", "text", &"x".repeat(1001)).await;
-        sees(browser, &alan, "note bad", "That was not said: it is too long: 1000 characters at most.").await;
+        sees(browser, &alan, "note bad", "That was not said: it has more than 1000 characters.").await;
 
         // A page that is loaded again knows its name, and what was said.
         browser.reload(&alan).await;
