@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tower_fiber::{
     FiberLayer, OnDrop, WaitExt as _,
     axum::{SyncWebSocket, WebSocketEnd},
-    try_await_in_fiber,
+    run_in_fiber, try_await_in_fiber,
 };
 
 use crate::harness::{Server, close, on_each_runtime};
@@ -156,4 +156,26 @@ fn the_runtime_ends_first() {
     drop(runtime);
     assert_eq!(reports.blocking_recv(), Some(false));
     assert_eq!(reports.blocking_recv(), None);
+}
+
+#[test]
+fn a_socket_that_outlives_its_runtime_has_ended() {
+    on_each_runtime(|| async {
+        let (give, mut sockets) = mpsc::unbounded_channel();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let servers = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = Server::of(move |socket| give.send(socket).unwrap()).await;
+                // It does not answer the close.
+                let _client = server.client().await;
+                server.drained().await;
+                ended.await.unwrap();
+            });
+        });
+        let mut socket = sockets.recv().await.unwrap();
+        end.send(()).unwrap();
+        assert_eq!(run_in_fiber(move || socket.recv()).await, None);
+        servers.join().unwrap();
+    });
 }
