@@ -54,10 +54,7 @@ impl Server {
 
     /// Connects somebody who may or may not be let in.
     pub(crate) async fn connect(&self, name: &str) -> Client {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let url = format!("ws://localhost/chat?name={name}");
-        Client(client_async(url, stream).await.unwrap().0)
+        Client::connect(self.address, name).await
     }
 
     /// Connects somebody who is let in; gives the welcome as well.
@@ -72,6 +69,13 @@ impl Server {
 pub(crate) struct Client(pub(crate) WebSocketStream<TcpStream>);
 
 impl Client {
+    pub(crate) async fn connect(address: SocketAddr, name: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let url = format!("ws://localhost/chat?name={name}");
+        Self(client_async(url, stream).await.unwrap().0)
+    }
+
     pub(crate) async fn say(&mut self, text: &str) {
         self.0.send(text.into()).await.unwrap();
     }

@@ -1,0 +1,57 @@
+//! The program: how it starts, ends, and says what is wrong.
+
+mod harness;
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    process::Stdio,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
+
+use harness::{Client, on_one_thread};
+
+fn chat(port: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
+    command.env("PORT", port).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+#[test]
+fn serves_until_it_is_interrupted() {
+    on_one_thread(async {
+        let mut program = chat("0").spawn().unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next_line().await.unwrap().expect("an address");
+            if let Some(address) = line.trim().strip_prefix("http://") {
+                break address.trim_end_matches('/').parse().unwrap();
+            }
+        };
+        let mut ada = Client::connect(address, "Ada").await;
+        assert_eq!(ada.hear().await["event"], "welcome");
+        let interrupt = ["-INT", &program.id().unwrap().to_string()].map(str::to_owned);
+        assert!(Command::new("kill").args(interrupt).status().await.unwrap().success());
+        assert_eq!(ada.closed().await, (1001, "the server stops".to_owned()));
+        assert!(program.wait().await.unwrap().success());
+    });
+}
+
+#[test]
+fn says_what_is_wrong_with_its_port() {
+    on_one_thread(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = listener.local_addr().unwrap().port().to_string();
+        for (port, texts) in
+            [("many", ["many", "65535"]), ("65536", ["65536", "65535"]), (&taken, [&taken, "set PORT"])]
+        {
+            let output = chat(port).output().await.unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{error}");
+            assert!(texts.iter().all(|text| error.contains(text)), "{error}");
+        }
+    });
+}
