@@ -9,12 +9,6 @@ use tower_fiber::{
 
 use crate::harness::{Server, close, on_each_runtime};
 
-pub(crate) struct Nothing;
-
-impl WebSocketHandler for Nothing {
-    fn on_message(&mut self, _: &mut SyncWebSocket, _: Message) {}
-}
-
 #[derive(Clone)]
 struct Told(UnboundedSender<String>);
 

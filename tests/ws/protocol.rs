@@ -78,10 +78,18 @@ fn what_came_before_is_received() {
 mod is_reported {
     use std::future::Future;
 
+    use axum::extract::ws::Message;
     use tokio::runtime::Builder;
+    use tower_fiber::axum::WebSocketHandler;
 
     use super::*;
     use crate::events::Warnings;
+
+    struct Nothing;
+
+    impl WebSocketHandler for Nothing {
+        fn on_message(&mut self, _: &mut SyncWebSocket, _: Message) {}
+    }
 
     /// The warnings of a test on one thread.
     fn warnings_of<F: Future<Output = ()>>(test: impl FnOnce() -> F) -> Vec<String> {
@@ -94,8 +102,7 @@ mod is_reported {
 
     #[test]
     fn if_nobody_looks() {
-        let functions: [fn(SyncWebSocket); 2] =
-            [|socket| _ = socket.count(), |socket| socket.serve(crate::handler::Nothing)];
+        let functions: [fn(SyncWebSocket); 2] = [|socket| _ = socket.count(), |socket| socket.serve(Nothing)];
         for function in functions {
             let warnings = warnings_of(|| async {
                 let server = server(function).await;

@@ -51,7 +51,7 @@ impl WebSocketHandler for Member {
 
     fn on_close(&mut self, end: &WebSocketEnd) {
         if !end.is_closed() {
-            eprintln!("{}: {end}", self.name);
+            eprintln!("{:?}: {end}", self.name);
         }
         self.seat = None;
     }

@@ -69,7 +69,6 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
     /// # Examples
     ///
     /// ```
-    /// use std::sync::Arc;
     /// use axum::{Router, extract::{State, WebSocketUpgrade}, response::Response, routing::any};
     /// use tower_fiber::{FiberLayer, axum::WebSocketUpgradeExt as _};
     ///
