@@ -92,8 +92,7 @@ fn what_cannot_be_said_is_refused() {
         assert_eq!(ada.hear().await, said("Ada", &"é".repeat(1000)));
         ada.0.send(Message::binary(vec![1])).await.unwrap();
         assert_eq!(ada.closed().await.0, 1003);
-        let (mut alan, welcome) = server.join("Alan").await;
-        assert_eq!(welcome["members"], json!(["Alan"]));
+        let (mut alan, _) = server.join("Alan").await;
         alan.say(&"x".repeat(20_000)).await;
         assert_eq!(alan.closed().await.0, 1009);
     });
