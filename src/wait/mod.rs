@@ -256,13 +256,25 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
 #[inline]
 fn yield_if_due(state: &State, caller: Caller) {
     if state.is_yield_due() {
-        yield_if_possible(state, caller);
+        yield_to_others(state, caller);
     }
 }
 
 #[cold]
-fn yield_if_possible(state: &State, caller: Caller) {
+fn yield_to_others(state: &State, caller: Caller) {
     if !thread::panicking() {
         state.yield_now(caller);
     }
+}
+
+/// Lets other tasks of the thread run, if this is a fiber that can suspend now: after a wait that took long and did not.
+#[cfg(feature = "io")]
+#[track_caller]
+pub(crate) fn yield_if_possible() {
+    let caller = Location::caller();
+    with_current(|state| {
+        if let Some(state) = state.filter(|state| !state.is_misplaced() && !state.is_barred()) {
+            yield_to_others(state, caller);
+        }
+    });
 }

@@ -1,0 +1,164 @@
+//! [`FiberIo`]: the adapter, what it holds and its settings.
+
+use std::{io, time::Duration};
+
+use super::limit::Limit;
+
+/// Makes an asynchronous stream a synchronous one, for code that takes [`Read`](io::Read), [`Write`](io::Write),
+/// [`Seek`](io::Seek) or [`BufRead`](io::BufRead).
+///
+/// Each call waits like [`try_await_in_fiber`](crate::try_await_in_fiber), in a fiber or under
+/// [`run_blocking`](crate::run_blocking). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one wait each, however many short
+/// reads or writes the stream makes of them; one that goes on and on without a wait yields after each 128 of those. Vectored writes stay
+/// vectored; `AsyncRead` knows no vectored reads, so these fill the first buffer, as std's provided method does.
+///
+/// # Time-outs
+///
+/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout), as `std::net::TcpStream` has them: a limit for each
+/// step in which nothing moves, not for an operation as a whole. A `read_to_end` of a slow but steady stream goes on for as long as it takes.
+/// Put a time-out around the call for a limit of all. They need the timers of a tokio runtime (`enable_time`).
+///
+/// # Cancel safety
+///
+/// A call of a cancelled fiber fails (see Errors), and so does the one that waits at that moment. What had been transferred before stays
+/// transferred: a `read`, `write`, `flush`, `fill_buf` that fails has transferred nothing, and a whole operation leaves what std's would leave
+/// after an error: `read_to_end` what has come, `read_exact` the buffer with an unspecified part filled, `write_all` an unspecified part
+/// written.
+///
+/// # Errors
+///
+/// Those of the stream, and of the waits:
+///
+/// | kind | because |
+/// |---|---|
+/// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
+/// | [`TimedOut`](io::ErrorKind::TimedOut) | nothing moved for as long as a time-out allows; nothing is lost by it, and the call can be made again |
+/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or it has a time-out, and the runtime no timers; the text says what to do |
+///
+/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would try again for ever; the stream's own are tried
+/// again here. So writers that write in `Drop` (compressors, archives, `BufWriter`) get an error there, and no abort, while their fiber unwinds.
+///
+/// # Panics
+///
+/// Only if the stream does.
+///
+/// # Examples
+///
+/// ```
+/// use std::{io::{ErrorKind, Read as _}, time::Duration};
+/// use tower_fiber::{io::FiberIo, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (here, _there) = tokio::io::duplex(64);
+/// let error = run_in_fiber(|| {
+///     let mut stream = FiberIo::new(here);
+///     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+///     stream.read(&mut [0; 16])
+/// });
+/// let error = error.await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::TimedOut);
+/// assert_eq!(error.to_string(), "nothing was read within the read time-out of 1ms");
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FiberIo<T: ?Sized> {
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    pub(super) inner: T,
+}
+
+impl<T> FiberIo<T> {
+    /// Wraps `inner`, without time-outs.
+    pub fn new(inner: T) -> Self {
+        Self { read_timeout: None, write_timeout: None, inner }
+    }
+
+    /// The wrapped stream.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+
+    /// Another stream with the same settings.
+    pub(super) fn with_settings_of<U: ?Sized>(other: &FiberIo<U>, inner: T) -> Self {
+        Self { read_timeout: other.read_timeout, write_timeout: other.write_timeout, inner }
+    }
+}
+
+impl<T: ?Sized> FiberIo<T> {
+    /// The wrapped stream.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// The wrapped stream.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    /// Limits for how long a read may wait without a byte; `None`, as at first, for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time of zero, as of `std::net::TcpStream`.
+    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.read_timeout = checked(timeout, "set_read_timeout")?;
+        Ok(())
+    }
+
+    /// Limits for how long a write or a flush may wait without a byte taken; `None`, as at first, for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time of zero, as of `std::net::TcpStream`.
+    pub fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.write_timeout = checked(timeout, "set_write_timeout")?;
+        Ok(())
+    }
+
+    /// How long a read may wait without a byte.
+    ///
+    /// # Errors
+    ///
+    /// None: it is a `Result` as that of `std::net::TcpStream` is.
+    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.read_timeout)
+    }
+
+    /// How long a write or a flush may wait without a byte taken.
+    ///
+    /// # Errors
+    ///
+    /// None: it is a `Result` as that of `std::net::TcpStream` is.
+    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.write_timeout)
+    }
+
+    pub(super) fn read_limit(&self) -> Limit {
+        Limit::reading(self.read_timeout)
+    }
+
+    pub(super) fn write_limit(&self) -> Limit {
+        Limit::writing(self.write_timeout)
+    }
+}
+
+fn checked(timeout: Option<Duration>, setting: &str) -> io::Result<Option<Duration>> {
+    if timeout == Some(Duration::ZERO) {
+        let text = format!("{setting} was given a time-out of zero: give `None` for no limit, or more than zero");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(timeout)
+}
+
+impl<T: ?Sized> AsRef<T> for FiberIo<T> {
+    fn as_ref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: ?Sized> AsMut<T> for FiberIo<T> {
+    fn as_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}

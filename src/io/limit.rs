@@ -1,0 +1,73 @@
+//! For how long a step may wait.
+
+use std::{
+    future::Future as _,
+    io::{self, ErrorKind},
+    panic::catch_unwind,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Sleep, sleep},
+};
+
+/// A time-out, and what it is one of.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    time: Option<Duration>,
+    /// What did not happen within which time-out.
+    text: &'static str,
+}
+
+impl Limit {
+    pub(super) fn reading(time: Option<Duration>) -> Self {
+        Self { time, text: "nothing was read within the read time-out" }
+    }
+
+    pub(super) fn writing(time: Option<Duration>) -> Self {
+        Self { time, text: "nothing was written within the write time-out" }
+    }
+
+    pub(super) fn connecting(time: Option<Duration>) -> Self {
+        Self { time, text: "no connection was made within the connect time-out" }
+    }
+
+    pub(super) fn none() -> Self {
+        Self { time: None, text: "" }
+    }
+
+    /// What is to be given for a step that is pending. The timer is made at the first of those.
+    pub(super) fn poll(self, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(time) = self.time else { return Poll::Pending };
+        if timer.is_none() {
+            // The wait is about to be refused, and a panic of tokio's would be one too many.
+            if thread::panicking() {
+                return Poll::Pending;
+            }
+            match start(time) {
+                Ok(started) => timer.set(Some(started)),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+        if let Some(timer) = timer.as_pin_mut() {
+            ready!(timer.poll(cx));
+        }
+        Poll::Ready(io::Error::new(ErrorKind::TimedOut, format!("{} of {time:?}", self.text)))
+    }
+}
+
+fn start(time: Duration) -> io::Result<Sleep> {
+    // tokio says that it has no timers only by panicking, but of a missing runtime also in this way, which prints nothing.
+    let timer = Handle::try_current().ok().and_then(|_| catch_unwind(|| sleep(time)).ok());
+    timer.ok_or_else(|| {
+        io::Error::new(
+            ErrorKind::Unsupported,
+            "a time-out needs the timers of a tokio runtime, and there are none here: build the runtime with `enable_time` \
+             or `enable_all`, or set no time-out",
+        )
+    })
+}

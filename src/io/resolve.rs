@@ -1,0 +1,62 @@
+//! [`lookup_host`]: names without blocking.
+
+use std::{
+    future::Future,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    vec,
+};
+
+use tokio::{net::ToSocketAddrs, runtime::Handle};
+
+use super::{limit::Limit, steps::wait_within};
+
+/// Finds the addresses of a host, while the fiber waits: what `std::net::ToSocketAddrs::to_socket_addrs` does, without
+/// blocking the thread.
+///
+/// The system's resolver runs on tokio's blocking pool; an address that is given as numbers needs no resolver.
+///
+/// # Cancel safety
+///
+/// A cancelled fiber gets an error. The resolver cannot be stopped, and its thread of the blocking pool is busy until it answers.
+///
+/// # Errors
+///
+/// Those of the resolver, and those of the waits of [`FiberIo`](super::FiberIo). Of kind [`Unsupported`](ErrorKind::Unsupported) also
+/// where there is no tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{io::lookup_host, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let addresses = run_in_fiber(|| lookup_host("localhost:80")).await?;
+/// assert!(addresses.into_iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+/// # Ok(())
+/// # }
+/// ```
+#[track_caller]
+pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
+    wait_on_runtime(Limit::none(), async {
+        // The addresses may borrow from the host.
+        let found: Vec<_> = tokio::net::lookup_host(host).await?.collect();
+        Ok(found.into_iter())
+    })
+}
+
+/// Waits for what tokio only does on a runtime, and panics of elsewhere.
+#[track_caller]
+pub(super) fn wait_on_runtime<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
+    wait_within(limit, async {
+        if Handle::try_current().is_err() {
+            return Err(io::Error::new(
+                ErrorKind::Unsupported,
+                "sockets and names need a tokio runtime, and there is none here: enter one, or use run_blocking, which \
+                 brings one",
+            ));
+        }
+        future.await
+    })
+}
