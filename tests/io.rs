@@ -9,11 +9,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf, duplex},
     sync::{mpsc, oneshot},
+    time::timeout,
 };
 use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, io::FiberIo, run_blocking, run_in_fiber};
 
@@ -33,7 +35,8 @@ async fn it_reads_and_writes_while_the_other_side_does() {
     let text = "a".repeat(100);
     here.write_all(text.as_bytes()).await.unwrap();
     let mut answer = vec![0; 100];
-    here.read_exact(&mut answer).await.unwrap();
+    // A generous limit turns a hang into a failure.
+    timeout(Duration::from_secs(60), here.read_exact(&mut answer)).await.expect("no answer comes").unwrap();
     assert_eq!(answer, text.to_uppercase().as_bytes());
     drop(echo.await.unwrap());
     assert_eq!(here.read(&mut answer).await.unwrap(), 0, "the end is passed on");

@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex},
     sync::oneshot,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower_fiber::{FiberLayer, OnDrop, io::FiberIo, run_blocking, run_in_fiber, run_local};
 
@@ -94,7 +94,7 @@ async fn each_byte_that_is_taken_begins_it_anew() {
     let mut taken = Vec::new();
     for _ in 0..12 {
         sleep(LESS).await;
-        taken.push(there.read_u8().await.unwrap());
+        taken.push(timeout(LIMIT * 10, there.read_u8()).await.expect("no more comes").unwrap());
     }
     let (all, _stream) = written.await.unwrap();
     all.unwrap();
