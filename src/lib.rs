@@ -40,6 +40,7 @@
 //! | make a tower service of a plain function | [`sync_fn`] |
 //! | make an axum handler of a plain function | `axum::fiber`, `axum::blocking` (feature `axum`) |
 //! | plain axum middleware, bodies to read and write, events | `axum::from_sync_fn`, `axum::BodyReader`, `axum::write_body`, `axum::sse` |
+//! | an async stream with `Read`, `Write`, `Seek`, `BufRead`; what `std::net::TcpStream` was | `io::FiberIo`, `io::TcpStream`, `io::lookup_host` (feature `io`) |
 //! | a `Stream` as an iterator, a plain producer as a `Stream` | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
 //! | talk over a websocket by a plain function | `axum::SyncWebSocket` (feature `ws`) |
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
@@ -168,7 +169,7 @@
 //! | `tracing` | yes | spans follow their fiber; events: the pool was started, a fiber was leaked or blocks its thread, calls wait at a limit |
 //! | `backtrace` | no | in the warnings of a layer's [`watch`](FiberLayerBuilder::watch), the functions that a blocked thread is in (Linux) |
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
-//! | `io` | no | `io::FiberIo`: `Read` and `Write` over asynchronous streams |
+//! | `io` | no | `io`: `Read`, `Write`, `Seek`, `BufRead` over asynchronous streams; TCP connections and names |
 //! | `stream` | no | `stream`: a `Stream` as an iterator, plain functions and iterators as streams |
 //! | `axum` | no | `axum`: plain functions as handlers and middleware, bodies that are read and written, events |
 //! | `ws` | no | `axum::SyncWebSocket`: websockets for plain functions, with `axum` |

@@ -110,7 +110,7 @@ macro_rules! apply {
     };
 }
 
-fn apply(stream: &mut (impl Read + Write + Seek + BufRead), operation: &Operation) -> Outcome {
+fn apply(stream: &mut (impl Write + Seek + BufRead), operation: &Operation) -> Outcome {
     apply!(stream, operation)
 }
 

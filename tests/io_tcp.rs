@@ -52,7 +52,7 @@ fn by_address_by_name_and_with_a_time_out() {
                 TcpStream::connect(address),
                 TcpStream::connect(("localhost", address.port())),
                 TcpStream::connect(address.to_string().as_str()),
-                TcpStream::connect_timeout(&address, long),
+                TcpStream::connect_timeout(address, long),
                 TcpStream::connect_timeout(("localhost", address.port()), long),
             ]
             .map(Result::unwrap)

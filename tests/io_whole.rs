@@ -290,7 +290,10 @@ async fn a_cancel_in_the_middle_leaves_what_has_come() {
             assert!(error.to_string().contains("cancelled"), "{error}");
             // On a worker it may not have read by then; then it is still in the stream.
             drop(there);
-            bytes.extend(run_in_fiber(|| FiberIo::new(here).bytes().collect::<io::Result<Vec<_>>>().unwrap()).await);
+            bytes.extend(
+                run_in_fiber(|| BufReader::new(FiberIo::new(here)).bytes().collect::<io::Result<Vec<_>>>().unwrap())
+                    .await,
+            );
             assert_eq!(bytes, TEXT);
             layer.handle().drained().await;
         }
