@@ -5,7 +5,7 @@
 #[path = "support/scripted.rs"]
 mod scripted;
 
-use std::io::{BufRead, ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, ErrorKind, IoSlice, Seek, SeekFrom, Write};
 
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
