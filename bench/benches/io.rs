@@ -1,0 +1,141 @@
+//! 64 KiB reads and writes over a loopback connection: native async, `FiberIo` in place, and `SyncIoBridge` on a blocking thread.
+//!
+//! Rounds are interleaved, each kind once and then each once more, in turns about which is first. `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES`
+//! (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,bridge`; for a profile of one of them). The other side is a thread of
+//! std's, the same for all.
+
+use std::{
+    env, io,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    runtime::Builder,
+    task::spawn_blocking,
+};
+use tokio_util::io::SyncIoBridge;
+use tower_fiber::{io::FiberIo, run_in_fiber};
+
+const BLOCK: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Reads,
+    Writes,
+}
+
+/// What code that knows nothing of the kinds does: so many blocks, and a byte for the end of writing.
+fn transfer(mut stream: impl Read + Write, direction: Direction, blocks: usize) -> io::Result<()> {
+    let mut block = vec![7; BLOCK];
+    for _ in 0..blocks {
+        match direction {
+            Direction::Reads => stream.read_exact(&mut block)?,
+            Direction::Writes => stream.write_all(&block)?,
+        }
+    }
+    match direction {
+        Direction::Reads => Ok(()),
+        Direction::Writes => stream.read_exact(&mut block[..1]),
+    }
+}
+
+async fn transfer_async(mut stream: TcpStream, direction: Direction, blocks: usize) -> io::Result<()> {
+    let mut block = vec![7; BLOCK];
+    for _ in 0..blocks {
+        match direction {
+            Direction::Reads => _ = stream.read_exact(&mut block).await?,
+            Direction::Writes => stream.write_all(&block).await?,
+        }
+    }
+    if direction == Direction::Writes {
+        stream.read_exact(&mut block[..1]).await?;
+    }
+    Ok(())
+}
+
+/// One connection for one run.
+fn run(kind: &str, direction: Direction, blocks: usize) -> io::Result<Duration> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let peer = thread::spawn(move || -> io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let mut block = vec![7; BLOCK];
+        for _ in 0..blocks {
+            match direction {
+                Direction::Reads => stream.write_all(&block)?,
+                Direction::Writes => stream.read_exact(&mut block)?,
+            }
+        }
+        match direction {
+            Direction::Reads => Ok(()),
+            Direction::Writes => stream.write_all(&block[..1]),
+        }
+    });
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let elapsed = runtime.block_on(async {
+        let stream = TcpStream::connect(address).await?;
+        let begun = Instant::now();
+        match kind {
+            // As a task, since a fiber is one in a server.
+            "native" => tokio::spawn(transfer_async(stream, direction, blocks)).await??,
+            "fiber" => {
+                tokio::spawn(run_in_fiber(move || transfer(FiberIo::new(stream), direction, blocks))).await??;
+            }
+            "bridge" => spawn_blocking(move || transfer(SyncIoBridge::new(stream), direction, blocks)).await??,
+            _ => return Err(io::Error::other(format!("no kind {kind}"))),
+        }
+        Ok(begun.elapsed())
+    })?;
+    peer.join().expect("the other side does not panic")?;
+    Ok(elapsed)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn number(name: &str, default: usize) -> Result<usize, String> {
+    match env::var(name) {
+        Ok(text) => text.parse().map_err(|_| format!("{name} must be a number, not {text:?}")),
+        Err(_) => Ok(default),
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (rounds, mebibytes) = (number("BENCH_ROUNDS", 15)?.max(1), number("BENCH_MEBIBYTES", 512)?.max(1));
+    let kinds = env::var("BENCH_KINDS").unwrap_or_else(|_| "native,fiber,bridge".into());
+    let kinds: Vec<&str> = kinds.split(',').collect();
+    let blocks = mebibytes * (1 << 20) / BLOCK;
+
+    println!("{rounds} rounds of {mebibytes} MiB each; ratios to native of the same round: median, least and most");
+    for direction in [Direction::Reads, Direction::Writes] {
+        let mut rates = vec![Vec::new(); kinds.len()];
+        for round in 0..rounds {
+            for turn in 0..kinds.len() {
+                let kind = (round + turn) % kinds.len();
+                let elapsed = run(kinds[kind], direction, blocks)?;
+                rates[kind].push(mebibytes as f64 / elapsed.as_secs_f64());
+            }
+        }
+        for (kind, rate) in kinds.iter().zip(&rates) {
+            let mut ratios: Vec<_> = rate.iter().zip(&rates[0]).map(|(rate, first)| 100.0 * rate / first).collect();
+            ratios.sort_by(f64::total_cmp);
+            println!(
+                "{direction:?} {kind:>7}: {:6.0} MiB/s, {:4.0} % ({:.0} to {:.0})",
+                median(rate),
+                median(&ratios),
+                ratios[0],
+                ratios[ratios.len() - 1],
+            );
+        }
+    }
+    println!("the goal: fiber at 95 % or more, and ahead of bridge");
+    Ok(())
+}
