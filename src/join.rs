@@ -6,7 +6,7 @@ use std::{
     panic::resume_unwind,
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -184,7 +184,20 @@ struct Child<R: 'static> {
 /// Notes that a child was woken, so that not all are polled for one.
 struct ChildWake {
     is_woken: AtomicBool,
-    parent: Waker,
+    parent: Mutex<Waker>,
+}
+
+impl ChildWake {
+    fn parent(&self) -> MutexGuard<'_, Waker> {
+        self.parent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_parent(&self, waker: &Waker) {
+        let mut parent = self.parent();
+        if !parent.will_wake(waker) {
+            parent.clone_from(waker);
+        }
+    }
 }
 
 impl Wake for ChildWake {
@@ -194,7 +207,8 @@ impl Wake for ChildWake {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        self.parent.wake_by_ref();
+        let parent = self.parent().clone();
+        parent.wake();
     }
 }
 
@@ -211,17 +225,19 @@ impl<R: 'static> Child<R> {
             return true;
         }
         let wake = match &self.wake {
-            Some(wake) if wake.parent.will_wake(cx.waker()) => {
+            Some(wake) => {
+                // Before the look: whoever wakes the child after it finds the newest.
+                wake.set_parent(cx.waker());
                 // Once this fiber has been told something, each child is to hear it, whether it was woken or not.
-                let is_woken = wake.is_woken.swap(false, Ordering::Acquire);
+                let is_woken = wake.is_woken.swap(false, Ordering::AcqRel);
                 if !is_woken && with_current(|state| state.is_none_or(|state| !state.has_orders())) {
                     return false;
                 }
                 Arc::clone(wake)
             }
-            _ => {
-                let wake = Arc::new(ChildWake { is_woken: AtomicBool::new(false), parent: cx.waker().clone() });
-                Arc::clone(self.wake.insert(wake))
+            None => {
+                let parent = Mutex::new(cx.waker().clone());
+                Arc::clone(self.wake.insert(Arc::new(ChildWake { is_woken: AtomicBool::new(false), parent })))
             }
         };
         if let Poll::Ready(outcome) = self.fiber.poll_outcome(&mut Context::from_waker(&Waker::from(wake))) {
