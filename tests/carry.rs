@@ -200,6 +200,26 @@ async fn a_wait_that_would_leave_a_borrow_behind_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn many_ready_waits_leave_no_borrow_behind_either() {
+    for layer in layers(OnDrop::Finish) {
+        let call = layer.run(|| {
+            // Any number of them yields, elsewhere.
+            USER.with(|_| (0..1000).for_each(|_| async {}.wait()));
+            let others = USER.with(|_| (0..1000).filter(|_| try_await_in_fiber(async {}).is_err()).count());
+            yield_now().wait();
+            (others, USER.with(Clone::clone))
+        });
+        let mut call = Box::pin(USER.scope("me".to_owned(), call));
+        let answer = std::future::poll_fn(|cx| {
+            let poll = call.as_mut().poll(cx);
+            assert!(USER.try_with(|_| ()).is_err(), "the task around is clean");
+            poll
+        });
+        assert_eq!(answer.await, (0, "me".to_owned()));
+    }
+}
+
 #[cfg(feature = "io")]
 #[tokio::test]
 async fn a_stream_that_is_read_there_gives_an_error() {

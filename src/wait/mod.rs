@@ -260,20 +260,21 @@ fn yield_if_due(state: &State, caller: Caller) {
     }
 }
 
+/// Lets other tasks of the thread run, unless the code here holds what it must not hold over a suspend.
 #[cold]
 fn yield_to_others(state: &State, caller: Caller) {
-    if !thread::panicking() {
+    if !thread::panicking() && !state.is_barred() {
         state.yield_now(caller);
     }
 }
 
-/// Lets other tasks of the thread run, if this is a fiber that can suspend now: after a wait that took long and did not.
+/// The same wherever this is called from: after a wait that took long and did not suspend.
 #[cfg(feature = "io")]
 #[track_caller]
 pub(crate) fn yield_if_possible() {
     let caller = Location::caller();
     with_current(|state| {
-        if let Some(state) = state.filter(|state| !state.is_misplaced() && !state.is_barred()) {
+        if let Some(state) = state.filter(|state| !state.is_misplaced()) {
             yield_to_others(state, caller);
         }
     });
