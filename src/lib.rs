@@ -235,6 +235,7 @@ pub mod stream;
 mod sync;
 mod sync_fn;
 mod synchronize;
+mod timers;
 mod wait;
 mod watch;
 

@@ -4,7 +4,6 @@ use std::{
     cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
 };
 
 use tokio::{
@@ -15,6 +14,7 @@ use tokio::{
 use crate::{
     pool::{FiberPool, Worker},
     settings::Placement,
+    timers,
 };
 
 thread_local! {
@@ -91,13 +91,11 @@ fn runtime(name: &str) -> Handle {
 ///
 /// If the caller's runtime has no timers.
 pub(crate) fn assert_timers(name: &str) {
-    // tokio says so only by panicking.
-    if catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
-        panic!(
-            "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
-             timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)`"
-        );
-    }
+    assert!(
+        timers::are_there(),
+        "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
+         timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)`"
+    );
 }
 
 /// Hosts a fiber in the surrounding `LocalSet`.

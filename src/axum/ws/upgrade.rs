@@ -1,14 +1,12 @@
 //! [`WebSocketUpgradeExt`].
 
-use std::{panic::catch_unwind, time::Duration};
-
 use axum::{
     extract::ws::{OnFailedUpgrade, WebSocketUpgrade},
     response::Response,
 };
 
 use super::{SyncWebSocket, conversation::Prepared};
-use crate::{FiberLayer, settings::Settings};
+use crate::{FiberLayer, settings::Settings, timers};
 
 /// Serves a websocket by a plain function: for axum's [`WebSocketUpgrade`], whose settings (`protocols`, `max_message_size`,
 /// `on_failed_upgrade`) apply.
@@ -112,19 +110,13 @@ where
     F: OnFailedUpgrade,
     G: FnOnce(SyncWebSocket) + Send + 'static,
 {
-    assert_timers();
-    let prepared = Prepared::new(settings, ws.selected_protocol().cloned(), f);
-    ws.on_upgrade(move |socket| prepared.connect(socket))
-}
-
-#[track_caller]
-fn assert_timers() {
-    // tokio says so only by panicking.
     assert!(
-        catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok(),
+        timers::are_there(),
         "websockets need timers, to end where the client does not: build the runtime with `enable_time` or `enable_all`, and call \
          `on_upgrade_fiber` in it"
     );
+    let prepared = Prepared::new(settings, ws.selected_protocol().cloned(), f);
+    ws.on_upgrade(move |socket| prepared.connect(socket))
 }
 
 mod sealed {
