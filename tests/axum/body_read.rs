@@ -213,6 +213,7 @@ fn other_errors_are_the_servers() {
 #[test]
 fn outside_a_fiber_it_says_what_to_do() {
     let mut body = BodyReader::new(chunks(&["a"]));
+    assert_eq!(body.read(&mut []).unwrap(), 0, "there is nothing to wait for");
     let error = body.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("run_in_fiber"), "{error}");

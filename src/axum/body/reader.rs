@@ -128,6 +128,10 @@ impl BufRead for BodyReader {
 impl Read for BodyReader {
     #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // There is nothing to wait for.
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
         Ok(read)

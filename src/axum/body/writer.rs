@@ -19,7 +19,7 @@ const CHUNK: usize = 32 * 1024;
 /// Makes a response body of a plain function that writes it, for CSV, archives, templates, and all else that takes a [`Write`].
 ///
 /// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits while the
-/// client is slow, so a body of any size takes some 100 KiB of memory. What is written is sent in chunks of 32 KiB;
+/// client is slow. What is written is sent in chunks of 32 KiB, of which it is three ahead at most, whatever the size of the body;
 /// [`flush`](Write::flush) sends what there is.
 ///
 /// An error that it returns ends the body as a failure, so that the client sees that it is not whole.
