@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::join_all};
-use support::{Drops, poll_once, text_of_panic, until};
+use support::{Drops, on_each_runtime, poll_once, text_of_panic, until};
 use tokio::{
     runtime::{Builder, Handle},
     sync::{Barrier, Notify, Semaphore, mpsc, oneshot},
@@ -26,11 +26,6 @@ use tower_fiber::{
     BlockingLayer, BlockingService, FiberLayer, WaitExt as _, WaitMode, caller_gone, in_fiber, offload, run_in_fiber,
     sync_fn, until_caller_gone, wait_mode,
 };
-
-fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test());
-}
 
 /// Plain code, as it is under both layers.
 fn handler(n: u32) -> Result<(u32, ThreadId, WaitMode), Infallible> {
@@ -211,42 +206,30 @@ fn a_panic_goes_to_the_caller() {
     });
 }
 
+/// Drops a call while its function runs on another thread, and looks what that is told.
+async fn is_told<C: Future + Unpin>(call: impl FnOnce(Box<dyn FnOnce() + Send>) -> C) {
+    let (begun, begins) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let mut call = call(Box::new(move || {
+        assert!(!caller_gone());
+        begun.send(()).unwrap();
+        until_caller_gone().wait();
+        end.send(caller_gone()).unwrap();
+    }));
+    assert!(poll_once(&mut call).await.is_none());
+    begins.await.unwrap();
+    drop(call);
+    assert!(ended.await.unwrap());
+}
+
 #[test]
 fn a_dropped_call_runs_to_its_end_and_is_told() {
-    on_each_runtime(|| async {
-        let (begun, begins) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        let mut call = BlockingLayer::new().run(move || {
-            assert!(!caller_gone());
-            begun.send(()).unwrap();
-            until_caller_gone().wait();
-            end.send(caller_gone()).unwrap();
-        });
-        assert!(poll_once(&mut call).await.is_none());
-        begins.await.unwrap();
-        drop(call);
-        assert!(ended.await.unwrap());
-    });
+    on_each_runtime(|| is_told(|function| BlockingLayer::new().run(function)));
 }
 
 #[test]
 fn what_a_fiber_offloads_is_told_too() {
-    on_each_runtime(|| async {
-        let (begun, begins) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        let mut call = run_in_fiber(move || {
-            offload(move || {
-                assert!(!caller_gone());
-                begun.send(()).unwrap();
-                until_caller_gone().wait();
-                end.send(caller_gone()).unwrap();
-            });
-        });
-        assert!(poll_once(&mut call).await.is_none());
-        begins.await.unwrap();
-        drop(call);
-        assert!(ended.await.unwrap());
-    });
+    on_each_runtime(|| is_told(|function| run_in_fiber(|| offload(function))));
 }
 
 #[test]

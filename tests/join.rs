@@ -16,9 +16,9 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use support::{Drops, poll_once, text_of_panic, until};
+use support::{Drops, on_each_runtime, poll_once, text_of_panic, until};
 use tokio::{
-    runtime::{Builder, LocalOptions},
+    runtime::Builder,
     sync::{Barrier, Notify, Semaphore, mpsc},
     task::yield_now,
 };
@@ -26,12 +26,6 @@ use tower_fiber::{
     FiberLayer, InFiber, OnDrop, WaitExt as _, caller_gone, fiber_local, in_fiber, join, join_all, race,
     remaining_stack, run_blocking, run_in_fiber, run_local, shield, try_await_in_fiber,
 };
-
-fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(test());
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test());
-}
 
 const LONG: Duration = Duration::from_secs(600);
 

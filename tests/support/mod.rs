@@ -11,6 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    time::timeout,
+};
+
 /// The text with which `f` panics.
 pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
     let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };
@@ -18,6 +23,18 @@ pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
         Ok(text) => *text,
         Err(payload) => payload.downcast_ref::<&str>().expect("a text").to_string(),
     }
+}
+
+/// Runs a test on a current-thread runtime, on one as each core has, and on one with two workers. A test that hangs fails.
+pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
+    let test = || async { timeout(Duration::from_secs(120), test()).await.expect("the test hangs") };
+    println!("on a current-thread runtime");
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
+    println!("on a local runtime");
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(test());
+    println!("on a multi-thread runtime");
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test());
 }
 
 /// Lets other tasks run until `condition` holds; a generous bound turns a hang into a failure.
