@@ -1,8 +1,8 @@
 //! 64 KiB reads and writes over a loopback connection: native async, `FiberIo` in place, and `SyncIoBridge` on a blocking thread.
 //!
-//! Rounds are interleaved, each kind once and then each once more, in turns about which is first. `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES`
-//! (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,bridge`; for a profile of one of them). The other side is a thread of
-//! std's, the same for all.
+//! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows which.
+//! `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,bridge`; for a profile of one of
+//! them). The other side is a thread of std's, the same for all.
 
 use std::{
     env, io,
@@ -119,7 +119,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut rates = vec![Vec::new(); kinds.len()];
         for round in 0..rounds {
             for turn in 0..kinds.len() {
-                let kind = (round + turn) % kinds.len();
+                // Backwards in each second round, so that none always follows the same one.
+                let step = if round % 2 == 0 { turn } else { kinds.len() - 1 - turn };
+                let kind = (round / 2 + step) % kinds.len();
                 let elapsed = run(kinds[kind], direction, blocks)?;
                 rates[kind].push(mebibytes as f64 / elapsed.as_secs_f64());
             }
