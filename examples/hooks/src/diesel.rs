@@ -1,0 +1,1 @@
+//! diesel in fibers.

@@ -1,0 +1,13 @@
+//! Synchronous libraries that wait in fibers, one file per library. Each file depends on that library and on `tower-fiber` alone: copy
+//! what you need.
+//!
+//! They are files and no features of `tower-fiber`, because each is short and bound to a version of its library: a project chooses
+//! that version itself, and an upgrade of it does not wait for a release of `tower-fiber`.
+
+pub mod diesel;
+pub mod minijinja;
+pub mod oauth2;
+pub mod redis;
+pub mod rustls;
+pub mod tungstenite;
+pub mod ureq;

@@ -1,0 +1,1 @@
+//! minijinja in fibers.

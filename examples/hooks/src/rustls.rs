@@ -1,0 +1,1 @@
+//! rustls in fibers.

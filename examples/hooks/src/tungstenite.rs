@@ -1,0 +1,1 @@
+//! tungstenite in fibers.

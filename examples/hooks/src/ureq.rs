@@ -1,0 +1,1 @@
+//! ureq in fibers.

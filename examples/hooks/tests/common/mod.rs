@@ -1,0 +1,54 @@
+//! Fifty callers on one thread.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::runtime::Builder;
+use tower_fiber::FiberLayer;
+
+/// Callers at the same time.
+pub(crate) const CALLERS: usize = 50;
+
+/// How long the server lets each of them wait.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Attempts, since the machine may have other things to do.
+const ATTEMPTS: usize = 3;
+
+/// Runs a future on a runtime of one thread.
+pub(crate) fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// `call(caller, wait)` is synchronous and waits for a server for at least `wait`. Asserts that fifty at once, in fibers of this thread, take
+/// no more than 30 % longer than one of them alone and the work of all of them, which is what fifty take that do not wait.
+pub(crate) async fn overlap(call: impl Fn(usize, Duration) + Clone + Send + 'static) {
+    // What is made at the first use, such as connections in a pool, is neither.
+    timed(CALLERS, Duration::ZERO, &call).await;
+    let mut seen = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let work = timed(CALLERS, Duration::ZERO, &call).await;
+        let single = timed(1, WAIT, &call).await;
+        let all = timed(CALLERS, WAIT, &call).await;
+        assert!(single >= WAIT, "a single call took {single:?} and did not wait");
+        if all <= (single + work).mul_f64(1.3) {
+            return;
+        }
+        seen.push(format!("{all:?} for {CALLERS}, {single:?} for one, {work:?} of work"));
+    }
+    panic!("calls do not overlap: {seen:#?}");
+}
+
+async fn timed(callers: usize, wait: Duration, call: &(impl Fn(usize, Duration) + Clone + Send + 'static)) -> Duration {
+    let layer = FiberLayer::new();
+    let start = Instant::now();
+    join_all((0..callers).map(|caller| {
+        let call = call.clone();
+        layer.run(move || call(caller, wait))
+    }))
+    .await;
+    start.elapsed()
+}
