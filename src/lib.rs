@@ -84,7 +84,8 @@
 //!   [stacks chapter](stacks) says what happens at each limit: back-pressure, and a text that names the service on overflow.
 //! * Every 128th wait in a row that was ready at once yields.
 //!
-//! `servers` (feature `axum`) has a table of axum's and tonic's features and what there is for plain functions.
+//! `servers` (feature `axum`) has a table of axum's and tonic's features and what there is for plain functions, `guide` the answer to "Will my
+//! library work?" and a handler that is moved step by step.
 //!
 //! # Context
 //!
@@ -198,6 +199,9 @@ mod dump;
 pub mod error;
 mod ext;
 pub mod future;
+#[cfg(feature = "axum")]
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
 mod handle;
 #[cfg(feature = "io")]
 pub mod io;
