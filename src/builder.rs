@@ -9,7 +9,7 @@ use crate::{
     context::Attendants,
     error::ConfigError,
     raw::Stacks,
-    settings::{Leave, Placement, STACKS, Settings},
+    settings::{Placement, STACKS, Settings},
 };
 
 /// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
@@ -277,13 +277,13 @@ impl FiberLayerBuilder {
             attendants.measure(self.name.as_deref());
         }
         let sentry = self.watch.map(Watch::sentry).transpose()?;
-        let leave = Leave { on_drop: self.on_drop, grace: self.grace.unwrap_or_default() };
+        let conduct = self.on_drop.conduct(self.grace.unwrap_or_default());
         let placement = self.placement.unwrap_or_default();
         Ok(FiberLayer::with_settings(Settings::new(
             self.name.as_deref(),
             self.stacks,
             placement,
-            leave,
+            conduct,
             attendants,
             sentry,
         )))

@@ -4,7 +4,7 @@ use std::{any::type_name, fmt, sync::Arc};
 
 use tower_layer::Layer;
 
-use crate::{FiberHandle, FiberLayerBuilder, FiberService, InFiber, raw::Watcher, settings::Settings};
+use crate::{FiberHandle, FiberLayerBuilder, FiberService, InFiber, OnDrop, raw::Watcher, settings::Settings};
 
 /// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
 /// [`await_in_fiber`](crate::await_in_fiber).
@@ -35,7 +35,7 @@ use crate::{FiberHandle, FiberLayerBuilder, FiberService, InFiber, raw::Watcher,
 /// ```
 #[derive(Clone)]
 pub struct FiberLayer {
-    settings: Settings,
+    settings: Arc<Settings>,
     watcher: Watcher,
 }
 
@@ -48,7 +48,7 @@ impl FiberLayer {
 
     pub(crate) fn with_settings(settings: Settings) -> Self {
         let watcher = Watcher::new(Arc::clone(&settings.meta));
-        Self { settings, watcher }
+        Self { settings: Arc::new(settings), watcher }
     }
 
     /// Settings for a layer.
@@ -76,7 +76,7 @@ impl FiberLayer {
 
     /// What runs under this layer and is no way to look at it.
     #[cfg(any(feature = "axum", feature = "stream"))]
-    pub(crate) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings
     }
 
@@ -97,7 +97,7 @@ impl<S> Layer<S> for FiberLayer {
     type Service = FiberService<S>;
 
     fn layer(&self, service: S) -> FiberService<S> {
-        FiberService::with_settings(service, self.settings.clone())
+        FiberService::with_settings(service, Arc::clone(&self.settings))
     }
 }
 
@@ -108,8 +108,8 @@ impl fmt::Debug for FiberLayer {
             .field("stack_size", &self.settings.meta.stack_size)
             .field("max_fibers", &self.settings.meta.limit.as_ref().map(|limit| limit.max))
             .field("placement", &self.settings.placement)
-            .field("on_drop", &self.settings.leave.on_drop)
-            .field("grace", &self.settings.leave.grace)
+            .field("on_drop", &OnDrop::of(self.settings.meta.conduct))
+            .field("grace", &self.settings.meta.conduct.grace)
             .field("watch", &self.settings.meta.sentry.as_ref().map(|sentry| sentry.threshold))
             .finish()
     }

@@ -3,6 +3,7 @@
 use std::{
     any::type_name,
     fmt, mem,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -29,7 +30,7 @@ use crate::{
 /// has been returned. It never fails for that reason.
 pub struct FiberService<S> {
     inner: S,
-    settings: Settings,
+    settings: Arc<Settings>,
     admission: Admission,
     /// What the next call begins with, since `poll_ready` was ready.
     ticket: Option<Ticket>,
@@ -41,7 +42,7 @@ impl<S> FiberService<S> {
         tower_layer::Layer::layer(&FiberLayer::new(), inner)
     }
 
-    pub(crate) fn with_settings(inner: S, settings: Settings) -> Self {
+    pub(crate) fn with_settings(inner: S, settings: Arc<Settings>) -> Self {
         Self { inner, settings, admission: Admission::default(), ticket: None }
     }
 
@@ -92,7 +93,7 @@ where
 impl<S: Clone> Clone for FiberService<S> {
     /// The clone is not ready because this service is.
     fn clone(&self) -> Self {
-        Self::with_settings(self.inner.clone(), self.settings.clone())
+        Self::with_settings(self.inner.clone(), Arc::clone(&self.settings))
     }
 }
 

@@ -42,7 +42,7 @@ impl OnDrop {
         Conduct { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
     }
 
-    fn of(conduct: Conduct) -> Self {
+    pub(crate) fn of(conduct: Conduct) -> Self {
         match conduct {
             Conduct { follows: false, .. } => Self::Finish,
             Conduct { unwinds: false, .. } => Self::Cancel,
@@ -70,17 +70,8 @@ pub(crate) enum Placement {
 pub(crate) struct Settings {
     pub(crate) meta: Arc<Meta>,
     pub(crate) placement: Placement,
-    pub(crate) leave: Leave,
     /// What follows each call into its fiber; most layers have none.
     pub(crate) attendants: Option<Arc<Attendants>>,
-}
-
-/// What is done when the caller goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leave {
-    pub(crate) on_drop: OnDrop,
-    /// How long a fiber may go on before it is cancelled.
-    pub(crate) grace: Duration,
 }
 
 /// As much for a fiber as a std thread has. Only touched pages take memory.
@@ -91,34 +82,26 @@ impl Settings {
         name: Option<&str>,
         stacks: Stacks,
         placement: Placement,
-        leave: Leave,
+        conduct: Conduct,
         attendants: Attendants,
         sentry: Option<Sentry>,
     ) -> Self {
         let (bar, listener) = (attendants.bar(), attendants.listener());
         // A watch is paid for where attendants are, by those who have some.
         let has_context = !attendants.is_empty() || sentry.is_some();
-        let meta = Arc::new(Meta::new(name, stacks, leave.on_drop.conduct(leave.grace), bar, listener, sentry));
+        let meta = Arc::new(Meta::new(name, stacks, conduct, bar, listener, sentry));
         let attendants = has_context.then(|| Arc::new(attendants));
-        Self { meta, placement, leave, attendants }
+        Self { meta, placement, attendants }
     }
 
     /// All defaults.
     pub(crate) fn default_layer() -> Self {
-        Self::new(
-            None,
-            STACKS,
-            Placement::Auto,
-            Leave { on_drop: OnDrop::Finish, grace: Duration::ZERO },
-            Attendants::default(),
-            None,
-        )
+        Self::new(None, STACKS, Placement::Auto, OnDrop::Finish.conduct(Duration::ZERO), Attendants::default(), None)
     }
 
     /// Those of calls from inside a fiber that has these data.
     pub(crate) fn inside(meta: Arc<Meta>) -> Self {
-        let leave = Leave { on_drop: OnDrop::of(meta.conduct), grace: meta.conduct.grace };
-        Self { meta, placement: Placement::Inside, leave, attendants: None }
+        Self { meta, placement: Placement::Inside, attendants: None }
     }
 
     /// Those of `run_in_fiber`.

@@ -55,12 +55,16 @@ impl Waiter for InFiber {
     }
 }
 
-/// What is counted. It has run before: the stack, the thread-locals and the process-wide settings are there.
+/// What is counted. It has run before: the stack, the thread-locals and the process-wide settings are there, and the allocator
+/// has what it needs.
 type Warm = Box<dyn FnMut()>;
 
-fn warm(mut run: impl FnMut() + 'static) -> Warm {
-    run();
-    Box::new(run)
+fn warm(run: impl FnMut() + 'static) -> Warm {
+    // First of all: it could take what the allocator keeps for the runs.
+    let mut warm = Box::new(run);
+    // Many more would use the task's budget up.
+    (0..20).for_each(|_| warm());
+    warm
 }
 
 /// A whole call through the layer.
@@ -106,12 +110,14 @@ fn parked_root() -> Warm {
 /// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls.
 fn request(app: Router) -> Warm {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nuser-agent: curl/8.14.1\r\naccept: */*\r\n\r\n";
+    // As `axum::serve` does once for each connection.
+    let app = app.with_state::<()>(());
     let (mut client, server) = duplex(4096);
     let mut http = http1::Builder::new();
     // It is made anew once a second.
     http.auto_date_header(false);
     let mut connection = Box::pin(http.serve_connection(TokioIo::new(server), TowerToHyperService::new(app)));
-    let mut run = move || {
+    warm(move || {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut client).poll_write(&mut cx, REQUEST).is_ready(), "there is room");
         assert!(connection.as_mut().poll(&mut cx).is_pending(), "it is kept alive");
@@ -119,10 +125,7 @@ fn request(app: Router) -> Warm {
         let mut buffer = ReadBuf::new(&mut buffer);
         assert!(Pin::new(&mut client).poll_read(&mut cx, &mut buffer).is_ready(), "it is answered at once");
         assert!(buffer.filled().ends_with(b"Hello, World!"));
-    };
-    // Until the allocator has what it needs. Many more would use the task's budget up.
-    (0..20).for_each(|_| run());
-    Box::new(run)
+    })
 }
 
 /// The same handler, async, and as a plain function in a fiber.
@@ -141,18 +144,18 @@ fn function() -> Warm {
 }
 
 #[library_benchmark]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(803))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(988))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(841))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1107))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2853))]
-#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1453))]
-#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1973))]
-#[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5008))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(790))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(976))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(833))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1094))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2840))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1449))]
+#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1995))]
+#[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5087))]
 #[bench::parked_root(args = (parked_root()), config = at_most(469))]
-#[bench::hello_async(args = (hello_async()), config = at_most(12812))]
-#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13938))]
-#[bench::run_in_fiber(args = (function()), config = at_most(820))]
+#[bench::hello_async(args = (hello_async()), config = at_most(12722))]
+#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13639))]
+#[bench::run_in_fiber(args = (function()), config = at_most(812))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.

@@ -37,7 +37,6 @@ mod context {
 }
 
 mod raw;
-mod settings;
 
 /// Runs a model in every order in which a thread is interrupted at most three times; `LOOM_MAX_PREEMPTIONS` sets another bound.
 fn explore(model: impl Fn() + Send + Sync + 'static) {

@@ -30,8 +30,20 @@ pub(crate) enum Event {
     HandedOver,
 }
 
-#[derive(Default)]
-pub(crate) struct Meta;
+/// How a fiber takes its caller's departure.
+#[derive(Clone, Copy)]
+pub(crate) struct Conduct {
+    pub(crate) follows: bool,
+}
+
+impl Conduct {
+    pub(crate) const FINISH: Self = Self { follows: false };
+    pub(crate) const CANCEL: Self = Self { follows: true };
+}
+
+pub(crate) struct Meta {
+    pub(crate) conduct: Conduct,
+}
 
 impl Meta {
     pub(crate) fn count(&self, _: Event) {}
@@ -87,8 +99,8 @@ pub(crate) struct Fiber<J: Job> {
 }
 
 impl<J: Job<Output = Outcome>> Fiber<J> {
-    pub(crate) fn new(script: Arc<Script>) -> Self {
-        Self { script, phase: Phase::Fresh, is_cancelled: false, meta: Meta, job: PhantomData }
+    pub(crate) fn new(script: Arc<Script>, conduct: Conduct) -> Self {
+        Self { script, phase: Phase::Fresh, is_cancelled: false, meta: Meta { conduct }, job: PhantomData }
     }
 }
 

@@ -38,7 +38,7 @@ type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S
 enum Stage<B, R, E> {
     /// The handler is there until it has begun.
     Extracts(E, Option<B>),
-    Runs(R),
+    Runs(Box<R>),
 }
 
 impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
@@ -56,18 +56,21 @@ impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        let stage = &mut self.stage;
-        if let Stage::Extracts(extraction, handler) = stage {
-            let arguments = match ready!(Pin::new(extraction).poll(cx)) {
-                Ok(arguments) => arguments,
-                Err(rejection) => return Poll::Ready(rejection),
-            };
-            let handler = handler.take().expect("a handler's future was polled after it had ended");
-            *stage = Stage::Runs(handler.begin(arguments));
-        }
-        match stage {
+        match &mut self.stage {
+            Stage::Extracts(extraction, handler) => {
+                let arguments = match ready!(Pin::new(extraction).poll(cx)) {
+                    Ok(arguments) => arguments,
+                    Err(rejection) => return Poll::Ready(rejection),
+                };
+                let handler = handler.take().expect("a handler's future was polled after it had ended");
+                let mut running = handler.begin(arguments);
+                let poll = Pin::new(&mut running).poll(cx);
+                if poll.is_pending() {
+                    self.stage = Stage::Runs(Box::new(running));
+                }
+                poll
+            }
             Stage::Runs(running) => Pin::new(running).poll(cx),
-            Stage::Extracts(..) => unreachable!("it has just begun"),
         }
     }
 }

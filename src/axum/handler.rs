@@ -7,6 +7,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -87,13 +88,13 @@ pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S>
 where
     F: SyncHandler<T, S>,
 {
-    FiberHandler { f, settings: layer.settings().clone(), arguments: PhantomData }
+    FiberHandler { f, settings: Arc::clone(layer.settings()), arguments: PhantomData }
 }
 
 /// The handler of [`fiber`] and [`fiber_with`].
 pub struct FiberHandler<F, T, S> {
     f: F,
-    settings: Settings,
+    settings: Arc<Settings>,
     arguments: PhantomData<fn(T, S)>,
 }
 
@@ -101,7 +102,7 @@ impl<F, T, S> Unpin for FiberHandler<F, T, S> {}
 
 impl<F: Clone, T, S> Clone for FiberHandler<F, T, S> {
     fn clone(&self) -> Self {
-        Self { f: self.f.clone(), settings: self.settings.clone(), arguments: PhantomData }
+        Self { f: self.f.clone(), settings: Arc::clone(&self.settings), arguments: PhantomData }
     }
 }
 

@@ -9,10 +9,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
-use crate::{
-    raw::{Fiber, Job},
-    settings::{Leave, OnDrop},
-};
+use crate::raw::{Conduct, Fiber, Job};
 
 /// How far the departure of a caller has gone.
 pub(super) enum Departure {
@@ -31,14 +28,13 @@ impl Departure {
     pub(super) fn poll<J: Job>(
         &mut self,
         fiber: &mut Fiber<J>,
-        leave: Leave,
         runtime: Option<&Handle>,
         cx: &mut Context<'_>,
     ) -> bool {
         let is_first = matches!(self, Self::NotSeen);
         if is_first {
             fiber.tell_caller_gone();
-            *self = Self::begin(leave, runtime);
+            *self = Self::begin(fiber.meta().conduct, runtime);
         }
         let is_due = match self {
             Self::Awaited(scout) => scout.poll(cx).is_ready(),
@@ -52,13 +48,14 @@ impl Departure {
         is_first || is_due
     }
 
-    fn begin(leave: Leave, runtime: Option<&Handle>) -> Self {
-        let grace = match leave.on_drop {
+    fn begin(conduct: Conduct, runtime: Option<&Handle>) -> Self {
+        let Conduct { follows, grace, .. } = conduct;
+        let grace = match follows {
             // A task of the runtime ends with it; a pool's has to look whether the caller's runtime is still there.
-            OnDrop::Finish if runtime.is_none() => return Self::Told,
-            OnDrop::Finish => None,
-            OnDrop::Cancel | OnDrop::Unwind if leave.grace.is_zero() => return Self::Due,
-            OnDrop::Cancel | OnDrop::Unwind => Some(leave.grace),
+            false if runtime.is_none() => return Self::Told,
+            false => None,
+            true if grace.is_zero() => return Self::Due,
+            true => Some(grace),
         };
         Self::Awaited(match runtime {
             Some(runtime) => Scout::send(runtime, grace),

@@ -20,7 +20,6 @@ use crate::{
     discard::discard,
     pool::{Body, FiberPool, Response},
     raw::Caller,
-    settings::Leave,
 };
 
 /// Ready with the outcome. When it is dropped, the caller has gone.
@@ -31,19 +30,13 @@ pub(crate) enum Elsewhere<J: SendJob> {
 
 impl<J: SendJob> Elsewhere<J> {
     /// To be polled at once, with the same waker.
-    pub(super) fn on_pool(
-        pool: &FiberPool,
-        fiber: InContext<J>,
-        leave: Leave,
-        runtime: Handle,
-        cx: &Context<'_>,
-    ) -> Self {
-        Self::Pool(pool.spawn(Hosted::new(fiber, leave, Some(runtime)), cx))
+    pub(super) fn on_pool(pool: &FiberPool, fiber: InContext<J>, runtime: Handle, cx: &Context<'_>) -> Self {
+        Self::Pool(pool.spawn(Hosted::new(fiber, Some(runtime)), cx))
     }
 
     /// `name` is the service's.
-    pub(super) fn in_local_set(fiber: InContext<J>, leave: Leave, name: &str) -> Self {
-        let (task, outcome) = TokioTask::new(Hosted::new(fiber, leave, None));
+    pub(super) fn in_local_set(fiber: InContext<J>, name: &str) -> Self {
+        let (task, outcome) = TokioTask::new(Hosted::new(fiber, None));
         spawn_local(task, name);
         Self::LocalSet(outcome)
     }

@@ -3,7 +3,7 @@
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{SendJob, hosted::Hosted, tokio_task::TokioTask};
-use crate::{context::InContext, pool::Worker, settings::Leave};
+use crate::{context::InContext, pool::Worker};
 
 /// Who can poll tasks on the fiber's home thread.
 pub(crate) enum Host {
@@ -28,10 +28,10 @@ impl Host {
     }
 
     /// Makes the fiber a task at home. A host that is shutting down drops the task, which leaks the fiber and counts it.
-    pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>, leave: Leave) {
+    pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
-            Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, leave, runtime)),
-            Self::Runtime(runtime) => drop(runtime.spawn(TokioTask::alone(Hosted::alone(fiber, leave, None)))),
+            Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, runtime)),
+            Self::Runtime(runtime) => drop(runtime.spawn(TokioTask::alone(Hosted::alone(fiber, None)))),
             Self::Nobody => drop(fiber),
         }
     }

@@ -12,7 +12,6 @@ use crate::{
     context::InContext,
     discard::discard,
     raw::{Caller, Event, Job, Phase},
-    settings::{Leave, OnDrop},
     sync::Handle,
 };
 
@@ -26,19 +25,18 @@ pub(crate) struct Hosted<J: Job> {
     /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
     runtime: Option<Handle>,
     departure: Departure,
-    leave: Leave,
     /// The fiber had another task before.
     is_hand_over: bool,
 }
 
 impl<J: Job> Hosted<J> {
-    pub(crate) fn new(fiber: InContext<J>, leave: Leave, runtime: Option<Handle>) -> Self {
-        Self { fiber: Some(fiber), runtime, departure: Departure::NotSeen, leave, is_hand_over: false }
+    pub(crate) fn new(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
+        Self { fiber: Some(fiber), runtime, departure: Departure::NotSeen, is_hand_over: false }
     }
 
     /// For a fiber whose caller has gone.
-    pub(crate) fn alone(fiber: InContext<J>, leave: Leave, runtime: Option<Handle>) -> Self {
-        Self { is_hand_over: true, ..Self::new(fiber, leave, runtime) }
+    pub(crate) fn alone(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
+        Self { is_hand_over: true, ..Self::new(fiber, runtime) }
     }
 
     /// Ready when the fiber has ended. It is in the books until the outcome has been taken or dropped, and then this. The task is
@@ -80,10 +78,10 @@ impl<J: Job> Hosted<J> {
                 Phase::GivenUp | Phase::Finished => return Poll::Ready(None),
                 // As without the layer: a future that nobody awaits is dropped.
                 Phase::Parked if is_alone => return Poll::Ready(None),
-                Phase::Fresh if is_alone && self.leave.on_drop != OnDrop::Finish => return Poll::Ready(None),
+                Phase::Fresh if is_alone && fiber.meta().conduct.follows => return Poll::Ready(None),
                 Phase::Fresh | Phase::Parked | Phase::Suspended => {}
             }
-            let is_news = is_alone && self.departure.poll(fiber, self.leave, runtime, cx);
+            let is_news = is_alone && self.departure.poll(fiber, runtime, cx);
             if polled && !is_news {
                 return Poll::Pending;
             }

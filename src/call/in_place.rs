@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{SendJob, host::Host};
-use crate::{context::InContext, raw::Phase, settings::Leave};
+use crate::{context::InContext, raw::Phase};
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,
@@ -47,7 +47,7 @@ impl<J: SendJob> InPlace<J> {
 
     /// Hands the fiber over when its caller goes while it waits.
     #[cold]
-    pub(crate) fn hand_over(self, leave: Leave) {
-        self.host.unwrap_or(Host::Nobody).take_over(self.fiber, leave);
+    pub(crate) fn hand_over(self) {
+        self.host.unwrap_or(Host::Nobody).take_over(self.fiber);
     }
 }

@@ -28,7 +28,7 @@ use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
 use crate::{
     context::{AtCall, InContext},
     raw::{Fiber, Job, Meta, Ticket, is_within},
-    settings::{Leave, Placement, Settings},
+    settings::{Placement, Settings},
 };
 
 /// A job that may be placed on another thread, and its output sent back.
@@ -40,7 +40,6 @@ impl<J: Job<Output: Send> + Send> SendJob for J {}
 pub(crate) struct Call<J: SendJob> {
     stage: Stage<J>,
     placement: Placement,
-    leave: Leave,
     label: &'static str,
 }
 
@@ -59,14 +58,14 @@ enum Stage<J: SendJob> {
 
 impl<J: SendJob> Stage<J> {
     /// Sends a fresh call away.
-    fn send(&mut self, place: Place<'_>, leave: Leave, label: &'static str, cx: &Context<'_>) {
+    fn send(&mut self, place: Place<'_>, label: &'static str, cx: &Context<'_>) {
         let Self::Own { call, .. } = mem::replace(self, Self::Done) else { return };
         let fiber = call.fiber;
         let meta = fiber.meta_arc();
         let elsewhere = match place {
             Place::Here => unreachable!("it stays"),
-            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, leave, runtime, cx),
-            Place::LocalSet => Elsewhere::in_local_set(fiber, leave, meta.name_or(label)),
+            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, runtime, cx),
+            Place::LocalSet => Elsewhere::in_local_set(fiber, meta.name_or(label)),
         };
         *self = Self::Elsewhere { outcome: Some(elsewhere), meta };
     }
@@ -79,11 +78,11 @@ impl<J: SendJob> Call<J> {
     /// `ticket` is what the service got when it was ready.
     #[inline]
     pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
-        let Settings { meta, placement, leave, attendants } = settings;
+        let Settings { meta, placement, attendants } = settings;
         let context = AtCall::new(attendants.as_deref(), meta, label);
         let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), context);
         let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
-        Self { stage, placement: placement.clone(), leave: *leave, label }
+        Self { stage, placement: placement.clone(), label }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -106,11 +105,11 @@ impl<J: SendJob> Call<J> {
         if meta.calls.is_closed() && !is_within(meta) {
             self.refuse();
         }
-        if !self.leave.grace.is_zero() {
+        if !meta.conduct.grace.is_zero() {
             placement::assert_timers(call.fiber.name());
         }
         if !matches!(place, Place::Here) {
-            self.stage.send(place, self.leave, self.label, cx);
+            self.stage.send(place, self.label, cx);
         }
     }
 
@@ -132,7 +131,7 @@ impl<J: SendJob> Drop for Call<J> {
         match &self.stage {
             Stage::Own { call, .. } if call.goes_on() => {
                 if let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) {
-                    call.hand_over(self.leave);
+                    call.hand_over();
                 }
             }
             Stage::Elsewhere { .. } => {

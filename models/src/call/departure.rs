@@ -4,7 +4,6 @@ use std::task::Context;
 
 use crate::{
     raw::{Fiber, Job},
-    settings::{Leave, OnDrop},
     sync::Handle,
 };
 
@@ -14,19 +13,13 @@ pub(crate) enum Departure {
 }
 
 impl Departure {
-    pub(crate) fn poll<J: Job>(
-        &mut self,
-        fiber: &mut Fiber<J>,
-        leave: Leave,
-        _: Option<&Handle>,
-        _: &mut Context<'_>,
-    ) -> bool {
+    pub(crate) fn poll<J: Job>(&mut self, fiber: &mut Fiber<J>, _: Option<&Handle>, _: &mut Context<'_>) -> bool {
         if let Self::Told = self {
             return false;
         }
         *self = Self::Told;
         fiber.tell_caller_gone();
-        if leave.on_drop == OnDrop::Cancel {
+        if fiber.meta().conduct.follows {
             fiber.cancel();
         }
         true
