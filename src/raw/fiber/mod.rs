@@ -7,7 +7,6 @@ mod watched;
 
 use std::{
     mem::{self, ManuallyDrop},
-    panic::Location,
     ptr::NonNull,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -114,7 +113,8 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Where its code waits, or waited last.
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+    #[cfg(any(debug_assertions, feature = "lint"))]
+    pub(crate) fn waits_at(&self) -> Option<&'static std::panic::Location<'static>> {
         self.base.waits_at.get()
     }
 
