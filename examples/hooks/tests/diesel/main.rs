@@ -1,0 +1,9 @@
+//! diesel in fibers, on a real PostgreSQL.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod at_once;
+mod cancelled;
+mod errors;
+mod shop;
