@@ -31,7 +31,7 @@ fn fifty_transactions_at_once_on_one_thread() {
         overlap(transactions).await;
 
         // A session for each, and the shop's own.
-        assert_eq!(shop.sessions().await, CALLERS as i64 + 1);
+        assert_eq!(shop.sessions("true").await, CALLERS as i64 + 1);
         let rows = shop.ask(|conn| {
             let rows = orders::table.group_by(orders::customer).select((orders::customer, count_star()));
             rows.load::<(String, i64)>(conn).unwrap()

@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/schema.rs"]
+mod schema;
 
 mod at_once;
 mod cancelled;

@@ -1,0 +1,18 @@
+//! Templates that wait in fibers.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/schema.rs"]
+mod schema;
+
+mod at_once;
+mod cancelled;
+mod errors;
+mod library;
+mod loader;
+mod nested;
+
+use std::time::Duration;
+
+/// Long, on a machine that has other things to do.
+const LONG: Duration = Duration::from_secs(60);
