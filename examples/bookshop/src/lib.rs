@@ -7,6 +7,7 @@
 pub mod bridge;
 pub mod db;
 pub mod legacy;
+pub mod program;
 pub mod settings;
 pub mod warehouse;
 pub mod web;
