@@ -7,10 +7,9 @@ use std::fmt;
 use std::time::Duration;
 
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use diesel_async::pooled_connection::deadpool::Object;
 use tower_fiber::{WaitExt, await_in_fiber};
 
-use crate::db::{AsyncConn, Pools};
+use crate::db::{Pooled, Pools};
 use crate::legacy::{Database, Quote, Supplier, SupplierError, Unavailable};
 
 /// How diesel-async's synchronous wrapper waits for its futures.
@@ -28,7 +27,7 @@ impl BlockOn for FiberBlockOn {
 }
 
 /// A pooled asynchronous connection that is an ordinary `diesel::Connection` inside a fiber.
-pub type Conn = AsyncConnectionWrapper<Object<AsyncConn>, FiberBlockOn>;
+pub type Conn = AsyncConnectionWrapper<Pooled, FiberBlockOn>;
 
 impl Database for Pools {
     fn reader(&self) -> Result<Conn, Unavailable> {
@@ -37,7 +36,7 @@ impl Database for Pools {
     }
 
     fn writer(&self) -> Result<Conn, Unavailable> {
-        let conn = self.writer.get().wait();
+        let conn = self.writers.get().wait();
         conn.map(Conn::from).map_err(Unavailable::new)
     }
 }

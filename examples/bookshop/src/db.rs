@@ -20,8 +20,11 @@ use crate::legacy::sample;
 /// The backend that the queries are written for.
 pub type Backend = Sqlite;
 
-/// The asynchronous connection under [`Conn`].
+/// An asynchronous connection.
 pub type AsyncConn = SyncConnectionWrapper<SqliteConnection>;
+
+/// What the pools hand out, which is under [`Conn`].
+pub type Pooled = Object<AsyncConn>;
 
 /// Queries that SQLite works on at the same time, each on a blocking thread of diesel-async.
 const READERS: usize = 8;
@@ -38,12 +41,15 @@ pub struct Pools {
     /// For queries.
     pub readers: Pool<AsyncConn>,
     /// For transactions that write.
-    pub writer: Pool<AsyncConn>,
+    pub writers: Pool<AsyncConn>,
 }
 
 impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pools").field("readers", &self.readers.status()).field("writer", &self.writer.status()).finish()
+        f.debug_struct("Pools")
+            .field("readers", &self.readers.status())
+            .field("writers", &self.writers.status())
+            .finish()
     }
 }
 
@@ -65,10 +71,10 @@ impl TemporaryDatabase {
         let file = file_in(&directory);
         let pools = Pools {
             readers: pool(&file, "PRAGMA query_only = ON", READERS)?,
-            writer: pool(&file, "PRAGMA foreign_keys = ON", 1)?,
+            writers: pool(&file, "PRAGMA foreign_keys = ON", 1)?,
         };
 
-        let mut conn: Object<AsyncConn> = pools.writer.get().await?;
+        let mut conn: Pooled = pools.writers.get().await?;
         conn.batch_execute("PRAGMA journal_mode = WAL").await?;
         conn.batch_execute(include_str!("schema.sql")).await?;
         run_in_fiber(move || sample::fill(&mut Conn::from(conn))).await?;

@@ -43,11 +43,7 @@ fn run<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) -> Resu
     runtime.enable_all().build()?.block_on(serve(&settings, open, pools))
 }
 
-async fn serve<D>(
-    settings: &Settings,
-    open: impl AsyncFnOnce() -> Result<D>,
-    pools: fn(&D) -> Pools,
-) -> Result<()> {
+async fn serve<D>(settings: &Settings, open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) -> Result<()> {
     let listener = listen(settings.port).await?;
     let address = listener.local_addr()?;
 
