@@ -6,6 +6,7 @@ mod harness;
 mod bad_input;
 mod checkout;
 mod pages;
+mod plain;
 mod post;
 mod rows;
 mod supplier;

@@ -1,9 +1,10 @@
-//! What is in the database, read past the shop, by diesel's own SQLite connection.
+//! What is in the database, read past the shop.
 
 use bookshop::legacy::schema::{order_lines, orders, stock};
 use diesel::prelude::*;
 
 use crate::harness::TestShop;
+use crate::plain;
 
 /// Every row that a checkout may write.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,13 +28,11 @@ impl Rows {
 impl TestShop {
     /// Reads the rows.
     pub(crate) fn rows(&self) -> Rows {
-        let file = self.database.file();
-        let conn = &mut SqliteConnection::establish(file.to_str().unwrap()).unwrap();
         let columns = (orders::id, orders::customer, orders::total_cents);
-        Rows {
+        plain::read(&self.database, |conn| Rows {
             stock: stock::table.order(stock::book_id).load(conn).unwrap(),
             orders: orders::table.select(columns).order(orders::id).load(conn).unwrap(),
             lines: order_lines::table.order((order_lines::order_id, order_lines::book_id)).load(conn).unwrap(),
-        }
+        })
     }
 }
