@@ -4,18 +4,29 @@
 
 use std::{
     fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use tracing::{
-    Event, Level, Metadata, Subscriber,
+    Dispatch, Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
 
 /// Collects the warnings of each thread that it is the subscriber of.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Default for Warnings {
+    fn default() -> Self {
+        /// While a process has one subscriber, `tracing` decides whether anybody wants an event by that of the thread which comes by it first:
+        /// one of another test that has none. With two it asks both.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Warnings(Arc::default())));
+
+        LazyLock::force(&ANOTHER);
+        Self(Arc::default())
+    }
+}
 
 impl Warnings {
     /// Those in which this text occurs, of all that were not taken.
