@@ -14,7 +14,9 @@ fn because() -> Option<CloseFrame> {
 }
 
 fn begin(socket: &mut Socket) -> Result<(), Error> {
-    close(socket, because())
+    close(socket, because())?;
+    assert!(matches!(socket.read(), Err(Error::AlreadyClosed)), "the other side has not said it too");
+    Ok(())
 }
 
 fn answer(socket: &mut Socket) -> Result<(), Error> {
