@@ -17,11 +17,13 @@
 //! # Outside of fibers
 //!
 //! A call is refused there, with an error of kind [`Unsupported`](io::ErrorKind::Unsupported) that says what to do. Under
-//! [`run_blocking`](tower_fiber::run_blocking) it blocks the thread, as ureq's own agent does.
+//! [`run_blocking`](tower_fiber::run_blocking) it blocks the thread, as ureq's own agent does. Here and there the runtime needs sockets and timers
+//! (`enable_all`).
 //!
 //! # Calls that are cancelled
 //!
-//! The wait of a cancelled fiber is an `Error::Io`, and its connection is closed: one whose response is read in part never gets into the pool.
+//! The wait of a cancelled fiber is an `Error::Io`, and its connection is closed: one whose response is read in part never gets into the pool. Its kind
+//! is `Other`, where the rest of `tower_fiber` says `ConnectionAborted`: ureq takes that for the regular end of a body that has no length.
 //!
 //! # Example
 //!
@@ -281,7 +283,7 @@ fn wait<R>(limit: NextTimeout, future: impl Future<Output = io::Result<R>>) -> R
         }
     };
     try_await_in_fiber(limited).unwrap_or_else(|refused| {
-        // Not `ConnectionAborted`, as of `FiberIo`: ureq takes that for the regular end of a body that has no length.
+        // `ConnectionAborted` would end a body without an error.
         let kind = match refused {
             TryAwaitError::Cancelled(_) | TryAwaitError::Unwinding => ErrorKind::Other,
             _ => ErrorKind::Unsupported,

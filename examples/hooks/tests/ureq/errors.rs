@@ -9,6 +9,7 @@ use ureq::{
     Agent, Error,
     config::Config,
     http::Uri,
+    tls::{TlsConfig, TlsProvider},
     unversioned::{
         resolver::{ResolvedSocketAddrs, Resolver},
         transport::{DefaultConnector, NextTimeout},
@@ -63,6 +64,17 @@ fn a_wrong_host_name() {
             error.to_string().starts_with("io: invalid peer certificate: certificate not valid for name"),
             "{error}"
         );
+    });
+}
+
+#[test]
+fn another_provider_of_tls() {
+    let Some(nginx) = servers::nginx() else { return };
+    run(async {
+        let native = TlsConfig::builder().provider(TlsProvider::NativeTls).build();
+        let agent = hooks::ureq::agent(config().tls_config(native).build());
+        let error = run_in_fiber(move || text(&agent, &format!("https://localhost:{}/", nginx.port)).unwrap_err());
+        assert!(matches!(error.await, Error::TlsRequired));
     });
 }
 
