@@ -1,6 +1,10 @@
 //! Errors, and the payload of a cancelled fiber's unwinding.
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind},
+};
 
 /// Why [`try_await_in_fiber`](crate::try_await_in_fiber) did not wait.
 ///
@@ -47,19 +51,10 @@ impl<F> TryAwaitError<F> {
         }
     }
 
-    /// As an `io::Error`: aborted, or not possible here.
-    #[cfg(any(feature = "axum", feature = "io"))]
-    pub(crate) fn into_io(self) -> std::io::Error {
-        std::io::Error::new(self.io_kind(), self.to_string())
-    }
-
-    #[cfg(any(feature = "io", feature = "stream"))]
-    pub(crate) fn io_kind(&self) -> std::io::ErrorKind {
+    pub(crate) fn io_kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled(_) | Self::Unwinding => std::io::ErrorKind::ConnectionAborted,
-            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::Borrowed => {
-                std::io::ErrorKind::Unsupported
-            }
+            Self::Cancelled(_) | Self::Unwinding => ErrorKind::ConnectionAborted,
+            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::Borrowed => ErrorKind::Unsupported,
         }
     }
 }
@@ -91,6 +86,28 @@ impl<F> fmt::Display for TryAwaitError<F> {
 }
 
 impl<F> Error for TryAwaitError<F> {}
+
+/// For traits whose errors are [`io::Error`]s, with the same text. Of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted) for a fiber
+/// that is cancelled or unwinds, of kind [`Unsupported`](ErrorKind::Unsupported) where there can be no wait. The future is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{self, ErrorKind};
+/// use tower_fiber::try_await_in_fiber;
+///
+/// fn read() -> io::Result<u8> {
+///     let read = async { Ok(7) };
+///     try_await_in_fiber(read)?
+/// }
+///
+/// assert_eq!(read().unwrap_err().kind(), ErrorKind::Unsupported); // not in a fiber
+/// ```
+impl<F> From<TryAwaitError<F>> for io::Error {
+    fn from(refused: TryAwaitError<F>) -> Self {
+        Self::new(refused.io_kind(), refused.to_string())
+    }
+}
 
 pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
      FiberLayer / run_in_fiber, or block on purpose with run_blocking";

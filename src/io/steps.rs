@@ -38,7 +38,7 @@ pub(super) fn wait_steps<R>(limit: Limit, mut step: impl FnMut(&mut Context<'_>)
             Ok(Some(result)) => return result,
             // Not by a pending poll: where the fiber cannot suspend, that would be an error.
             Ok(None) => yield_if_possible(),
-            Err(refused) => return Err(refused.into_io()),
+            Err(refused) => return Err(refused.into()),
         }
     }
 }
@@ -61,5 +61,5 @@ pub(super) fn wait_within<R>(limit: Limit, future: impl Future<Output = io::Resu
         Poll::Ready(result) => Poll::Ready(result),
         Poll::Pending => limit.poll(timer.as_mut(), cx).map(Err),
     });
-    try_await_in_fiber(limited).unwrap_or_else(|refused| Err(refused.into_io()))
+    try_await_in_fiber(limited).unwrap_or_else(|refused| Err(refused.into()))
 }

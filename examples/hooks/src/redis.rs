@@ -64,7 +64,7 @@ use redis::{
     aio::{ConnectionLike as AsyncConnectionLike, MultiplexedConnection, PubSubStream},
     from_redis_value,
 };
-use tower_fiber::{error::TryAwaitError, stream::FiberIter, try_await_in_fiber};
+use tower_fiber::{stream::FiberIter, try_await_in_fiber};
 
 /// An asynchronous connection that is a synchronous one inside a fiber.
 #[derive(Clone, Debug)]
@@ -189,13 +189,7 @@ pub fn subscribe(client: &Client, channels: impl ToRedisArgs) -> RedisResult<Fib
 }
 
 fn wait<T>(future: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    try_await_in_fiber(future).unwrap_or_else(|refused| {
-        let kind = match refused {
-            TryAwaitError::Cancelled(_) | TryAwaitError::Unwinding => io::ErrorKind::ConnectionAborted,
-            _ => io::ErrorKind::Unsupported,
-        };
-        Err(io::Error::new(kind, refused.to_string()).into())
-    })
+    try_await_in_fiber(future).map_err(io::Error::from)?
 }
 
 /// The commands that redis has packed for the wire, each an array of strings: its asynchronous side packs them itself.

@@ -36,9 +36,9 @@
 //!
 //! fn get(roots: RootCertStore) -> io::Result<String> {
 //!     let config = Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
-//!     let stream = TcpStream::connect("example.org:443")?;
-//!     let mut stream = hooks::rustls::connect(&config, "example.org", stream)?;
-//!     stream.write_all(b"GET / HTTP/1.1\r\nhost: example.org\r\nconnection: close\r\n\r\n")?;
+//!     let stream = TcpStream::connect("localhost:443")?;
+//!     let mut stream = hooks::rustls::connect(&config, "localhost", stream)?;
+//!     stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
 //!     let mut answer = String::new();
 //!     stream.read_to_string(&mut answer)?;
 //!     Ok(answer)

@@ -17,7 +17,7 @@ use super::{
     BodyError,
     error::{CutOff, ReadError},
 };
-use crate::{error::TryAwaitError, try_await_in_fiber};
+use crate::try_await_in_fiber;
 
 /// A body as [`Read`] and [`BufRead`], piece by piece as it comes: for parsers, archives, and copies that need not fit into memory.
 ///
@@ -86,7 +86,7 @@ impl BodyReader {
         }
         loop {
             let frame = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx));
-            let frame = try_await_in_fiber(frame).map_err(TryAwaitError::into_io)?;
+            let frame = try_await_in_fiber(frame)?;
             match frame {
                 // A body that is given up, with its server, ends like a whole one, but for what was declared.
                 None if self.body.size_hint().lower() > 0 => {
