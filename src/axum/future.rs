@@ -34,10 +34,10 @@ pub struct HandlerFuture<B: Begin<T, S>, T, S> {
 type Arguments<F, T, S> = <F as SyncHandler<T, S>>::Arguments;
 type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S>>::Marker, S>>::Extraction;
 
-/// axum boxes the future as a whole.
 enum Stage<B, R, E> {
     /// The handler is there until it has begun.
     Extracts(E, Option<B>),
+    /// And has not ended at its first poll: what does so is never moved.
     Runs(Box<R>),
 }
 

@@ -49,14 +49,13 @@ impl Departure {
     }
 
     fn begin(conduct: Conduct, runtime: Option<&Handle>) -> Self {
-        let Conduct { follows, grace, .. } = conduct;
-        let grace = match follows {
+        let grace = conduct.follows.then_some(conduct.grace);
+        match grace {
+            Some(Duration::ZERO) => return Self::Due,
             // A task of the runtime ends with it; a pool's has to look whether the caller's runtime is still there.
-            false if runtime.is_none() => return Self::Told,
-            false => None,
-            true if grace.is_zero() => return Self::Due,
-            true => Some(grace),
-        };
+            None if runtime.is_none() => return Self::Told,
+            _ => {}
+        }
         Self::Awaited(match runtime {
             Some(runtime) => Scout::send(runtime, grace),
             None => Scout::send(&Handle::current(), grace),
