@@ -2,9 +2,18 @@
 
 mod support;
 
-use std::{convert::Infallible, future::pending, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
-use tokio::{runtime::Builder, sync::oneshot};
+use tokio::{runtime::Builder, sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _};
 use tower_fiber::{Dump, FiberLayer, FiberState, OnDrop, WaitExt as _, run_local, sync_fn};
 
@@ -90,6 +99,33 @@ async fn a_backtrace_shows_who_waits_behind_an_adapter() {
         assert_eq!(call.await.unwrap(), 7);
         assert_eq!(handle.counters(), Default::default());
     }
+}
+
+/// Each time that another layer's fibers are cancelled, all others write themselves down anew.
+#[test]
+fn a_fiber_that_waits_again_and_again_is_never_missing() {
+    let [_, layer] = layers();
+    let other = FiberLayer::new().handle();
+    let (waits, is_waiting) = mpsc::channel();
+    let is_seen = Arc::new(AtomicBool::new(false));
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let call = runtime.spawn(layer.run({
+        let is_seen = is_seen.clone();
+        move || {
+            yield_now().wait();
+            waits.send(()).unwrap();
+            while !is_seen.load(Ordering::Relaxed) {
+                yield_now().wait();
+            }
+        }
+    }));
+    is_waiting.recv().unwrap();
+    for _ in 0..5_000 {
+        other.cancel_all();
+        only(&layer.handle().dump());
+    }
+    is_seen.store(true, Ordering::Relaxed);
+    runtime.block_on(call).unwrap();
 }
 
 #[cfg(feature = "io")]

@@ -62,11 +62,16 @@ impl Account {
     /// Notes in the roll that the fiber waits. `true` if it was not there like this before.
     #[inline]
     pub(super) fn wait(&mut self, fiber: FiberId, inside: Option<FiberId>, about: About, waker: &Waker) -> bool {
-        if let Some(seat) = self.seat.as_mut().filter(|seat| seat.is_current(inside, self.live, waker)) {
-            seat.note_wait(about.waits_at);
-            return false;
+        if let Some(seat) = &mut self.seat {
+            if seat.is_current(inside, self.live, waker) {
+                seat.note_wait(about.waits_at);
+                return false;
+            }
+            if seat.renew(inside, self.live, about, waker) {
+                return true;
+            }
+            self.leave_seat();
         }
-        self.leave_seat();
         self.seat = Some(Seat::take(fiber, inside, self.live, &self.meta, about, waker));
         true
     }

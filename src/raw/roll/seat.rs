@@ -1,6 +1,7 @@
 //! A fiber's place in the roll of its home thread.
 
 use std::{
+    mem,
     panic::Location,
     ptr,
     sync::{Arc, atomic::Ordering},
@@ -53,6 +54,29 @@ impl Seat {
             && self.waker.0 == waker.data().addr()
             && ptr::eq(self.waker.1, waker.vtable())
             && self.robbed == self.roll.robbed.load(Ordering::Relaxed)
+    }
+
+    /// Writes down anew what has changed, in one step: whoever looks for the fiber meanwhile finds it. `false` if it has been written off
+    /// with the one around it, and has no seat any more.
+    pub(in crate::raw) fn renew(
+        &mut self,
+        inside: Option<FiberId>,
+        suspended: bool,
+        about: About,
+        waker: &Waker,
+    ) -> bool {
+        // Cloned before the roll is taken, and what was there is dropped when it is free.
+        let mut waker = waker.clone();
+        let parts = (waker.data().addr(), waker.vtable());
+        let robbed = self.roll.robbed.load(Ordering::Relaxed);
+        let is_there = self.roll.with(|entries| {
+            let Some(entry) = entries.get_mut(self.key).filter(|entry| entry.fiber == self.fiber) else { return false };
+            (entry.inside, entry.suspended, entry.about) = (inside, suspended, about);
+            mem::swap(&mut entry.waker, &mut waker);
+            true
+        });
+        *self = Self { inside, suspended, waker: parts, robbed, waits_at: about.waits_at, ..*self };
+        is_there
     }
 
     /// Notes where the fiber waits now.
