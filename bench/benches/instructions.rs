@@ -18,6 +18,7 @@ use bench::{
     drive::one,
     work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future, suspend},
 };
+use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -143,7 +144,19 @@ fn function() -> Warm {
     })
 }
 
+/// corosensei alone, on a stack that is used again: the least that a stackful call can cost.
+fn bare() -> Warm {
+    let mut stack = Some(DefaultStack::default());
+    warm(move || {
+        let stack_of_last = stack.take().expect("it was given back");
+        let mut coroutine = Coroutine::with_stack(stack_of_last, |_: &Yielder<(), ()>, ()| black_box(7));
+        assert!(matches!(coroutine.resume(()), CoroutineResult::Return(7)), "it does not suspend");
+        stack = Some(coroutine.into_stack());
+    })
+}
+
 #[library_benchmark]
+#[bench::bare(args = (bare()), config = at_most(87))]
 #[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(790))]
 #[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(976))]
 #[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(833))]
