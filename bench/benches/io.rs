@@ -1,11 +1,12 @@
-//! 64 KiB reads and writes over a loopback connection: native async, `FiberIo` in place, and `SyncIoBridge` on a blocking thread.
+//! 64 KiB reads, writes, and both in turn over a loopback connection: native async, `FiberIo` in place, and `SyncIoBridge` on a blocking thread.
 //!
 //! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows which.
 //! `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,bridge`; for a profile of one of
 //! them). The other side is a thread of std's, the same for all.
 //!
-//! A bridge has two threads to a fiber's one, its own and the runtime's, so on idle cores its rate tells little of what it costs: beside the rate
-//! stands the processor time of all threads but the other side's. What a server can do with all its cores is bytes for processor time.
+//! A bridge has two threads to a fiber's one, its own and the runtime's, so with an idle core to spare its rate tells little of what it costs.
+//! Therefore each kind has one core for all its threads, as in a server whose cores are busy, and the other side has another one. `BENCH_CORES=any`
+//! leaves that to the system. Beside the rate stands the processor time of all threads but the other side's.
 
 use std::{
     env, io,
@@ -15,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -31,6 +35,8 @@ const BLOCK: usize = 64 * 1024;
 enum Direction {
     Reads,
     Writes,
+    /// A block out and one back, in turn: each waits for the other side.
+    Exchanges,
 }
 
 /// What code that knows nothing of the kinds does: so many blocks, and a byte for the end of writing.
@@ -40,12 +46,16 @@ fn transfer(mut stream: impl Read + Write, direction: Direction, blocks: usize) 
         match direction {
             Direction::Reads => stream.read_exact(&mut block)?,
             Direction::Writes => stream.write_all(&block)?,
+            Direction::Exchanges => {
+                stream.write_all(&block)?;
+                stream.read_exact(&mut block)?;
+            }
         }
     }
-    match direction {
-        Direction::Reads => Ok(()),
-        Direction::Writes => stream.read_exact(&mut block[..1]),
+    if direction == Direction::Writes {
+        stream.read_exact(&mut block[..1])?;
     }
+    Ok(())
 }
 
 async fn transfer_async(mut stream: TcpStream, direction: Direction, blocks: usize) -> io::Result<()> {
@@ -54,6 +64,10 @@ async fn transfer_async(mut stream: TcpStream, direction: Direction, blocks: usi
         match direction {
             Direction::Reads => _ = stream.read_exact(&mut block).await?,
             Direction::Writes => stream.write_all(&block).await?,
+            Direction::Exchanges => {
+                stream.write_all(&block).await?;
+                stream.read_exact(&mut block).await?;
+            }
         }
     }
     if direction == Direction::Writes {
@@ -69,23 +83,44 @@ struct Taken {
     processor: Duration,
 }
 
+/// The cores of this process.
+fn cores() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
+}
+
+/// Keeps this thread, and those that it starts, on one core.
+fn pin(core: Option<usize>) -> io::Result<()> {
+    if let Some(core) = core {
+        let mut set = CpuSet::new();
+        set.set(core);
+        sched_setaffinity(None, &set)?;
+    }
+    Ok(())
+}
+
 /// Processor time that was used so far.
 fn used(clock: ClockId) -> Duration {
     clock_gettime(clock).try_into().expect("it is not negative")
 }
 
 /// One connection for one run.
-fn run(kind: &str, direction: Direction, blocks: usize) -> io::Result<Taken> {
+fn run(kind: &str, direction: Direction, blocks: usize, others: Option<usize>) -> io::Result<Taken> {
     let before = used(ClockId::ProcessCPUTime);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let peer = thread::spawn(move || -> io::Result<Duration> {
+        pin(others)?;
         let (mut stream, _) = listener.accept()?;
         let mut block = vec![7; BLOCK];
         for _ in 0..blocks {
             match direction {
                 Direction::Reads => stream.write_all(&block)?,
                 Direction::Writes => stream.read_exact(&mut block)?,
+                Direction::Exchanges => {
+                    stream.read_exact(&mut block)?;
+                    stream.write_all(&block)?;
+                }
             }
         }
         if direction == Direction::Writes {
@@ -130,9 +165,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kinds = env::var("BENCH_KINDS").unwrap_or_else(|_| "native,fiber,bridge".into());
     let kinds: Vec<&str> = kinds.split(',').collect();
     let blocks = mebibytes * (1 << 20) / BLOCK;
+    let (own, others) = match &cores()?[..] {
+        &[own, other, ..] if env::var("BENCH_CORES").is_err() => (Some(own), Some(other)),
+        _ => (None, None),
+    };
+    pin(own)?;
 
+    println!("{}", if own.is_some() { "one core for each side" } else { "on all cores" });
     println!("{rounds} rounds of {mebibytes} MiB each; ratios to native of the same round: median, least and most");
-    for direction in [Direction::Reads, Direction::Writes] {
+    for direction in [Direction::Reads, Direction::Writes, Direction::Exchanges] {
         let mut rates = vec![Vec::new(); kinds.len()];
         let mut costs = rates.clone();
         for round in 0..rounds {
@@ -140,14 +181,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 // Backwards in each second round, so that none always follows the same one.
                 let step = if round % 2 == 0 { turn } else { kinds.len() - 1 - turn };
                 let kind = (round / 2 + step) % kinds.len();
-                let Taken { elapsed, processor } = run(kinds[kind], direction, blocks)?;
+                let Taken { elapsed, processor } = run(kinds[kind], direction, blocks, others)?;
                 rates[kind].push(mebibytes as f64 / elapsed.as_secs_f64());
                 costs[kind].push(processor.as_secs_f64() * 1e6 / blocks as f64);
             }
         }
         for ((kind, rate), cost) in kinds.iter().zip(&rates).zip(&costs) {
             println!(
-                "{direction:?} {kind:>7}: {:6.0} MiB/s, {}; processor {:5.1} µs for a block, {}",
+                "{direction:?} {kind}: {:6.0} MiB/s, {}; processor {:5.1} µs for a block, {}",
                 median(rate),
                 ratios(rate, &rates[0]),
                 median(cost),
