@@ -5,7 +5,7 @@
 //! | of oauth2 | here |
 //! |---|---|
 //! | `.request(&http_client)` of codes, passwords, refresh tokens, introspection, revocation | as ever |
-//! | `.request(&http_client, thread::sleep, None)` of the device flow | `.request(&http_client, \|time\| tokio::time::sleep(time).wait(), None)` |
+//! | `.request(&http_client, sleep, None)` of the device flow, with std's `sleep` | `.request(&http_client, \|time\| tokio::time::sleep(time).wait(), None)` |
 //! | redirects are not to be followed (server-side request forgery) | they never are, whatever the agent's configuration says |
 //! | answers with an error's status | given to oauth2, which makes `RequestTokenError::ServerResponse` of them |
 //! | time-outs, trusted certificates, proxies, `https_only` | those of the agent |
