@@ -65,7 +65,7 @@ pub(crate) enum Placement {
     Inside,
 }
 
-/// Cheap to clone: most calls do.
+/// Layers, services and handlers share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) meta: Arc<Meta>,

@@ -37,7 +37,7 @@ type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S
 enum Stage<B, R, E> {
     /// The handler is there until it has begun.
     Extracts(E, Option<B>),
-    /// And has not ended at its first poll: what does so is never moved.
+    /// It waited at its first poll. What does not is never moved.
     Runs(Box<R>),
 }
 
