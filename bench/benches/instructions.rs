@@ -162,12 +162,12 @@ fn bare() -> Warm {
 #[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(833))]
 #[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1094))]
 #[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2840))]
-#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1436))]
-#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1995))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1433))]
+#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1973))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5008))]
 #[bench::parked_root(args = (parked_root()), config = at_most(469))]
-#[bench::hello_async(args = (hello_async()), config = at_most(12623))]
-#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13541))]
+#[bench::hello_async(args = (hello_async()), config = at_most(12619))]
+#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13537))]
 #[bench::run_in_fiber(args = (function()), config = at_most(812))]
 fn count(mut warm: Warm) -> Warm {
     warm();

@@ -60,7 +60,6 @@ impl Account {
     }
 
     /// Notes in the roll that the fiber waits. `true` if it was not there like this before.
-    #[inline]
     pub(super) fn wait(&mut self, fiber: FiberId, inside: Option<FiberId>, about: About, waker: &Waker) -> bool {
         if let Some(seat) = &mut self.seat {
             if seat.is_current(inside, self.live, waker) {
