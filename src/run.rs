@@ -158,7 +158,9 @@ impl<R: 'static> LocalFiber<R> {
         if self.fiber.phase() == Phase::Fresh {
             self.fiber.begin();
         }
-        self.fiber.poll(cx, None)
+        let mut outcome = Poll::Pending;
+        self.fiber.poll(cx, None, &mut outcome);
+        outcome
     }
 }
 
@@ -197,9 +199,10 @@ impl<R: 'static> Drop for LocalFiber<R> {
         let waker = Waker::from(Arc::clone(&woken));
         // Again when it has only yielded, as it does after many waits in a row.
         for _ in 0..YIELDS {
-            let poll = self.fiber.poll(&mut Context::from_waker(&waker), None);
-            let has_yielded = poll.is_pending() && woken.0.swap(false, Ordering::Relaxed);
-            discard(poll);
+            let mut outcome = Poll::Pending;
+            self.fiber.poll(&mut Context::from_waker(&waker), None, &mut outcome);
+            let has_yielded = outcome.is_pending() && woken.0.swap(false, Ordering::Relaxed);
+            discard(outcome);
             if !has_yielded || self.fiber.phase() != Phase::Suspended {
                 return;
             }

@@ -87,9 +87,11 @@ impl<J: Job> Hosted<J> {
             }
             polled = true;
             // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
-            let poll =
-                catch_unwind(AssertUnwindSafe(|| fiber.poll(cx, Some(caller)))).unwrap_or_else(|e| Poll::Ready(Err(e)));
-            if let Poll::Ready(outcome) = poll {
+            let mut ending = Poll::Pending;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx, Some(caller), &mut ending))) {
+                return Poll::Ready(Some(Err(payload)));
+            }
+            if let Poll::Ready(outcome) = ending {
                 return Poll::Ready(Some(outcome));
             }
         }

@@ -1,12 +1,12 @@
 //! A fiber inside its caller's own task.
 
-use std::{
-    task::{Context, Poll},
-    thread,
-};
+use std::task::Context;
 
 use super::{SendJob, host::Host};
-use crate::{context::InContext, raw::Phase};
+use crate::{
+    context::InContext,
+    raw::{Ending, Phase},
+};
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,
@@ -20,14 +20,31 @@ impl<J: SendJob> InPlace<J> {
     }
 
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
-        let poll = self.fiber.poll(cx, None);
-        if poll.is_ready() {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+        self.fiber.poll(cx, None, ending);
+        if ending.is_ready() {
             self.fiber.close();
-        } else if self.host.is_none() {
+        } else {
+            self.wait();
+        }
+    }
+
+    /// The first poll of one that is not yet in the books; see [`Fiber::poll_bare`](crate::raw::Fiber::poll_bare).
+    #[inline]
+    pub(crate) fn poll_bare(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> bool {
+        let has_begun = self.fiber.poll_bare(cx, ending);
+        if has_begun && ending.is_pending() {
+            self.wait();
+        }
+        has_begun
+    }
+
+    /// After a poll that did not end the fiber.
+    #[inline]
+    pub(super) fn wait(&mut self) {
+        if self.host.is_none() {
             self.host = Some(Host::here());
         }
-        poll
     }
 
     pub(crate) fn is_given_up(&self) -> bool {

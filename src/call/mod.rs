@@ -5,6 +5,8 @@
 //!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
 //! ```
 
+#[cfg(feature = "axum")]
+mod at_once;
 mod departure;
 mod elsewhere;
 mod host;
@@ -20,14 +22,14 @@ use std::{
     panic::resume_unwind,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 pub(crate) use self::jobs::{Closure, ServiceCall};
 use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
 use crate::{
     context::{AtCall, InContext},
-    raw::{Fiber, Job, Meta, Ticket, is_within},
+    raw::{Ending, Fiber, Job, Meta, Ticket, is_within},
     settings::{Placement, Settings},
 };
 
@@ -80,8 +82,12 @@ impl<J: SendJob> Call<J> {
     pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
         let Settings { meta, placement, attendants } = settings;
         let context = AtCall::new(attendants.as_deref(), meta, label);
-        let fiber = InContext::new(Fiber::new(job, ticket, Arc::clone(meta), label), context);
-        let stage = Stage::Own { call: InPlace::new(fiber), is_placed: false };
+        Self::of(Fiber::new(job, ticket, Arc::clone(meta), label), context, placement, label)
+    }
+
+    #[inline]
+    fn of(fiber: Fiber<J>, context: AtCall, placement: &Placement, label: &'static str) -> Self {
+        let stage = Stage::Own { call: InPlace::new(InContext::new(fiber, context)), is_placed: false };
         Self { stage, placement: placement.clone(), label }
     }
 
@@ -123,6 +129,49 @@ impl<J: SendJob> Call<J> {
              close the layer when it has stopped"
         )
     }
+
+    #[inline]
+    fn advance(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+        match &mut self.stage {
+            Stage::Own { call, is_placed: true } => {
+                call.poll(cx, ending);
+                if ending.is_pending() && call.is_given_up() {
+                    self.give_up();
+                }
+            }
+            Stage::Own { call, is_placed } => {
+                // Most calls have nothing around them, and begin where they are.
+                let is_bare = call.fiber.is_bare() && placement::is_known_here(&self.placement);
+                *is_placed = is_bare && call.poll_bare(cx, ending);
+                if !*is_placed {
+                    self.begin(cx, ending);
+                }
+            }
+            Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
+                let poll = Pin::new(outcome.as_mut().expect("it is there")).poll(cx);
+                if let Poll::Ready(received) = poll {
+                    *outcome = None;
+                    *ending = Poll::Ready(received.unwrap_or_else(|| no_outcome(meta.name_or(self.label))));
+                }
+            }
+            Stage::Elsewhere { outcome: None, .. } | Stage::Done => {
+                panic!("call of service `{}` was polled after it had ended", self.name())
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+        self.place(cx);
+        self.advance(cx, ending);
+    }
+
+    #[cold]
+    fn give_up(&mut self) -> ! {
+        let name = self.name().to_owned();
+        drop(mem::replace(&mut self.stage, Stage::Done));
+        no_outcome(&name)
+    }
 }
 
 impl<J: SendJob> Drop for Call<J> {
@@ -149,30 +198,13 @@ impl<J: SendJob> Future for Call<J> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
-        let this = self.get_mut();
-        if matches!(this.stage, Stage::Own { is_placed: false, .. }) {
-            this.place(cx);
+        let mut ending = Poll::Pending;
+        self.get_mut().advance(cx, &mut ending);
+        match ending {
+            Poll::Ready(Ok(output)) => Poll::Ready(output),
+            Poll::Ready(Err(payload)) => resume_unwind(payload),
+            Poll::Pending => Poll::Pending,
         }
-        let outcome = match &mut this.stage {
-            Stage::Own { call, .. } => match call.poll(cx) {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending if call.is_given_up() => {
-                    let name = this.name().to_owned();
-                    drop(mem::replace(&mut this.stage, Stage::Done));
-                    no_outcome(&name)
-                }
-                Poll::Pending => return Poll::Pending,
-            },
-            Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
-                let received = ready!(Pin::new(outcome.as_mut().expect("it is there")).poll(cx));
-                *outcome = None;
-                received.unwrap_or_else(|| no_outcome(meta.name_or(this.label)))
-            }
-            Stage::Elsewhere { outcome: None, .. } | Stage::Done => {
-                panic!("call of service `{}` was polled after it had ended", this.name())
-            }
-        };
-        Poll::Ready(outcome.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 }
 

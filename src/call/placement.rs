@@ -38,19 +38,21 @@ pub(crate) enum Place<'a> {
 /// Without a runtime.
 #[inline]
 pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
-    if !matches!(placement, Placement::Auto) {
-        return look(placement, name);
-    }
-    // The runtime of a task does not change, and many calls are made in one task.
-    let task = task::try_id();
-    if task.is_some() && HERE.get() == task {
+    if is_known_here(placement) {
         return Place::Here;
     }
     let place = look(placement, name);
-    if matches!(place, Place::Here) {
-        HERE.set(task);
+    if matches!((placement, &place), (Placement::Auto, Place::Here)) {
+        HERE.set(task::try_id());
     }
     place
+}
+
+/// Whether the call is one of many whose place is the caller's own task: the runtime of a task does not change.
+#[inline]
+pub(super) fn is_known_here(placement: &Placement) -> bool {
+    let is_same_task = || task::try_id().is_some_and(|task| HERE.get() == Some(task));
+    matches!(placement, Placement::Auto) && is_same_task()
 }
 
 #[inline(never)]

@@ -22,8 +22,7 @@ use std::{
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
-    task::{Context as TaskContext, Poll},
-    thread,
+    task::Context as TaskContext,
 };
 
 pub(crate) use self::attendant::Attendants;
@@ -32,7 +31,7 @@ use self::{
     spans::{Parent, Spans},
 };
 pub use self::{hook::Hook, local::FiberLocal};
-use crate::raw::{Caller, Fiber, Job, Meta};
+use crate::raw::{Caller, Ending, Fiber, Job, Meta};
 #[cfg(feature = "lint")]
 use crate::{lint, raw::Phase};
 
@@ -43,6 +42,17 @@ pub(crate) struct InContext<J: Job> {
     context: ManuallyDrop<Option<Box<Context>>>,
 }
 
+/// Whether a fiber with this context has nothing around it if it is polled now.
+#[inline]
+fn is_bare(context: Option<&Context>) -> bool {
+    #[cfg(feature = "lint")]
+    if lint::is_on() {
+        return false;
+    }
+    // Debug builds put a canary around each.
+    context.is_none() && !spans::may_exist() && !cfg!(debug_assertions)
+}
+
 /// What a call is made with.
 pub(crate) struct AtCall(Option<Box<Context>>);
 
@@ -50,6 +60,13 @@ impl AtCall {
     #[inline]
     pub(crate) fn new(attendants: Option<&Attendants>, meta: &Arc<Meta>, label: &'static str) -> Self {
         Self(if attendants.is_some() || spans::may_exist() { Context::at_call(attendants, meta, label) } else { None })
+    }
+
+    /// Whether a call that is made with it has nothing around it if it is polled now.
+    #[cfg(feature = "axum")]
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        is_bare(self.0.as_deref())
     }
 }
 
@@ -76,18 +93,25 @@ impl<J: Job> InContext<J> {
         }
     }
 
-    /// Polls the fiber in its context.
+    /// Whether the fiber has nothing around it if it is polled now.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        is_bare(self.context.as_deref())
+    }
+
+    /// Polls the fiber in its context. `ending` is `Pending`.
     #[inline]
     pub(crate) fn poll(
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
-    ) -> Poll<thread::Result<J::Output>> {
+        ending: &mut Ending<J>,
+    ) {
         #[cfg(feature = "lint")]
         if let Some(before) = lint::look() {
-            return self.poll_linted(before, cx, caller);
+            return self.poll_linted(before, cx, caller, ending);
         }
-        self.poll_unlinted(cx, caller)
+        self.poll_unlinted(cx, caller, ending);
     }
 
     /// With the lint on: outside of everything else, where other tasks of the thread see what is left.
@@ -98,11 +122,11 @@ impl<J: Job> InContext<J> {
         before: lint::Snapshot,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
-    ) -> Poll<thread::Result<J::Output>> {
-        let poll = self.poll_unlinted(cx, caller);
+        ending: &mut Ending<J>,
+    ) {
+        self.poll_unlinted(cx, caller, ending);
         let is_waiting = self.fiber.phase() == Phase::Suspended;
         before.compare(self.fiber.name(), self.fiber.waits_at().filter(|_| is_waiting));
-        poll
     }
 
     #[inline]
@@ -110,12 +134,13 @@ impl<J: Job> InContext<J> {
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
-    ) -> Poll<thread::Result<J::Output>> {
+        ending: &mut Ending<J>,
+    ) {
         // Layers with a watch give each call a context.
-        if self.context.is_none() && !spans::may_exist() && !cfg!(debug_assertions) {
-            return self.fiber.poll(cx, caller);
+        if self.is_bare() {
+            return self.fiber.poll(cx, caller, ending);
         }
-        self.poll_within(cx, caller)
+        self.poll_within(cx, caller, ending);
     }
 
     #[inline(never)]
@@ -123,27 +148,26 @@ impl<J: Job> InContext<J> {
         &mut self,
         cx: &mut TaskContext<'_>,
         caller: Option<&(dyn Caller + 'static)>,
-    ) -> Poll<thread::Result<J::Output>> {
+        ending: &mut Ending<J>,
+    ) {
         let Self { fiber, context } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context);
-        let poll = entered.attended(|| {
+        entered.attended(|| {
             let manned = fiber.is_watched().then(|| fiber.man_post(cx));
-            let poll = fiber.poll(cx, caller);
+            fiber.poll(cx, caller, ending);
             if manned.is_some() {
                 drop(manned);
                 fiber.leave_post();
             }
-            poll
         });
-        if poll.is_ready() {
+        if ending.is_ready() {
             entered.end();
         }
         drop(entered);
         #[cfg(debug_assertions)]
         canary.compare(fiber.name(), fiber.waits_at());
-        poll
     }
 }
 

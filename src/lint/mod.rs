@@ -62,7 +62,7 @@ mod names;
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
 mod watch;
 
-pub(crate) use self::watch::{Snapshot, look};
+pub(crate) use self::watch::{Snapshot, is_on, look};
 pub use self::{
     error::LintError,
     findings::{Finding, allow, findings},

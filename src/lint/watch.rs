@@ -82,6 +82,11 @@ pub(crate) struct Snapshot {
     before: Vec<u8>,
 }
 
+#[inline]
+pub(crate) fn is_on() -> bool {
+    LINT.get().is_some()
+}
+
 /// Takes note of this thread's thread-locals, if the lint is on.
 #[inline]
 pub(crate) fn look() -> Option<Snapshot> {

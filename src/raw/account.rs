@@ -13,9 +13,9 @@ pub(super) struct Account {
     pub(super) meta: Arc<Meta>,
     seat: Option<Seat>,
     /// The call was placed, and is in the books.
-    open: bool,
+    pub(super) open: bool,
     /// Holds a stack.
-    live: bool,
+    pub(super) live: bool,
     /// Counted as cancelled.
     cancelled: bool,
     /// Counted as leaked with the fiber around it, although this one is still owned by somebody.

@@ -62,6 +62,12 @@ impl Base {
         &self.account.meta
     }
 
+    /// Whether there is something that its code has left in it.
+    #[inline]
+    pub(super) fn has_remains(&self) -> bool {
+        self.gone.get().is_some() || self.locals.get().is_some()
+    }
+
     pub(super) fn name(&self) -> &str {
         self.meta().name_or(self.label)
     }

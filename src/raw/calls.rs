@@ -52,6 +52,15 @@ impl Calls {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// After a call was counted as ended: it may be the last one, and whoever waits finds out.
+    #[inline]
+    pub(super) fn tell_end(&self) {
+        fence::light();
+        if self.watchers.load(Ordering::Acquire) > 0 {
+            self.ended.notify_waiters();
+        }
+    }
+
     #[inline]
     pub(super) fn news(&self) -> News {
         News(self.news.load(Ordering::Acquire))
@@ -78,11 +87,7 @@ impl Meta {
     #[inline]
     pub(super) fn end_call(&self) {
         self.count(Event::Ended);
-        fence::light();
-        if self.calls.watchers.load(Ordering::Acquire) > 0 {
-            // It may be the last one: whoever waits finds out.
-            self.calls.ended.notify_waiters();
-        }
+        self.calls.tell_end();
     }
 
     /// Waits until no call is in flight.

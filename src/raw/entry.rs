@@ -4,6 +4,8 @@ use std::{
     marker::PhantomData,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr::NonNull,
+    task::Poll,
     thread,
 };
 
@@ -37,7 +39,7 @@ pub(crate) struct Exit<'a, J: Job> {
 impl<J: Job> Exit<'_, J> {
     pub(crate) fn done(self, output: J::Output) {
         self.state.end_locals();
-        *slot::<J>(self.state) = Slot::Done(Ok(output));
+        leave::<J>(self.state, Ok(output));
     }
 
     pub(crate) fn park(self, root: J::Root) {
@@ -45,13 +47,15 @@ impl<J: Job> Exit<'_, J> {
     }
 }
 
-/// The owner's field through which values pass.
+/// The owner's field through which the job and the root pass.
 pub(super) enum Slot<J: Job> {
     Start(J),
     Running,
     Parked(J::Root),
-    Done(thread::Result<J::Output>),
 }
+
+/// What a poll has of a fiber: `Pending` while it waits, its outcome if it ended.
+pub(crate) type Ending<J> = Poll<thread::Result<<J as Job>::Output>>;
 
 /// The first function on a fiber's stack.
 pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
@@ -62,16 +66,32 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
         match mem::replace(slot::<J>(&state), Slot::Running) {
             Slot::Start(job) => job.start(exit),
             Slot::Parked(root) => J::resume(root, exit),
-            Slot::Running | Slot::Done(_) => unreachable!("only a fresh or parked fiber begins"),
+            Slot::Running => unreachable!("only a fresh or parked fiber begins"),
         }
     }));
     if let Err(payload) = outcome {
         state.end_locals();
-        // In two steps: dropping what was there may run code of the job, which must not find the slot borrowed, nor
-        // unwind from here (invariant 9).
-        let former = mem::replace(slot::<J>(&state), Slot::Done(Err(payload)));
-        discard(former);
+        // It may have left something before it panicked: dropping that may run code of the job, which must find nothing
+        // borrowed, and must not unwind from here (invariant 9).
+        discard(mem::replace(slot::<J>(&state), Slot::Running));
+        // SAFETY: as in `leave`.
+        discard(unsafe { ending::<J>(&state).replace(Poll::Pending) });
+        leave::<J>(&state, Err(payload));
     }
+}
+
+/// Where the outcome goes, through the latest frame. Not to be kept over a suspend.
+#[inline]
+fn ending<J: Job>(state: &State) -> NonNull<Ending<J>> {
+    state.frame().ending.cast()
+}
+
+/// Leaves the outcome where the latest poll finds it.
+#[inline]
+fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
+    // SAFETY: invariant 6 gives the type; invariant 5: it outlives this resume, and only the fiber uses it meanwhile. What is
+    // overwritten is `Pending`, which need not be dropped.
+    unsafe { ending::<J>(state).write(Poll::Ready(outcome)) };
 }
 
 /// The owner's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.

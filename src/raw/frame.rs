@@ -14,6 +14,8 @@ pub(super) struct Frame {
     pub(super) waker: NonNull<Waker>,
     /// The owner's `Slot<J>` (invariant 6).
     pub(super) slot: NonNull<()>,
+    /// The poller's `Ending<J>` (invariant 6).
+    pub(super) ending: NonNull<()>,
     /// The owner's.
     pub(super) base: NonNull<Base>,
     /// The fiber on whose stack the poller runs.

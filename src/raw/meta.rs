@@ -15,7 +15,7 @@ use super::{
     calls::Calls,
     report::Reports,
     sentry::Sentry,
-    stack::Source,
+    stack::{FiberStack, Source, shortage},
     tally::{Event, Tally},
 };
 
@@ -40,6 +40,8 @@ pub(crate) struct Meta {
     pub(crate) calls: Calls,
     pub(super) reports: Reports,
     watchers: AtomicUsize,
+    /// Whether a fiber needs no more than a stack, and nobody looks after it.
+    is_bare: bool,
 }
 
 /// What these fibers run on.
@@ -67,10 +69,15 @@ impl Usage {
         self.wanted.store(fibers, Ordering::Relaxed);
     }
 
+    #[inline]
+    fn is_any_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether the fiber that begins is to be measured.
     #[inline]
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed) > 0 && self.take_turn()
+        self.is_any_wanted() && self.take_turn()
     }
 
     #[cold]
@@ -139,6 +146,8 @@ impl Meta {
         sentry: Option<Sentry>,
     ) -> Self {
         let Stacks { size, hygiene, max_fibers } = stacks;
+        let is_limited = hygiene || max_fibers.is_some() || !conduct.grace.is_zero();
+        let is_bare = !is_limited && bar.is_none() && listener.is_none() && sentry.is_none();
         Self {
             name: name.map(Into::into),
             stack_size: size,
@@ -154,7 +163,17 @@ impl Meta {
             calls: Calls::default(),
             reports: Reports::default(),
             watchers: AtomicUsize::new(0),
+            is_bare,
         }
+    }
+
+    /// The stack that this thread used last, for a call that needs nothing else to begin.
+    #[inline]
+    pub(super) fn take_bare(&self) -> Option<FiberStack> {
+        if !self.is_bare || self.usage.is_any_wanted() || shortage::is_there() {
+            return None;
+        }
+        self.stacks.take_warm()
     }
 
     /// Counts one, and tells whoever listens.

@@ -9,8 +9,8 @@
 //!   between two polls.
 //! * The *coroutine* is corosensei's handle of a stack in use.
 //! * The [`State`] is a local variable of [`entry`], the first function on the coroutine's stack.
-//! * A [`Frame`](frame) is a local variable of one [`Fiber::poll`], on the poller's stack: the waker of that poll, the
-//!   owner's slot and base, its orders, whom the fiber may ask about its caller. Each resume passes a
+//! * A [`Frame`](frame) is a local variable of one [`Fiber::poll`] or [`poll_bare`](Fiber::poll_bare), on the poller's stack: the waker of
+//!   that poll, the owner's slot and base, the ending, its orders, whom the fiber may ask about its caller. Each resume passes a
 //!   pointer to a new one. The fiber answers in it too, by its *notes*: how it suspended, whether another fiber waits inside.
 //! * The *base* is the owner's part that does not depend on what the fiber runs: name, home, account, the addresses of the stack. The
 //!   owner changes it between two polls only; the fiber looks at it, and changes what is in its cells.
@@ -20,14 +20,15 @@
 //!   *stretch* is what a fiber does between a resume and the next suspend.
 //! * The *ticket* and the *admission* are what a fiber has of a permit and a stack before it begins; the *slab* is a mapping
 //!   that many stacks lie in.
-//! * The *slot* is the owner's field through which values pass: the job in, the parked root or the outcome out.
+//! * The *slot* is the owner's field through which the job passes in, and a parked root in and out. The *ending* is where the poller wants
+//!   the outcome: the fiber puts it there itself.
 //!
 //! # States
 //!
 //! | state | slot | coroutine | who may touch what |
 //! |---|---|---|---|
 //! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
-//! | running | `Running` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot through it; the owner is borrowed by its `poll` |
+//! | running | `Running` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot and ending through it; the owner is borrowed by its `poll` |
 //! | suspended | `Running` | on its stack | the owner, at home only: resume |
 //! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
 //! | finished | `Running` | none | nobody |
@@ -49,9 +50,9 @@
 //!    `entry` was given. While the coroutine is not done its stack is neither unmapped nor reused.
 //! 5. **Frame.** A `Frame`, and all that it points to, outlives the resume that it is passed to. A `State` always holds the
 //!    pointer of the latest resume, and only running code of the fiber follows it; it lives until control returns to
-//!    the poller. From the resume until then the poll that made it touches neither the owner's slot nor its base. A fiber that
+//!    the poller. From the resume until then the poll that made it touches neither the owner's slot, nor its base, nor the ending. A fiber that
 //!    is polled inside another may take over pointers of that one's frame, which encloses its own, and one to its `State`.
-//! 6. **Slot type.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>`; the
+//! 6. **Types.** A `Frame` passed to the coroutine of a `Fiber<J>` points to that fiber's `Slot<J>` and to an `Ending<J>` which is `Pending`; the
 //!    coroutine was made with `entry::<J>`.
 //! 7. **No implicit unwinding.** A coroutine that is not done is never dropped: it is resumed to its end or forgotten.
 //!    `Drop for Coroutine` would unwind it with a payload of corosensei's own.
@@ -59,9 +60,9 @@
 //!    cache, or free in its slab. Only who has it touches its memory. A slab is unmapped when all its slots are free; what guards it has are made and taken away in free slots. A
 //!    `FiberStack` leaves a coroutine only when that is done; by then `entry` has returned, and with it every
 //!    destructor of the fiber has run.
-//! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the slot.
+//! 9. **Root.** `entry` never unwinds: it catches what the job throws and hands it out through the ending.
 //! 10. **Send.** A fresh fiber holds its job only, a running or suspended or parked one is guarded by invariant 1, and
-//!     an outcome leaves the slot within the poll that produced it. Fiber-locals are made by a fiber
+//!     an outcome goes to who polls, within the poll that produced it. Fiber-locals are made by a fiber
 //!     that runs, and touched at home only: elsewhere their owner forgets them. So a `Fiber<J>` may be sent if its job and output may.
 //! 11. **Signals.** The handler of faults reads the current fiber's `State`, its latest `Frame` and what that points to: they belong to
 //!     the code that was interrupted on the same thread (invariants 3 to 5). It calls what may be called in a handler, and the
@@ -119,7 +120,7 @@ mod trace;
 
 pub(crate) use admission::{Admission, Ticket};
 pub(crate) use current::with_current;
-pub(crate) use entry::{Exit, Job};
+pub(crate) use entry::{Ending, Exit, Job};
 pub(crate) use fiber::{Fiber, Phase, is_within};
 pub(crate) use frame::Caller;
 pub(crate) use home::Home;

@@ -41,7 +41,17 @@ const EVENTS: usize = Event::Blocked as usize + 1;
 /// One thread's numbers, on cache lines of their own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard([AtomicU64; EVENTS]);
+pub(super) struct Shard([AtomicU64; EVENTS]);
+
+impl Shard {
+    /// Counts one, on the thread whose numbers they are.
+    #[inline]
+    pub(super) fn count(&self, event: Event) {
+        let number = &self.0[event as usize];
+        // No other thread writes here.
+        number.store(number.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -57,15 +67,29 @@ impl Tally {
     /// Counts one. Whoever sees it counted sees what this thread counted before.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
-        let index = home::known_shard();
-        match self.shards.get(index).and_then(OnceLock::get) {
-            Some(shard) if index < SHARDS => {
-                let number = &shard.0[event as usize];
-                // No other thread writes here.
-                number.store(number.load(Ordering::Relaxed) + 1, Ordering::Release);
-            }
-            _ => self.count_first(event),
+        match self.own() {
+            Some(shard) => shard.count(event),
+            None => self.count_first(event),
         }
+    }
+
+    /// The numbers of this thread, if it has counted here before and has an index of its own.
+    #[inline]
+    pub(super) fn own(&self) -> Option<&Shard> {
+        let index = home::known_shard();
+        if index < SHARDS { self.shards[index].get().map(|shard| &**shard) } else { None }
+    }
+
+    /// The same for a thread that may not have counted here before.
+    #[inline]
+    pub(super) fn own_or_first(&self) -> Option<&Shard> {
+        self.own().or_else(|| self.first())
+    }
+
+    #[cold]
+    fn first(&self) -> Option<&Shard> {
+        let index = home::shard();
+        if index < SHARDS { Some(self.shards[index].get_or_init(Box::default)) } else { None }
     }
 
     /// For a thread that has not counted here before, or has no index.

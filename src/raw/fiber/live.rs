@@ -2,41 +2,73 @@
 
 use std::{
     mem::ManuallyDrop,
-    task::{Context, Poll, ready},
+    ptr::NonNull,
+    task::{Context, Poll},
 };
 
-use corosensei::Coroutine;
+use corosensei::{Coroutine, CoroutineResult};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Fiber, is_within};
 use crate::raw::{
-    Job,
+    Caller, Home, Job,
     admission::{Applicant, Equipment},
     clock::Moment,
-    entry::entry,
-    frame::FramePtr,
+    current::{Restore, with_current},
+    entry::{Ending, Slot, entry},
+    frame::{Frame, FramePtr},
     stack::FiberStack,
 };
 
+type FiberCoroutine = Coroutine<FramePtr, (), (), FiberStack>;
+
 /// A stack in use.
 pub(super) struct Live {
-    pub(super) coroutine: Coroutine<FramePtr, (), (), FiberStack>,
+    pub(super) coroutine: FiberCoroutine,
     pub(super) permit: Option<OwnedSemaphorePermit>,
     pub(super) given_up: bool,
     /// Its stack was empty when it began, and how much is used is to be found out.
     pub(super) measured: bool,
 }
 
+/// Runs the code of a fiber until that suspends or has returned.
+#[inline]
+pub(super) fn resume(coroutine: &mut FiberCoroutine, frame: &Frame) -> CoroutineResult<(), ()> {
+    let _restore = Restore::new(frame.outer);
+    coroutine.resume(NonNull::from(frame))
+}
+
 impl<J: Job> Fiber<J> {
-    /// Gets a stack, with a coroutine that has not yet begun.
+    /// Runs a fiber that has no stack: it gets one first.
     #[inline]
-    pub(super) fn begin(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+        ending: &mut Ending<J>,
+    ) {
+        if matches!(self.slot, Slot::Running) {
+            self.refuse_ended();
+        }
+        let outer = with_current(|outer| outer.map(NonNull::from));
         let equipment = match self.admission.take_warm(self.base.meta()) {
             Some(stack) => Equipment { stack, permit: None },
-            None => ready!(self.apply(is_nested, cx)),
+            None => match self.apply(outer.is_some(), cx) {
+                Poll::Ready(equipment) => equipment,
+                Poll::Pending => return,
+            },
         };
-        self.equip(equipment);
-        Poll::Ready(())
+        let mut live = ManuallyDrop::new(self.equip(equipment));
+        let frame = self.frame(cx, caller, outer, ending);
+        let result = resume(&mut live.coroutine, &frame);
+        let live = ManuallyDrop::into_inner(live);
+        if let CoroutineResult::Return(()) = result {
+            self.end(live);
+            self.settle(&frame, cx, ending);
+        } else {
+            self.live = ManuallyDrop::new(Some(live));
+            self.note_suspend(&frame, cx);
+        }
     }
 
     /// Stands in line for what there is not at once.
@@ -49,7 +81,7 @@ impl<J: Job> Fiber<J> {
     }
 
     #[inline]
-    fn equip(&mut self, Equipment { mut stack, permit }: Equipment) {
+    fn equip(&mut self, Equipment { mut stack, permit }: Equipment) -> Live {
         let measured = self.meta().usage.is_wanted();
         if measured {
             stack.wipe();
@@ -60,15 +92,14 @@ impl<J: Job> Fiber<J> {
             self.base.begun = Some(Moment::now());
         }
         self.base.account.begin();
-        let coroutine = Coroutine::with_stack(stack, entry::<J>);
-        // There was none.
-        self.live = ManuallyDrop::new(Some(Live { coroutine, permit, given_up: false, measured }));
+        // Only now: before it has begun, a fiber can go anywhere.
+        self.base.home = Some(Home::here());
+        Live { coroutine: Coroutine::with_stack(stack, entry::<J>), permit, given_up: false, measured }
     }
 
     /// Takes the stack back after `entry` has returned.
     #[inline]
-    pub(super) fn end(&mut self) {
-        let Live { coroutine, permit, measured, .. } = self.live.take().expect("only a fiber with a stack ends");
+    pub(super) fn end(&mut self, Live { coroutine, permit, measured, .. }: Live) {
         let mut stack = coroutine.into_stack();
         if measured || self.meta().hygiene {
             self.look_at(&mut stack, measured);

@@ -1,29 +1,24 @@
 //! A fiber's owner: start, resume, park, end, leak.
 
+mod bare;
 mod leak;
 mod live;
 mod notes;
 mod watched;
 
-use std::{
-    mem::{self, ManuallyDrop},
-    ptr::NonNull,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    thread,
-};
+use std::{mem::ManuallyDrop, ptr::NonNull, sync::Arc, task::Context, thread};
 
 use corosensei::CoroutineResult;
 
-use self::live::Live;
+use self::live::{Live, resume};
 use super::{
     Caller, Home, Job, Meta,
     account::Account,
     admission::{Admission, Ticket},
     base::Base,
     calls::News,
-    current::{Restore, with_current},
-    entry::Slot,
+    current::with_current,
+    entry::{Ending, Slot},
     frame::{Frame, Notes, Orders},
     roll::Seat,
     state::State,
@@ -131,7 +126,7 @@ impl<J: Job> Fiber<J> {
             (Some(_), _) => Phase::Suspended,
             (None, Slot::Start(_)) => Phase::Fresh,
             (None, Slot::Parked(_)) => Phase::Parked,
-            (None, Slot::Running | Slot::Done(_)) => Phase::Finished,
+            (None, Slot::Running) => Phase::Finished,
         }
     }
 
@@ -151,7 +146,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that has no
-    /// stack waits for one first.
+    /// stack waits for one first. `ending` is `Pending`.
     ///
     /// # Panics
     ///
@@ -161,81 +156,79 @@ impl<J: Job> Fiber<J> {
         &mut self,
         cx: &mut Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
-    ) -> Poll<thread::Result<J::Output>> {
+        ending: &mut Ending<J>,
+    ) {
+        self.assert_home();
+        if self.live.is_some() { self.go_on(cx, caller, ending) } else { self.begin(cx, caller, ending) }
+    }
+
+    /// Resumes a fiber that has suspended.
+    #[inline]
+    fn go_on(&mut self, cx: &mut Context<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
         let outer = with_current(|outer| outer.map(NonNull::from));
-        // Which fiber with a seat ran before, if this one has a seat too: only one that has waited.
-        let mut former = None;
-        if self.live.is_some() {
-            self.assert_home();
-            former = self.base.account.seat().map(Seat::run);
-        } else {
-            ready!(self.start(outer.is_some(), cx));
+        // Which fiber with a seat ran before, if this one has a seat too.
+        let former = self.base.account.seat().map(Seat::run);
+        let frame = self.frame(cx, caller, outer, ending);
+        let result = resume(&mut self.live.as_mut().expect("it has begun").coroutine, &frame);
+        if let Some(former) = former {
+            self.base.account.seat().into_iter().for_each(|seat| seat.pause(former));
         }
+        if let CoroutineResult::Return(()) = result {
+            let live = self.live.take().expect("it has ended just now");
+            self.end(live);
+            self.settle(&frame, cx, ending);
+        } else {
+            self.note_suspend(&frame, cx);
+        }
+    }
+
+    /// What a poll passes to the fiber. From here until control is back, `slot`, `base` and `ending` belong to that (invariants 5
+    /// and 6).
+    #[inline]
+    fn frame(
+        &mut self,
+        cx: &Context<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+        outer: Option<NonNull<State>>,
+        ending: &mut Ending<J>,
+    ) -> Frame {
         let once = if self.meta().calls.news() == self.news { Orders::NONE } else { self.hear() };
         let caller = self.listen(caller.map(NonNull::from), outer.is_some());
         let panicking = self.orders.is_unwinding() && thread::panicking();
-        // From here until control is back, `slot` and `base` belong to the fiber (invariants 5 and 6).
-        let frame = Frame {
+        Frame {
             waker: NonNull::from(cx.waker()),
             slot: NonNull::from(&mut self.slot).cast(),
+            ending: NonNull::from(ending).cast(),
             base: NonNull::from(&self.base),
             outer,
             caller,
             orders: self.orders | once,
             panicking,
             notes: Notes::default(),
-        };
-        let result = {
-            let _restore = Restore::new(outer);
-            self.live.as_mut().expect("it has begun").coroutine.resume(NonNull::from(&frame))
-        };
-        if let Some(former) = former {
-            self.base.account.seat().into_iter().for_each(|seat| seat.pause(former));
         }
-        if let CoroutineResult::Return(()) = result {
-            self.end();
-            if !frame.notes.is_empty() {
-                self.read(&frame.notes);
-            }
-            return self.outcome(outer.is_some(), cx);
-        }
-        if !frame.notes.is_empty() || outer.is_some() || self.has_nested || self.base.account.is_watched() {
-            self.note_suspend(&frame.notes, outer.is_some(), cx);
-        }
-        Poll::Pending
     }
 
-    /// For a fiber without a stack: takes one.
+    /// After the fiber has returned its stack: it has ended, or is parked.
     #[inline]
-    fn start(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<()> {
-        self.assert_home();
-        if matches!(self.slot, Slot::Running | Slot::Done(_)) {
-            self.refuse_ended();
+    fn settle(&mut self, frame: &Frame, cx: &Context<'_>, ending: &Ending<J>) {
+        if !frame.notes.is_empty() {
+            self.read(&frame.notes);
         }
-        ready!(self.begin(is_nested, cx));
-        // Only now: before it has begun, a fiber can go anywhere.
-        self.base.home = Some(Home::here());
-        Poll::Ready(())
+        if ending.is_ready() {
+            drop(self.base.gone.take());
+        } else if frame.outer.is_some() || self.has_nested {
+            // Fibers around and inside have to find it in the roll.
+            with_current(|outer| outer.map(State::note_seat));
+            self.wait(cx);
+        }
     }
 
-    /// What the fiber has left when it has returned its stack.
+    /// After the fiber has suspended.
     #[inline]
-    fn outcome(&mut self, is_nested: bool, cx: &Context<'_>) -> Poll<thread::Result<J::Output>> {
-        match mem::replace(&mut self.slot, Slot::Running) {
-            Slot::Done(outcome) => {
-                drop(self.base.gone.take());
-                Poll::Ready(outcome)
-            }
-            parked @ Slot::Parked(_) => {
-                self.slot = parked;
-                // Fibers around and inside have to find it in the roll.
-                if is_nested || self.has_nested {
-                    with_current(|outer| outer.map(State::note_seat));
-                    self.wait(cx);
-                }
-                Poll::Pending
-            }
-            Slot::Start(_) | Slot::Running => unreachable!("a fiber that returns has filled its slot"),
+    fn note_suspend(&mut self, frame: &Frame, cx: &Context<'_>) {
+        let is_nested = frame.outer.is_some();
+        if !frame.notes.is_empty() || is_nested || self.has_nested || self.base.account.is_watched() {
+            self.note_seen(&frame.notes, is_nested, cx);
         }
     }
 
@@ -279,9 +272,7 @@ impl<J: Job> Fiber<J> {
 impl<J: Job> Drop for Fiber<J> {
     #[inline(always)]
     fn drop(&mut self) {
-        let Base { gone, locals, .. } = &self.base;
-        let has_left = gone.get().is_some() || locals.get().is_some();
-        let is_plain = self.live.is_none() && self.admission.is_plain() && !has_left;
+        let is_plain = self.live.is_none() && self.admission.is_plain() && !self.base.has_remains();
         if !is_plain || matches!(self.slot, Slot::Parked(_)) {
             self.drop_rest();
         }

@@ -10,9 +10,9 @@ use crate::raw::{
 };
 
 impl<J: Job> Fiber<J> {
-    /// For a fiber that tells something, or that others may look for.
+    /// For a fiber that has suspended and tells something, or that others may look for.
     #[inline(never)]
-    pub(super) fn note_suspend(&mut self, notes: &Notes, is_nested: bool, cx: &Context<'_>) {
+    pub(super) fn note_seen(&mut self, notes: &Notes, is_nested: bool, cx: &Context<'_>) {
         self.read(notes);
         if is_nested {
             with_current(|outer| outer.map(|outer| outer.note_nested(notes.has(Notes::SHIELDED))));
