@@ -1,6 +1,14 @@
 //! [`blocking`]: a plain function as a [`Handler`] on the blocking pool.
 
-use std::{any::type_name, fmt, marker::PhantomData};
+use std::{
+    any::type_name,
+    fmt,
+    future::Future as _,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+    thread,
+};
 
 use axum::{extract::Request, handler::Handler, response::Response};
 
@@ -117,10 +125,17 @@ where
     F: SyncHandler<T, S>,
 {
     type Function = F;
-    type Running = InBlocking<Response>;
+    type Running = Box<InBlocking<Response>>;
 
-    fn begin(self, arguments: F::Arguments) -> InBlocking<Response> {
+    fn begin(
+        self,
+        arguments: F::Arguments,
+        cx: &mut Context<'_>,
+        ending: &mut Poll<thread::Result<Response>>,
+    ) -> Option<Self::Running> {
         let f = self.f;
-        self.layer.run(move || f.call(arguments))
+        let mut running = Box::new(self.layer.run(move || f.call(arguments)));
+        *ending = Pin::new(&mut running).poll(cx).map(Ok);
+        ending.is_pending().then_some(running)
     }
 }

@@ -1,8 +1,9 @@
 //! How the arguments of plain functions are extracted: as ordinary async code, before a stack or a thread is taken.
 
 use std::{
-    future::{Future, Ready, ready},
+    future::Future,
     pin::Pin,
+    task::{Context, Poll},
 };
 
 use axum::{
@@ -20,10 +21,24 @@ pub trait Extract<M, S>: Sized + Send + 'static {
 }
 
 impl<S> Extract<(), S> for () {
-    type Extraction = Ready<Result<(), Response>>;
+    type Extraction = Nothing;
 
-    fn extract(_: Request, _: S) -> Self::Extraction {
-        ready(Ok(()))
+    #[inline]
+    fn extract(_: Request, _: S) -> Nothing {
+        Nothing
+    }
+}
+
+/// What no arguments need: of no size, since what axum makes of a handler's future is moved.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Future for Nothing {
+    type Output = Result<(), Response>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(()))
     }
 }
 

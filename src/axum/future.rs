@@ -4,8 +4,10 @@ use std::{
     fmt,
     future::Future,
     marker::PhantomData,
+    panic::resume_unwind,
     pin::Pin,
     task::{Context, Poll, ready},
+    thread,
 };
 
 use axum::{extract::Request, response::Response};
@@ -20,8 +22,13 @@ pub trait Begin<T, S>: Unpin {
     /// Its future.
     type Running: Future<Output = Response> + Unpin;
 
-    /// Calls it.
-    fn begin(self, arguments: Arguments<Self::Function, T, S>) -> Self::Running;
+    /// Calls it, and polls it for the first time. `None` if it has ended, with its outcome in `ending`, which was `Pending`.
+    fn begin(
+        self,
+        arguments: Arguments<Self::Function, T, S>,
+        cx: &mut Context<'_>,
+        ending: &mut Poll<thread::Result<Response>>,
+    ) -> Option<Self::Running>;
 }
 
 /// The future of a plain function as a handler.
@@ -37,8 +44,8 @@ type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S
 enum Stage<B, R, E> {
     /// The handler is there until it has begun.
     Extracts(E, Option<B>),
-    /// It waited at its first poll. What does not is never moved.
-    Runs(Box<R>),
+    /// It waited at its first poll.
+    Runs(R),
 }
 
 impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
@@ -54,7 +61,8 @@ impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
 impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
     type Output = Response;
 
-    #[inline]
+    // Not inlined: the response is moved less often.
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         match &mut self.stage {
             Stage::Extracts(extraction, handler) => {
@@ -63,12 +71,15 @@ impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
                     Err(rejection) => return Poll::Ready(rejection),
                 };
                 let handler = handler.take().expect("a handler's future was polled after it had ended");
-                let mut running = handler.begin(arguments);
-                let poll = Pin::new(&mut running).poll(cx);
-                if poll.is_pending() {
-                    self.stage = Stage::Runs(Box::new(running));
+                let mut ending = Poll::Pending;
+                if let Some(running) = handler.begin(arguments, cx, &mut ending) {
+                    self.stage = Stage::Runs(running);
                 }
-                poll
+                match ending {
+                    Poll::Ready(Ok(response)) => Poll::Ready(response),
+                    Poll::Ready(Err(payload)) => resume_unwind(payload),
+                    Poll::Pending => Poll::Pending,
+                }
             }
             Stage::Runs(running) => Pin::new(running).poll(cx),
         }

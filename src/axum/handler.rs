@@ -9,6 +9,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    thread,
 };
 
 use axum::{extract::Request, handler::Handler, response::Response};
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     FiberLayer,
     call::Call,
-    raw::{Exit, Job, Ticket},
+    raw::{Exit, Job},
     settings::Settings,
 };
 
@@ -61,7 +62,7 @@ pub fn fiber<F, T, S>(f: F) -> FiberHandler<F, T, S>
 where
     F: SyncHandler<T, S>,
 {
-    fiber_with(&FiberLayer::new(), f)
+    FiberHandler { f, settings: Defaults, arguments: PhantomData }
 }
 
 /// Makes an axum [`Handler`] of a plain function that runs with the settings of `layer`, whose name and counters it shares.
@@ -84,37 +85,66 @@ where
 /// let app: Router = Router::new().route("/", get(fiber_with(&layer, || "hello")));
 /// # Ok::<(), tower_fiber::error::ConfigError>(())
 /// ```
-pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S>
+pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S, OfLayer>
 where
     F: SyncHandler<T, S>,
 {
-    FiberHandler { f, settings: Arc::clone(layer.settings()), arguments: PhantomData }
+    FiberHandler { f, settings: OfLayer(Arc::clone(layer.settings())), arguments: PhantomData }
 }
 
-/// The handler of [`fiber`] and [`fiber_with`].
-pub struct FiberHandler<F, T, S> {
+/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`].
+pub struct FiberHandler<F, T, S, L = Defaults> {
     f: F,
-    settings: Arc<Settings>,
+    settings: L,
     arguments: PhantomData<fn(T, S)>,
 }
 
-impl<F, T, S> Unpin for FiberHandler<F, T, S> {}
+impl<F, T, S, L> Unpin for FiberHandler<F, T, S, L> {}
 
-impl<F: Clone, T, S> Clone for FiberHandler<F, T, S> {
+impl<F: Clone, T, S, L: Clone> Clone for FiberHandler<F, T, S, L> {
     fn clone(&self) -> Self {
-        Self { f: self.f.clone(), settings: Arc::clone(&self.settings), arguments: PhantomData }
+        Self { f: self.f.clone(), settings: self.settings.clone(), arguments: PhantomData }
     }
 }
 
-impl<F, T, S> fmt::Debug for FiberHandler<F, T, S> {
+impl<F, T, S, L: HandlerSettings> fmt::Debug for FiberHandler<F, T, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", &self.settings.meta.name).finish()
+        let layer = &self.settings.get().meta.name;
+        f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", layer).finish()
     }
 }
 
-impl<F, T, S> Handler<T, S> for FiberHandler<F, T, S>
+/// What a handler is set to.
+pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
+    fn get(&self) -> &Settings;
+}
+
+/// All defaults. Of no size: axum copies a handler for each request, and needs no memory for that if it has none.
+#[derive(Clone, Debug)]
+pub struct Defaults;
+
+impl HandlerSettings for Defaults {
+    #[inline]
+    fn get(&self) -> &Settings {
+        Settings::process_wide()
+    }
+}
+
+/// Those of a layer.
+#[derive(Clone, Debug)]
+pub struct OfLayer(Arc<Settings>);
+
+impl HandlerSettings for OfLayer {
+    #[inline]
+    fn get(&self) -> &Settings {
+        &self.0
+    }
+}
+
+impl<F, T, S, L> Handler<T, S> for FiberHandler<F, T, S, L>
 where
     F: SyncHandler<T, S>,
+    L: HandlerSettings,
     T: 'static,
     S: Send + Sync + 'static,
 {
@@ -126,9 +156,10 @@ where
     }
 }
 
-impl<F, T, S> Begin<T, S> for FiberHandler<F, T, S>
+impl<F, T, S, L> Begin<T, S> for FiberHandler<F, T, S, L>
 where
     F: SyncHandler<T, S>,
+    L: HandlerSettings,
     T: 'static,
     S: 'static,
 {
@@ -136,9 +167,15 @@ where
     type Running = Running<F, T, S>;
 
     #[inline]
-    fn begin(self, arguments: F::Arguments) -> Running<F, T, S> {
+    fn begin(
+        self,
+        arguments: F::Arguments,
+        cx: &mut Context<'_>,
+        ending: &mut Poll<thread::Result<Response>>,
+    ) -> Option<Running<F, T, S>> {
         let function = Function { f: self.f, arguments, types: PhantomData };
-        Running { call: Call::new(function, Ticket::default(), &self.settings, type_name::<F>()) }
+        let call = Call::at_once(function, self.settings.get(), type_name::<F>(), cx, ending)?;
+        Some(Running { call })
     }
 }
 
@@ -174,7 +211,7 @@ where
     T: 'static,
     S: 'static,
 {
-    call: Call<Function<F, T, S>>,
+    call: Box<Call<Function<F, T, S>>>,
 }
 
 impl<F, T, S> Future for Running<F, T, S>

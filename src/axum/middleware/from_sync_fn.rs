@@ -21,7 +21,11 @@ use tower_service::Service;
 use super::{Next, SyncMiddleware};
 use crate::{
     FiberLayer,
-    axum::{FiberHandler, SyncHandler, future::HandlerFuture, handler::fiber_with},
+    axum::{
+        FiberHandler, SyncHandler,
+        future::HandlerFuture,
+        handler::{OfLayer, fiber_with},
+    },
 };
 
 /// Makes axum middleware of a plain function: `axum::middleware::from_fn`, where `next.run(request)` looks synchronous.
@@ -198,7 +202,7 @@ where
 /// The future of [`FromSyncFn`].
 #[must_use = "futures do nothing unless polled"]
 pub struct MiddlewareFuture<F: SyncMiddleware<T, S>, S: 'static, T: 'static> {
-    handler: HandlerFuture<FiberHandler<Before<F>, T, S>, T, S>,
+    handler: HandlerFuture<FiberHandler<Before<F>, T, S, OfLayer>, T, S>,
 }
 
 impl<F: SyncMiddleware<T, S>, S: 'static, T: 'static> Future for MiddlewareFuture<F, S, T> {
