@@ -13,8 +13,10 @@ use std::{
 
 use tokio::{
     runtime::{Builder, LocalOptions},
+    task::{LocalSet, spawn_local},
     time::timeout,
 };
+use tower_fiber::run_in_fiber;
 
 /// The text with which `f` panics.
 pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
@@ -25,16 +27,33 @@ pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
     }
 }
 
-/// Runs a test on a current-thread runtime, on one as each core has, and on one with two workers. A test that hangs fails.
-pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    let test = || async { timeout(Duration::from_secs(120), test()).await.expect("the test hangs") };
+/// Runs a test on a current-thread runtime, on one as each core has, on one with two workers, and in a task in which calls have been made
+/// before, as a connection is one. A test that hangs fails.
+pub(crate) fn on_each_runtime<F: Future<Output = ()> + 'static>(test: impl Fn() -> F) {
     println!("on a current-thread runtime");
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(limited(test()));
     println!("on a local runtime");
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(test());
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    runtime.block_on(limited(test()));
     println!("on a multi-thread runtime");
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(test());
+    runtime.block_on(limited(test()));
+    println!("in a task that has made calls");
+    in_used_task(test());
+}
+
+async fn limited(test: impl Future<Output = ()>) {
+    timeout(Duration::from_secs(120), test).await.expect("the test hangs");
+}
+
+/// Runs a test in a task of a current-thread runtime in which a call was made before, so that the place of the next ones is known.
+pub(crate) fn in_used_task(test: impl Future<Output = ()> + 'static) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let task = async {
+        run_in_fiber(|| ()).await;
+        limited(test).await;
+    };
+    LocalSet::new().block_on(&runtime, async { spawn_local(task).await.unwrap() });
 }
 
 /// Lets other tasks run until `condition` holds; a generous bound turns a hang into a failure.
