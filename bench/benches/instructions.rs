@@ -108,8 +108,9 @@ fn parked_root() -> Warm {
     })
 }
 
-/// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls.
-fn request(app: Router) -> Warm {
+/// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls. It is answered at the
+/// last of `polls`.
+fn request(app: Router, polls: usize) -> Warm {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nuser-agent: curl/8.14.1\r\naccept: */*\r\n\r\n";
     // As `axum::serve` does once for each connection.
     let app = app.with_state::<()>(());
@@ -121,7 +122,9 @@ fn request(app: Router) -> Warm {
     warm(move || {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut client).poll_write(&mut cx, REQUEST).is_ready(), "there is room");
-        assert!(connection.as_mut().poll(&mut cx).is_pending(), "it is kept alive");
+        for _ in 0..polls {
+            assert!(connection.as_mut().poll(&mut cx).is_pending(), "it is kept alive");
+        }
         let mut buffer = [0; 256];
         let mut buffer = ReadBuf::new(&mut buffer);
         assert!(Pin::new(&mut client).poll_read(&mut cx, &mut buffer).is_ready(), "it is answered at once");
@@ -131,11 +134,28 @@ fn request(app: Router) -> Warm {
 
 /// The same handler, async, and as a plain function in a fiber.
 fn hello_async() -> Warm {
-    request(Router::new().route("/", get(|| async { "Hello, World!" })))
+    request(Router::new().route("/", get(|| async { "Hello, World!" })), 1)
 }
 
 fn hello_fiber() -> Warm {
-    request(Router::new().route("/", get(fiber(|| "Hello, World!"))))
+    request(Router::new().route("/", get(fiber(|| "Hello, World!"))), 1)
+}
+
+/// The same, with one wait.
+fn wait_async() -> Warm {
+    let wait = || async {
+        suspend().await;
+        "Hello, World!"
+    };
+    request(Router::new().route("/", get(wait)), 2)
+}
+
+fn wait_fiber() -> Warm {
+    let wait = || {
+        await_in_fiber(suspend());
+        "Hello, World!"
+    };
+    request(Router::new().route("/", get(fiber(wait))), 2)
 }
 
 fn function() -> Warm {
@@ -157,18 +177,20 @@ fn bare() -> Warm {
 
 #[library_benchmark]
 #[bench::bare(args = (bare()), config = at_most(87))]
-#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(790))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(976))]
-#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(833))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(1094))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2840))]
-#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1433))]
-#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1973))]
-#[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5008))]
-#[bench::parked_root(args = (parked_root()), config = at_most(469))]
-#[bench::hello_async(args = (hello_async()), config = at_most(12619))]
-#[bench::hello_fiber(args = (hello_fiber()), config = at_most(13537))]
-#[bench::run_in_fiber(args = (function()), config = at_most(812))]
+#[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(540))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(602))]
+#[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(584))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(967))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2767))]
+#[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1302))]
+#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1981))]
+#[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5069))]
+#[bench::parked_root(args = (parked_root()), config = at_most(470))]
+#[bench::hello_async(args = (hello_async()), config = at_most(12568))]
+#[bench::hello_fiber(args = (hello_fiber()), config = at_most(12875))]
+#[bench::wait_async(args = (wait_async()), config = at_most(13302))]
+#[bench::wait_fiber(args = (wait_fiber()), config = at_most(14464))]
+#[bench::run_in_fiber(args = (function()), config = at_most(578))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.
