@@ -104,7 +104,7 @@ impl Settings {
         Self { meta, placement: Placement::Inside, attendants: None }
     }
 
-    /// Those of `run_in_fiber`.
+    /// Those of `run_in_fiber`, and of handlers without a layer.
     pub(crate) fn process_wide() -> &'static Self {
         static SETTINGS: OnceLock<Settings> = OnceLock::new();
         SETTINGS.get_or_init(Self::default_layer)
