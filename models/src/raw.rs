@@ -125,14 +125,19 @@ impl<J: Job> Fiber<J> {
         self.is_cancelled = true;
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, _: Option<&dyn Caller>) -> Poll<thread::Result<J::Output>> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: Option<&dyn Caller>,
+        ending: &mut Poll<thread::Result<J::Output>>,
+    ) {
         assert!(self.phase != Phase::Finished, "polled after its end");
         if !self.is_cancelled {
             let mut gate = self.script.gate.lock().unwrap();
             if !gate.0 {
                 gate.1 = Some(cx.waker().clone());
                 self.phase = if self.script.parks { Phase::Parked } else { Phase::Suspended };
-                return Poll::Pending;
+                return;
             }
         }
         self.phase = Phase::Finished;
@@ -140,7 +145,7 @@ impl<J: Job> Fiber<J> {
         let outcome: Box<dyn std::any::Any> =
             Box::new(self.script.outcome.lock().unwrap().take().expect("it ends once"));
         match outcome.downcast() {
-            Ok(outcome) => Poll::Ready(Ok(*outcome)),
+            Ok(outcome) => *ending = Poll::Ready(Ok(*outcome)),
             Err(other) => resume_unwind(Box::new(format!("{:?} is no outcome", other.type_id()))),
         }
     }
