@@ -141,11 +141,10 @@ impl<J: SendJob> Call<J> {
             }
             Stage::Own { call, is_placed } => {
                 // Most calls have nothing around them, and begin where they are.
-                let is_bare = call.fiber.is_bare() && placement::is_known_here(&self.placement);
-                *is_placed = is_bare && call.poll_bare(cx, ending);
-                if !*is_placed {
-                    self.begin(cx, ending);
+                if !call.fiber.is_bare() || !placement::is_known_here(&self.placement) || !call.poll_bare(cx, ending) {
+                    return self.begin(cx, ending);
                 }
+                *is_placed = true;
             }
             Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
                 let poll = Pin::new(outcome.as_mut().expect("it is there")).poll(cx);
@@ -160,7 +159,8 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    #[inline(never)]
+    // Cold where calls are in place. Elsewhere they cost more than that it is.
+    #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         self.place(cx);
         self.advance(cx, ending);

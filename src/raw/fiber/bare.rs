@@ -18,6 +18,13 @@ use crate::raw::{
     tally::Event,
 };
 
+/// Tells the compiler which way is the usual one: it would take it for the rarest, and not inline the switch.
+#[cold]
+#[inline(never)]
+fn not_bare() -> bool {
+    false
+}
+
 impl<J: Job> Fiber<J> {
     /// Enters a fresh fiber in the books and polls it, as `open` and `poll` do, and if it ends, `close`: without looking for what cannot
     /// be there. `false` if something may be: then it has not been polled, and may have been entered. `ending` is `Pending`.
@@ -26,15 +33,17 @@ impl<J: Job> Fiber<J> {
         let Self { slot, live, admission, news, base, .. } = self;
         let meta: &Meta = &base.account.meta;
         let is_nested = with_current(|outer| outer.is_some());
-        let Some(own) = meta.tally.own_or_first().filter(|_| !is_nested && admission.is_plain()) else { return false };
-        let Some(stack) = meta.take_bare() else { return false };
+        let Some(own) = meta.tally.own_or_first().filter(|_| !is_nested && admission.is_plain()) else {
+            return not_bare();
+        };
+        let Some(stack) = meta.take_bare() else { return not_bare() };
         own.count(Event::Begun);
         fence::light();
         base.account.open = true;
         *news = meta.calls.news();
         // After it was entered: whoever closes the layer waits for this call, or it is refused.
         if meta.calls.is_closed() {
-            return false;
+            return not_bare();
         }
         if meta.is_watched() {
             base.begun = Some(Moment::now());
