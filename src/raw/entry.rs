@@ -74,7 +74,7 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
         // It may have left something before it panicked: dropping that may run code of the job, which must find nothing
         // borrowed, and must not unwind from here (invariant 9).
         discard(mem::replace(slot::<J>(&state), Slot::Running));
-        // SAFETY: as in `leave`.
+        // SAFETY: invariant 6 gives the type; invariant 5: nothing else uses it meanwhile.
         discard(unsafe { ending::<J>(&state).replace(Poll::Pending) });
         leave::<J>(&state, Err(payload));
     }
