@@ -4,6 +4,9 @@
 //! Call ── in place ──► InPlace: the fiber itself, polled by the caller's task; dropped while it waits ──┐
 //!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
 //! ```
+//!
+//! `Call::advance` is each poll. At the first one most calls in place begin by [`Fiber::poll_bare`], where many end; all others find their
+//! place in `Call::place`, and run by [`Fiber::poll`]. A fiber waits in `State::suspend`.
 
 #[cfg(feature = "axum")]
 mod at_once;
@@ -130,6 +133,7 @@ impl<J: SendJob> Call<J> {
         )
     }
 
+    /// Polls the call in its place, which the first poll finds. `ending` is `Pending`.
     #[inline]
     fn advance(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match &mut self.stage {
@@ -159,7 +163,8 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    // Cold where calls are in place. Elsewhere they cost more than that it is.
+    /// The first poll of a call that does not begin bare.
+    // What is said of it is for calls in place, which are cheap enough to feel the difference. It is not for those elsewhere.
     #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         self.place(cx);
