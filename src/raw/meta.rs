@@ -146,8 +146,9 @@ impl Meta {
         sentry: Option<Sentry>,
     ) -> Self {
         let Stacks { size, hygiene, max_fibers } = stacks;
-        let is_limited = hygiene || max_fibers.is_some() || !conduct.grace.is_zero();
-        let is_bare = !is_limited && bar.is_none() && listener.is_none() && sentry.is_none();
+        // A grace needs timers, which the general way looks for.
+        let is_plain = !hygiene && max_fibers.is_none() && conduct.grace.is_zero();
+        let is_bare = is_plain && bar.is_none() && listener.is_none() && sentry.is_none();
         Self {
             name: name.map(Into::into),
             stack_size: size,
