@@ -159,7 +159,15 @@ impl<J: Job> Fiber<J> {
         ending: &mut Ending<J>,
     ) {
         self.assert_home();
-        if self.live.is_some() { self.go_on(cx, caller, ending) } else { self.begin(cx, caller, ending) }
+        if self.live.is_some() {
+            self.go_on(cx, caller, ending)
+        } else {
+            self.begin(cx, caller, ending)
+        }
+        debug_assert!(
+            self.live.is_none() || ending.is_pending(),
+            "a job leaves its stack as the last thing that it does"
+        );
     }
 
     /// Resumes a fiber that has suspended.
