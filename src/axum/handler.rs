@@ -92,7 +92,8 @@ where
     FiberHandler { f, settings: OfLayer(Arc::clone(layer.settings())), arguments: PhantomData }
 }
 
-/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`].
+/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`]: `L` tells them apart. A function that returns one says
+/// `impl Handler<T, S>`.
 pub struct FiberHandler<F, T, S, L = Defaults> {
     f: F,
     settings: L,
