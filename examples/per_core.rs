@@ -8,7 +8,7 @@
 //!
 //! `PORT` chooses another port. Ctrl-C ends the server when the last request has been answered.
 
-use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, error::Error, iter, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, routing::get};
 use tower_fiber::{WaitExt as _, axum::fiber, per_core::PerCore};
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("per_core: {error}");
+            iter::successors(error.source(), |&cause| cause.source()).for_each(|cause| eprintln!("  because: {cause}"));
             ExitCode::FAILURE
         }
     }

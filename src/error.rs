@@ -18,11 +18,15 @@ pub enum TryAwaitError<F> {
     Nested(F),
     /// The code runs inside [`on_thread_stack`](crate::on_thread_stack).
     OnThreadStack(F),
+    /// The code runs in a callback between two steps of this crate: a waker, a [`Hook`](crate::Hook), a recorder of
+    /// metrics, the `Clone` of a carried value.
+    InCallback(F),
     /// The caller of this fiber has gone and its drop policy cancels, or all calls were cancelled through the layer's
     /// handle. The future is there if the wait had not begun.
     Cancelled(Option<F>),
-    /// Code on the fiber's stack borrows a [carried](crate::FiberLayerBuilder::carry) task-local (`KEY.with(|value| ..)`) around the
-    /// wait, so that it cannot be kept from other tasks, and the future was not ready at once.
+    /// Code on the fiber's stack borrows a [carried](crate::FiberLayerBuilder::carry) task-local (`KEY.with(|value|
+    /// ..)`) around the wait, or sets one for which its caller had no value (`KEY.sync_scope(..)`), so that it cannot
+    /// be kept from other tasks, and the future was not ready at once.
     Borrowed,
     /// The thread is panicking, so the fiber cannot suspend, and the future was not ready at once.
     Unwinding,
@@ -32,19 +36,22 @@ impl<F> TryAwaitError<F> {
     /// The future, if it was refused before it was polled.
     pub fn into_future(self) -> Option<F> {
         match self {
-            Self::NotInFiber(future) | Self::Nested(future) | Self::OnThreadStack(future) => Some(future),
+            Self::NotInFiber(future)
+            | Self::Nested(future)
+            | Self::OnThreadStack(future)
+            | Self::InCallback(future) => Some(future),
             Self::Cancelled(future) => future,
             Self::Borrowed | Self::Unwinding => None,
         }
     }
 
     /// What it says without the future that was refused.
-    #[cfg(feature = "stream")]
     pub(crate) fn without_future(self) -> TryAwaitError<()> {
         match self {
             Self::NotInFiber(_) => TryAwaitError::NotInFiber(()),
             Self::Nested(_) => TryAwaitError::Nested(()),
             Self::OnThreadStack(_) => TryAwaitError::OnThreadStack(()),
+            Self::InCallback(_) => TryAwaitError::InCallback(()),
             Self::Cancelled(future) => TryAwaitError::Cancelled(future.map(drop)),
             Self::Borrowed => TryAwaitError::Borrowed,
             Self::Unwinding => TryAwaitError::Unwinding,
@@ -54,7 +61,9 @@ impl<F> TryAwaitError<F> {
     pub(crate) fn io_kind(&self) -> ErrorKind {
         match self {
             Self::Cancelled(_) | Self::Unwinding => ErrorKind::ConnectionAborted,
-            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::Borrowed => ErrorKind::Unsupported,
+            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::InCallback(_) | Self::Borrowed => {
+                ErrorKind::Unsupported
+            }
         }
     }
 }
@@ -65,6 +74,7 @@ impl<F> fmt::Debug for TryAwaitError<F> {
             Self::NotInFiber(_) => "NotInFiber(..)",
             Self::Nested(_) => "Nested(..)",
             Self::OnThreadStack(_) => "OnThreadStack(..)",
+            Self::InCallback(_) => "InCallback(..)",
             Self::Cancelled(_) => "Cancelled(..)",
             Self::Borrowed => "Borrowed",
             Self::Unwinding => "Unwinding",
@@ -78,6 +88,7 @@ impl<F> fmt::Display for TryAwaitError<F> {
             Self::NotInFiber(_) => NOT_IN_FIBER,
             Self::Nested(_) => NESTED,
             Self::OnThreadStack(_) => ON_THREAD_STACK,
+            Self::InCallback(_) => IN_CALLBACK,
             Self::Cancelled(_) => CANCELLED,
             Self::Borrowed => BORROWED,
             Self::Unwinding => UNWINDING,
@@ -87,25 +98,29 @@ impl<F> fmt::Display for TryAwaitError<F> {
 
 impl<F> Error for TryAwaitError<F> {}
 
-/// For traits whose errors are [`io::Error`]s, with the same text. Of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted) for a fiber
-/// that is cancelled or unwinds, of kind [`Unsupported`](ErrorKind::Unsupported) where there can be no wait. The future is dropped.
+/// For traits whose errors are [`io::Error`]s: one that holds this, as a `TryAwaitError<()>` to which it can be
+/// downcast. Of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted) for a fiber that is cancelled or unwinds, of
+/// kind [`Unsupported`](ErrorKind::Unsupported) where there can be no wait. The future is dropped.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::io::{self, ErrorKind};
-/// use tower_fiber::try_await_in_fiber;
+/// use tower_fiber::{error::TryAwaitError, try_await_in_fiber};
 ///
 /// fn read() -> io::Result<u8> {
 ///     let read = async { Ok(7) };
 ///     try_await_in_fiber(read)?
 /// }
 ///
-/// assert_eq!(read().unwrap_err().kind(), ErrorKind::Unsupported); // not in a fiber
+/// let error = read().unwrap_err(); // not in a fiber
+/// assert_eq!(error.kind(), ErrorKind::Unsupported);
+/// let refused = error.get_ref().unwrap().downcast_ref();
+/// assert!(matches!(refused, Some(TryAwaitError::<()>::NotInFiber(()))));
 /// ```
 impl<F> From<TryAwaitError<F>> for io::Error {
     fn from(refused: TryAwaitError<F>) -> Self {
-        Self::new(refused.io_kind(), refused.to_string())
+        Self::new(refused.io_kind(), refused.without_future())
     }
 }
 
@@ -115,8 +130,9 @@ pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here
 pub(crate) const CANCELLED: &str =
     "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
 
-pub(crate) const BORROWED: &str = "waited while a carried task-local is borrowed (`KEY.with(|value| ..)`), which would show it to \
-     other tasks: clone what you need out of it, and wait afterwards";
+pub(crate) const BORROWED: &str = "waited while a carried task-local is borrowed (`KEY.with(|value| ..)`), or set where the fiber's \
+     caller had no value (`KEY.sync_scope(..)`), which would show it to other tasks: clone what you need out of it, and wait afterwards; \
+     set it outside of the layer, or pass it on by an argument";
 
 pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is panicking";
 
@@ -125,6 +141,9 @@ pub(crate) const NESTED: &str = "waited inside a future that this fiber is alrea
 
 pub(crate) const ON_THREAD_STACK: &str = "waited inside on_thread_stack, where the fiber's own stack is left and cannot be \
      suspended: wait before or after it";
+
+pub(crate) const IN_CALLBACK: &str = "waited in a callback that runs between two steps of a fiber (a waker, a hook, a recorder of \
+     metrics, the `Clone` of a carried value), where nothing can suspend: hand the work to a task, or wait in the call itself";
 
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
 /// [`LocalFiber`](crate::LocalFiber) is dropped.
@@ -189,3 +208,28 @@ impl fmt::Display for AccessError {
 }
 
 impl Error for AccessError {}
+
+/// A time-out of [`timeout`](crate::timeout) or [`timeout_or_unwind`](crate::timeout_or_unwind) has elapsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed(());
+
+impl Elapsed {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time-out has elapsed")
+    }
+}
+
+impl Error for Elapsed {}
+
+/// Of kind [`TimedOut`](ErrorKind::TimedOut).
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(ErrorKind::TimedOut, elapsed)
+    }
+}

@@ -59,9 +59,8 @@
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!
-//! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function: [`offload`] that, or
-//! put a [`BlockingLayer`] in the place of the [`FiberLayer`].
-//! New code is better written async.
+//! It is not for CPU-bound or truly blocking code, which stops its thread in a fiber as in an async function:
+//! [`offload`] that, or put a [`BlockingLayer`] in the place of the [`FiberLayer`]. New code is better written async.
 //!
 //! # How it works
 //!
@@ -73,30 +72,34 @@
 //!                             pending  → suspend → task returns Pending → waker → task polled → resume → poll again
 //! ```
 //!
-//! * The awaited future is polled on the fiber's own stack: it may borrow and need not be `Send`; its panics surface at the call.
-//! * A fiber never changes threads. On a current-thread runtime it runs inside the caller's task. On a multi-thread
-//!   runtime it runs on a worker of a [`FiberPool`], where the caller's runtime is entered, so that sockets, timers and
-//!   `tokio::spawn` are the caller's. [`FiberLayerBuilder`] forces either.
-//! * The wrapped service's future is kept on the heap and polled on a borrowed stack: an async handler that is idle holds no
-//!   stack. While synchronous code below it waits, the stack is held, and a `select!`, `join!` or time-out *inside* the layer
-//!   does not advance. Put time-outs outside.
+//! * The awaited future is polled on the fiber's own stack: it may borrow and need not be `Send`; its panics surface at
+//!   the call.
+//! * A fiber never changes threads. On the thread that drives a current-thread runtime it runs inside the caller's
+//!   task. On other threads it runs on a worker of a [`FiberPool`], where the caller's runtime is entered, so that
+//!   sockets, timers and `tokio::spawn` are the caller's. [`FiberLayerBuilder`] forces either.
+//! * The wrapped service's future is kept on the heap and polled on a borrowed stack: an async handler that is idle
+//!   holds no stack. While synchronous code below it waits, the stack is held, and a `select!`, `join!` or time-out
+//!   *inside* the layer does not advance. Put time-outs outside.
 //! * A stack is 2 MiB of address space, of which only touched pages take memory; a million can wait at once. The
-//!   [stacks chapter](stacks) says what happens at each limit: back-pressure, and a text that names the service on overflow.
+//!   [stacks chapter](docs::stacks) says what happens at each limit: back-pressure, and a text that names the service
+//!   on overflow.
 //! * Every 128th wait in a row that was ready at once yields.
 //!
-//! `servers` (feature `axum`) has a table of axum's and tonic's features and what there is for plain functions, `guide` the answer to "Will my
-//! library work?" and a handler that is moved step by step.
+//! With the feature `axum`, the chapter `docs::servers` lists the features of axum and tonic with their counterparts
+//! for plain functions, and `docs::guide` answers "Will my library work?" and moves a handler step by step.
 //!
 //! # Context
 //!
-//! The caller's `tracing` span is the fiber's parent, and spans that are entered in a fiber show in no other task of the thread. Task-locals
-//! follow by [`carry`](FiberLayerBuilder::carry), anything else by a [`Hook`]. The [isolation chapter](isolation) says what is kept apart and
-//! what is not.
+//! The caller's `tracing` span is the fiber's parent, and spans that are entered in a fiber show in no other task of
+//! the thread. Task-locals follow by [`carry`](FiberLayerBuilder::carry), anything else by a [`Hook`]. All of it
+//! reaches the fibers of [`join`] and [`race`], and what [`offload`] runs. The [isolation chapter](docs::isolation)
+//! says what is kept apart and what is not.
 //!
 //! # Insight
 //!
-//! [`watch`](FiberLayerBuilder::watch) warns of a fiber that blocks its thread, while it still does. A [`dump`](FiberHandle::dump) says where
-//! each fiber waits. The [insight chapter](insight) has these and more, by the question that they answer.
+//! [`detect_blocking`](FiberLayerBuilder::detect_blocking) warns of a fiber that blocks its thread, while it still
+//! does. A [`dump`](FiberHandle::dump) says where each fiber waits. The [insight chapter](docs::insight) has these and
+//! more, by the question that they answer.
 //!
 //! # Dropped calls
 //!
@@ -109,19 +112,19 @@
 //! | [`Cancel`](OnDrop::Cancel) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | go on | the code's own error paths |
 //! | [`Unwind`](OnDrop::Unwind) | fail with [`Cancelled`](error::TryAwaitError::Cancelled) | unwind with the payload [`Cancelled`] | half-done updates, poisoned locks, C frames abort |
 //!
-//! [`grace`](FiberLayerBuilder::grace) lets a fiber finish for a while first, [`shield`] keeps a section whole, [`caller_gone`]
-//! and [`until_caller_gone`] tell the code that nobody waits any more.
+//! [`grace`](FiberLayerBuilder::grace) lets a fiber finish for a while first, [`shield`] keeps a section whole,
+//! [`caller_gone`] and [`until_caller_gone`] tell the code that nobody waits any more.
 //!
 //! In place, the rest of the fiber runs as a task of the runtime on which it was polled; on the pool it stays on its
-//! worker. A panic goes to the caller with its payload, as if the service had been called directly. The
-//! [lifecycle chapter](lifecycle) has every event: drops, cancels, panics, threads and runtimes that end, shutting down.
+//! worker. A panic goes to the caller with its payload, as if the service had been called directly. The [lifecycle
+//! chapter](docs::lifecycle) has every event: drops, cancels, panics, threads and runtimes that end, shutting down.
 //!
 //! # Soundness
 //!
-//! Fibers interleave in the middle of their frames, on one thread. That breaks code which assumes that what is entered on a
-//! thread is left in reverse order. Rust's type system cannot see this, and some safe code relies on it. This program
-//! has undefined behaviour, with this crate as with every stackful coroutine (corosensei, on which it is built, included),
-//! although it has no `unsafe`:
+//! Fibers interleave in the middle of their frames, on one thread. That breaks code which assumes that what is entered
+//! on a thread is left in reverse order. Rust's type system cannot see this, and some safe code relies on it. This
+//! program has undefined behaviour, with this crate as with every stackful coroutine (corosensei, on which it is built,
+//! included), although it has no `unsafe`:
 //!
 //! ```no_run
 //! use tokio::task::yield_now;
@@ -144,31 +147,42 @@
 //! # }
 //! ```
 //!
-//! Pinning fibers to their threads, which this crate never relaxes, protects what depends on the *identity* of the thread:
-//! `Rc`s, thread-local addresses that the compiler keeps in registers, guards that must be released where they were taken. It
-//! does not protect what depends on *nesting*. Do not hold these over a wait:
+//! Pinning fibers to their threads, which this crate never relaxes, protects what depends on the *identity* of the
+//! thread: `Rc`s, thread-local addresses that the compiler keeps in registers, guards that must be released where they
+//! were taken. It does not protect what depends on *nesting*. Do not hold these over a wait:
 //!
 //! * scopes of scoped thread-locals (`scoped-tls`, `LocalKey::with` around a wait that lets others change the value);
 //! * `tokio::runtime::Handle::enter` guards, and `block_in_place`;
 //! * `std::sync` lock guards that another fiber of the same thread may want: the thread then waits for itself;
 //! * initialisers of `LazyLock` and `OnceLock`, for the same reason;
 //! * `stacker::grow`, which keeps the thread's stack limit in a thread-local;
+//! * calls into an interpreter (Lua, Python, WebAssembly) that other fibers of the thread enter too;
+//! * reentrant locks (`parking_lot::ReentrantMutex`);
 //! * a [`LocalFiber`] in a thread-local: at thread exit it may be unwound after other thread-locals that it borrows.
 //!
-//! The feature `lint` finds such scopes at run time, on Linux: after `lint::enable()` each fiber compares the executable's
-//! thread-locals where it waits with those where it was resumed, and names what it leaves changed, in the program above before the
-//! dangling pointer is read. Locks and initialisers it does not see.
+//! The feature `lint` finds such scopes at run time, on Linux: after `lint::enable()` each fiber compares the
+//! executable's thread-locals where it waits with those where it was resumed, and names what it leaves changed, in the
+//! program above before the dangling pointer is read. Locks, initialisers and interpreters it does not see.
 //!
-//! All `unsafe` code of the crate is in one module, whose chapter lists the invariants that each block cites. Everything
-//! that a fiber owns is `'static`, so that leaking one is safe. Threads are compared on every poll and drop: a foreign poll
-//! panics with a text that names both threads, a foreign drop hands the fiber home.
+//! An interpreter (mlua, PyO3, wasmtime) keeps a stack of its calls. If a script calls a function that waits, and
+//! another fiber of the thread enters the interpreter meanwhile, the calls of both lie on one stack and are taken off
+//! in the wrong order: the scripts get each other's values, then the process ends with SIGSEGV or a failed assertion. A
+//! reentrant lock lets each fiber of its thread in, so that updates are lost. Lock a `tokio::sync::Mutex` around the
+//! whole call, [`offload`] it, or put [`on_thread_stack`] around it, in which a wait is refused with an error. The
+//! isolation chapter says more of [interpreters](docs::isolation#interpreters) and [reentrant
+//! locks](docs::isolation#reentrant-locks).
+//!
+//! All `unsafe` code of the crate is in one module, whose chapter lists the invariants that each block cites.
+//! Everything that a fiber owns is `'static`, so that leaking one is safe. Threads are compared on every poll and drop:
+//! a foreign poll panics with a text that names both threads, a foreign drop hands the fiber home.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `tower` | yes | `ServiceBuilderExt`: `.fiber()` on tower's `ServiceBuilder` |
 //! | `tracing` | yes | spans follow their fiber; events: the pool was started, a fiber was leaked or blocks its thread, calls wait at a limit |
-//! | `backtrace` | no | in the warnings of a layer's [`watch`](FiberLayerBuilder::watch), the functions that a blocked thread is in (Linux) |
+//! | `backtrace` | no | in the warnings of a layer's [`detect_blocking`](FiberLayerBuilder::detect_blocking), the functions that a blocked thread is in (Linux) |
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io`: `Read`, `Write`, `Seek`, `BufRead` over asynchronous streams; TCP connections and names |
 //! | `stream` | no | `stream`: a `Stream` as an iterator, plain functions and iterators as streams |
@@ -190,84 +204,51 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod blocking;
-mod builder;
 mod call;
-mod caller;
 mod context;
-mod discard;
-mod dump;
+mod diagnostics;
+pub mod docs;
 pub mod error;
-mod ext;
-pub mod future;
-#[cfg(feature = "axum")]
-#[doc = include_str!("../docs/guide.md")]
-pub mod guide {}
-mod handle;
+mod fiber_local;
 #[cfg(feature = "io")]
 pub mod io;
-#[doc = include_str!("../docs/insight.md")]
-pub mod insight {}
-#[doc = include_str!("../docs/isolation.md")]
-pub mod isolation {}
-mod join;
 mod layer;
-#[doc = include_str!("../docs/lifecycle.md")]
-pub mod lifecycle {}
-#[cfg(feature = "lint")]
-pub mod lint;
-#[cfg(feature = "metrics")]
-pub mod metrics;
-mod mode;
-mod offload;
-mod pace;
 #[cfg(feature = "per-core")]
 pub mod per_core;
 mod pool;
 mod raw;
 mod run;
-#[cfg(feature = "axum")]
-#[doc = include_str!("../docs/servers.md")]
-pub mod servers {}
-mod service;
 mod settings;
-mod shield;
-mod stack;
-#[doc = include_str!("../docs/stacks.md")]
-pub mod stacks {}
 #[cfg(feature = "stream")]
 pub mod stream;
-mod sync;
-mod sync_fn;
-mod synchronize;
-mod timers;
+mod util;
 mod wait;
-mod watch;
 
+#[cfg(feature = "lint")]
+pub use self::diagnostics::lint;
+#[cfg(feature = "metrics")]
+pub use self::diagnostics::metrics;
+#[cfg(feature = "tower")]
+pub use self::layer::ServiceBuilderExt;
 #[cfg(feature = "per-core")]
 pub use self::per_core::per_core;
 pub use self::{
     blocking::{BlockingLayer, BlockingLayerBuilder, BlockingService, run_blocking},
-    builder::FiberLayerBuilder,
-    caller::{UntilCallerGone, caller_gone, until_caller_gone},
-    context::{FiberLocal, Hook},
-    dump::{Dump, FiberInfo, FiberState},
+    context::Hook,
+    diagnostics::{BlockingDetector, Dump, FiberInfo, FiberState},
     error::Cancelled,
-    ext::{ServiceBuilderExt, ServiceExt},
-    handle::{Counters, FiberHandle},
-    join::{join, join_all, race},
-    layer::FiberLayer,
-    mode::{WaitMode, in_fiber, wait_mode},
-    offload::offload,
+    fiber_local::FiberLocal,
+    layer::{Counters, FiberHandle, FiberLayer, FiberLayerBuilder, FiberService, ServiceExt, SyncFn, future, sync_fn},
     pool::{FiberPool, FiberPoolBuilder},
-    run::{InFiber, LocalFiber, run_in_fiber, run_local},
-    service::FiberService,
+    run::{
+        AsyncFunction, InFiber, LocalFiber, join, join_all, offload, race, run_in_fiber, run_local, synchronize,
+        timeout, timeout_or_unwind, try_join, try_join_all,
+    },
     settings::OnDrop,
-    shield::shield,
-    stack::{on_thread_stack, remaining_stack},
-    sync_fn::{SyncFn, sync_fn},
-    synchronize::{AsyncFunction, synchronize},
-    wait::{WaitExt, await_in_fiber, try_await_in_fiber, yield_now},
-    watch::Watch,
+    wait::{
+        UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, in_fiber, on_thread_stack, remaining_stack,
+        shield, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
+    },
 };
 
 /// The README's examples.

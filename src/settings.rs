@@ -6,18 +6,18 @@ use std::{
 };
 
 use crate::{
-    context::Attendants,
+    context::Scopes,
     pool::FiberPool,
-    raw::{Conduct, Meta, Sentry, Stacks},
+    raw::{DetectorSettings, DropPolicy, Shared, Stacks},
 };
 
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
 /// time-out has elapsed, a `select!` was won by another branch.
 ///
-/// See the [lifecycle chapter](crate::lifecycle) for every case.
+/// See the [lifecycle chapter](crate::docs::lifecycle) for every case.
 ///
-/// An async service behind the layer that is pending with no synchronous frame below it is simply dropped under every policy, as
-/// without the layer.
+/// An async service behind the layer that is pending with no synchronous frame below it is simply dropped under every
+/// policy, as without the layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnDrop {
@@ -37,16 +37,16 @@ pub enum OnDrop {
 }
 
 impl OnDrop {
-    pub(crate) fn conduct(self, grace: Duration) -> Conduct {
+    pub(crate) fn drop_policy(self, grace: Duration) -> DropPolicy {
         // Without unwinding, cooperation is all there is.
-        Conduct { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
+        DropPolicy { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
     }
 
-    pub(crate) fn of(conduct: Conduct) -> Self {
-        match conduct {
-            Conduct { follows: false, .. } => Self::Finish,
-            Conduct { unwinds: false, .. } => Self::Cancel,
-            Conduct { unwinds: true, .. } => Self::Unwind,
+    pub(crate) fn of(drop_policy: DropPolicy) -> Self {
+        match drop_policy {
+            DropPolicy { follows: false, .. } => Self::Finish,
+            DropPolicy { unwinds: false, .. } => Self::Cancel,
+            DropPolicy { unwinds: true, .. } => Self::Unwind,
         }
     }
 }
@@ -68,10 +68,10 @@ pub(crate) enum Placement {
 /// Layers, services and handlers share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) meta: Arc<Meta>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) placement: Placement,
     /// What follows each call into its fiber; most layers have none.
-    pub(crate) attendants: Option<Arc<Attendants>>,
+    pub(crate) scopes: Option<Arc<Scopes>>,
 }
 
 /// As much for a fiber as a std thread has. Only touched pages take memory.
@@ -82,26 +82,33 @@ impl Settings {
         name: Option<&str>,
         stacks: Stacks,
         placement: Placement,
-        conduct: Conduct,
-        attendants: Attendants,
-        sentry: Option<Sentry>,
+        drop_policy: DropPolicy,
+        scopes: Scopes,
+        detector: Option<DetectorSettings>,
     ) -> Self {
-        let (bar, listener) = (attendants.bar(), attendants.listener());
-        // A watch is paid for where attendants are, by those who have some.
-        let has_context = !attendants.is_empty() || sentry.is_some();
-        let meta = Arc::new(Meta::new(name, stacks, conduct, bar, listener, sentry));
-        let attendants = has_context.then(|| Arc::new(attendants));
-        Self { meta, placement, attendants }
+        let (bar, luggage, listener) = (scopes.bar(), scopes.luggage(), scopes.listener());
+        // A watch is paid for where scopes are, by those who have some.
+        let has_context = !scopes.is_empty() || detector.is_some();
+        let shared = Arc::new(Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector));
+        let scopes = has_context.then(|| Arc::new(scopes));
+        Self { shared, placement, scopes }
     }
 
     /// All defaults.
     pub(crate) fn default_layer() -> Self {
-        Self::new(None, STACKS, Placement::Auto, OnDrop::Finish.conduct(Duration::ZERO), Attendants::default(), None)
+        Self::new(None, STACKS, Placement::Auto, OnDrop::Finish.drop_policy(Duration::ZERO), Scopes::default(), None)
     }
 
-    /// Those of calls from inside a fiber that has these data.
-    pub(crate) fn inside(meta: Arc<Meta>) -> Self {
-        Self { meta, placement: Placement::Inside, attendants: None }
+    /// Those of calls that a fiber makes which has these data.
+    pub(crate) fn inside(shared: Arc<Shared>) -> Self {
+        let scopes = Scopes::of_children(&shared);
+        Self { shared, placement: Placement::Inside, scopes }
+    }
+
+    /// Those of calls that are made on a thread that may block, to which this has followed.
+    pub(crate) fn beside(scopes: &Scopes) -> Self {
+        let drop_policy = OnDrop::Finish.drop_policy(Duration::ZERO);
+        Self::new(None, STACKS, Placement::Pool(None), drop_policy, scopes.clone(), None)
     }
 
     /// Those of `run_in_fiber`, and of handlers without a layer.
@@ -111,8 +118,14 @@ impl Settings {
     }
 
     /// Those of `run_local`.
-    pub(crate) fn local() -> &'static Arc<Meta> {
-        static META: OnceLock<Arc<Meta>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Meta::new(None, STACKS, OnDrop::Unwind.conduct(Duration::ZERO), None, None, None)))
+    pub(crate) fn local() -> &'static Arc<Shared> {
+        static META: OnceLock<Arc<Shared>> = OnceLock::new();
+        META.get_or_init(|| Arc::new(Self::shared_of_local(&Scopes::default())))
+    }
+
+    /// Those of fibers that live on the thread where they are made, and what follows them.
+    pub(crate) fn shared_of_local(scopes: &Scopes) -> Shared {
+        let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
+        Shared::new(None, STACKS, drop_policy, scopes.bar(), scopes.luggage(), None, None)
     }
 }

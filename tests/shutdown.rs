@@ -198,7 +198,7 @@ fn main_returns_mid_flight() {
 /// In place, on the process-wide pool and on one of its own, whose handle goes.
 fn leave_fibers_behind() {
     for policy in POLICIES {
-        let pool = FiberPool::builder().threads(1).build().unwrap();
+        let pool = FiberPool::builder().worker_threads(1).build().unwrap();
         let builder = FiberLayer::builder().on_drop(policy);
         let layers = [builder.clone(), builder.clone().pooled(), builder.on_pool(pool)].map(|b| b.build().unwrap());
         let runtime = Builder::new_current_thread().build().unwrap();

@@ -6,13 +6,14 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
 };
 
 use tokio::{
     runtime::Builder,
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::{LocalSet, yield_now},
 };
 use tokio_test::{assert_pending, assert_ready_eq, task};
@@ -23,11 +24,10 @@ use support::{text_of_panic, until};
 #[test]
 fn a_foreign_poll_names_both_threads_and_does_not_resume() {
     let runtime = Builder::new_current_thread().build().unwrap();
-    let _entered = runtime.enter();
     let (send, receive) = oneshot::channel::<u32>();
     let layer = FiberLayer::builder().name("orders").build().unwrap();
     let mut call = task::spawn(layer.run(move || (receive.wait().unwrap(), thread::current().id())));
-    assert_pending!(call.poll());
+    runtime.block_on(async { assert_pending!(call.poll()) });
     send.send(1).unwrap();
     let foreign = thread::Builder::new().name("foreign".to_owned());
     let joined = foreign.spawn(move || (text_of_panic(|| call.poll()), call)).unwrap().join();
@@ -52,15 +52,11 @@ fn a_foreign_drop_is_handed_home() {
     let dropped_on = Arc::new(std::sync::Mutex::new(None));
     let local = Where(Arc::clone(&dropped_on));
     let (send, receive) = oneshot::channel::<()>();
-    let call = {
-        let _entered = runtime.enter();
-        let mut call = task::spawn(layer.run(move || {
-            let _local = local;
-            receive.wait().unwrap();
-        }));
-        assert_pending!(call.poll());
-        call
-    };
+    let mut call = task::spawn(layer.run(move || {
+        let _local = local;
+        receive.wait().unwrap();
+    }));
+    runtime.block_on(async { assert_pending!(call.poll()) });
     thread::spawn(move || drop(call)).join().unwrap();
     assert_eq!(*dropped_on.lock().unwrap(), None);
     send.send(()).unwrap();
@@ -199,4 +195,33 @@ fn a_local_runtime_runs_fibers_in_place_and_finishes_them() {
         }
     });
     assert_eq!(layer.handle().counters().leaked, 0);
+}
+
+/// Up to 64 threads have numbers of their own in a layer; others share them.
+#[test]
+fn counters_add_up_over_many_threads() {
+    for threads in [65, 256] {
+        let layer = FiberLayer::new();
+        let (open, gate) = watch::channel(false);
+        let (begun, begin) = mpsc::channel();
+        let threads: Vec<_> = (0..threads)
+            .map(|_| {
+                let (layer, mut gate, begun) = (layer.clone(), gate.clone(), begun.clone());
+                thread::spawn(move || {
+                    let runtime = Builder::new_current_thread().build().unwrap();
+                    runtime.block_on(layer.run(move || {
+                        begun.send(()).unwrap();
+                        gate.wait_for(|is_open| *is_open).wait().unwrap();
+                    }));
+                })
+            })
+            .collect();
+        begin.iter().take(threads.len()).for_each(drop);
+        let counters = layer.handle().counters();
+        let count = threads.len() as u64;
+        assert_eq!((counters.live, counters.stacks_in_use), (count, count));
+        open.send(true).unwrap();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(layer.handle().counters(), Default::default());
+    }
 }

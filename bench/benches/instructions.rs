@@ -7,26 +7,22 @@
 
 use std::{
     convert::Infallible,
-    future::{Future as _, Pending, pending},
+    future::{Future, Pending, pending, poll_fn},
     hint::black_box,
     pin::Pin,
-    task::{Context, Waker},
+    task::Poll,
 };
 
 use axum::{Router, routing::get};
 use bench::{
-    drive::one,
-    work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future, suspend},
+    drive::{context, in_task, one},
+    work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future},
 };
 use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf, duplex},
-    runtime::Builder,
-    task::{LocalSet, spawn_local},
-};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf, duplex};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, await_in_fiber, axum::fiber, run_in_fiber, sync_fn};
 use tracing::{Span, info_span, level_filters::LevelFilter};
@@ -39,6 +35,16 @@ fn at_most(counted: u64) -> LibraryBenchmarkConfig {
     let mut config = LibraryBenchmarkConfig::default();
     config.tool(callgrind);
     config
+}
+
+/// A future that is pending once. It wakes nobody, which would count tokio's instructions: who polls by hand polls again.
+#[inline]
+fn suspend() -> impl Future<Output = ()> + Send + Unpin {
+    let mut polls = 0;
+    poll_fn(move |_| {
+        polls += 1;
+        if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -103,7 +109,7 @@ fn parked_root() -> Warm {
     let mut service = FiberLayer::new().layer(service_fn(|()| -> Pending<Result<(), Infallible>> { pending() }));
     let mut call = Box::pin(service.call(()));
     warm(move || {
-        let mut cx = Context::from_waker(Waker::noop());
+        let mut cx = context();
         assert!(call.as_mut().poll(&mut cx).is_pending(), "it is for ever");
     })
 }
@@ -120,7 +126,7 @@ fn request(app: Router, polls: usize) -> Warm {
     http.auto_date_header(false);
     let mut connection = Box::pin(http.serve_connection(TokioIo::new(server), TowerToHyperService::new(app)));
     warm(move || {
-        let mut cx = Context::from_waker(Waker::noop());
+        let mut cx = context();
         assert!(Pin::new(&mut client).poll_write(&mut cx, REQUEST).is_ready(), "there is room");
         for _ in 0..polls {
             assert!(connection.as_mut().poll(&mut cx).is_pending(), "it is kept alive");
@@ -178,19 +184,19 @@ fn bare() -> Warm {
 #[library_benchmark]
 #[bench::bare(args = (bare()), config = at_most(87))]
 #[bench::no_wait(args = (service::<NoWait, Word>()), config = at_most(503))]
-#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(569))]
+#[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(563))]
 #[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(547))]
-#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(951))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2778))]
+#[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(908))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2639))]
 #[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1286))]
-#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1991))]
+#[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1902))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5073))]
-#[bench::parked_root(args = (parked_root()), config = at_most(471))]
+#[bench::parked_root(args = (parked_root()), config = at_most(462))]
 #[bench::hello_async(args = (hello_async()), config = at_most(12568))]
 #[bench::hello_fiber(args = (hello_fiber()), config = at_most(12835))]
 #[bench::wait_async(args = (wait_async()), config = at_most(13302))]
 #[bench::wait_fiber(args = (wait_fiber()), config = at_most(14434))]
-#[bench::run_in_fiber(args = (function()), config = at_most(585))]
+#[bench::run_in_fiber(args = (function()), config = at_most(551))]
 fn count(mut warm: Warm) -> Warm {
     warm();
     // Given back, so that its end is not counted.
@@ -211,8 +217,5 @@ mod harness {
 }
 
 fn main() {
-    // The layer asks on which runtime it is called, and remembers that of a task: as in a server, calls are made in one.
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let counted = LocalSet::new().block_on(&runtime, async { spawn_local(async { harness::run() }).await });
-    counted.expect("the task ends");
+    in_task(harness::run);
 }

@@ -1,22 +1,58 @@
 //! Polling by hand, so that no scheduler is measured.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     hint::black_box,
     pin::{Pin, pin},
+    sync::OnceLock,
     task::{Context, Poll, Waker},
 };
 
+use tokio::{
+    runtime::Builder,
+    task::{LocalSet, spawn_local},
+};
+
+/// That of the task which [`in_task`] has started.
+static OWN: OnceLock<Waker> = OnceLock::new();
+
+/// Runs `f` in a task of a current-thread runtime, whose waker all polls get from then on.
+///
+/// The layer asks on which runtime it is called, and remembers that of a task which polls its calls itself, as a server's do.
+///
+/// # Panics
+///
+/// If `f` does.
+pub fn in_task<R: 'static>(f: impl FnOnce() -> R + 'static) -> R {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let task = async {
+        poll_fn(|cx| {
+            _ = OWN.set(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        f()
+    };
+    LocalSet::new().block_on(&runtime, async { spawn_local(task).await }).expect("the task ends")
+}
+
 /// With a waker that the compiler does not know, or it works waits out beforehand.
-fn context() -> Context<'static> {
-    Context::from_waker(black_box(Waker::noop()))
+///
+/// # Panics
+///
+/// Outside of [`in_task`].
+#[inline]
+#[must_use]
+pub fn context() -> Context<'static> {
+    Context::from_waker(black_box(OWN.get().expect("it is called in the task")))
 }
 
 /// Polls one future until it is ready.
 #[inline]
 pub fn one<F: Future>(future: F) -> F::Output {
-    let mut cx = context();
+    // First: what may panic before it would make the compiler move the future.
     let mut future = pin!(future);
+    let mut cx = context();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;

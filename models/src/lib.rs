@@ -4,14 +4,16 @@
 #![cfg(test)]
 #![expect(dead_code, reason = "the library's files are written for their place there")]
 
-#[path = "../../src/discard.rs"]
-mod discard;
-mod sync;
+mod util {
+    #[path = "../../../src/util/drop_quietly.rs"]
+    pub(crate) mod drop_quietly;
+    pub(crate) mod loom;
+}
 
 mod pool {
-    mod bell;
     #[path = "../../../src/pool/inbox.rs"]
     mod inbox;
+    mod parker;
     #[path = "../../../src/pool/state.rs"]
     mod state;
     #[path = "../../../src/pool/task.rs"]
@@ -21,7 +23,7 @@ mod pool {
 }
 
 mod call {
-    pub(super) mod departure;
+    pub(super) mod grace;
     #[path = "../../../src/call/hosted.rs"]
     pub(super) mod hosted;
     mod tests;

@@ -9,6 +9,23 @@ use std::{
 
 use loom::sync::{Arc, Mutex};
 
+/// As the library's, with no code of others that could harm.
+pub(crate) mod foreign {
+    use std::task::Waker;
+
+    pub(crate) fn clone_waker(waker: &Waker) -> Waker {
+        waker.clone()
+    }
+
+    pub(crate) fn wake(waker: Waker) {
+        waker.wake();
+    }
+
+    pub(crate) fn let_go<T>(value: T) {
+        drop(value);
+    }
+}
+
 pub(crate) trait Job: 'static {
     type Output: 'static;
 }
@@ -32,20 +49,20 @@ pub(crate) enum Event {
 
 /// How a fiber takes its caller's departure.
 #[derive(Clone, Copy)]
-pub(crate) struct Conduct {
+pub(crate) struct DropPolicy {
     pub(crate) follows: bool,
 }
 
-impl Conduct {
+impl DropPolicy {
     pub(crate) const FINISH: Self = Self { follows: false };
     pub(crate) const CANCEL: Self = Self { follows: true };
 }
 
-pub(crate) struct Meta {
-    pub(crate) conduct: Conduct,
+pub(crate) struct Shared {
+    pub(crate) drop_policy: DropPolicy,
 }
 
-impl Meta {
+impl Shared {
     pub(crate) fn count(&self, _: Event) {}
 }
 
@@ -94,13 +111,13 @@ pub(crate) struct Fiber<J: Job> {
     script: Arc<Script>,
     phase: Phase,
     is_cancelled: bool,
-    meta: Meta,
+    shared: Shared,
     job: PhantomData<J>,
 }
 
 impl<J: Job<Output = Outcome>> Fiber<J> {
-    pub(crate) fn new(script: Arc<Script>, conduct: Conduct) -> Self {
-        Self { script, phase: Phase::Fresh, is_cancelled: false, meta: Meta { conduct }, job: PhantomData }
+    pub(crate) fn new(script: Arc<Script>, drop_policy: DropPolicy) -> Self {
+        Self { script, phase: Phase::Fresh, is_cancelled: false, shared: Shared { drop_policy }, job: PhantomData }
     }
 }
 
@@ -109,8 +126,8 @@ impl<J: Job> Fiber<J> {
         true
     }
 
-    pub(crate) fn meta(&self) -> &Meta {
-        &self.meta
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -16,13 +16,13 @@ use super::{
     SyncHandler,
     future::{Begin, HandlerFuture},
 };
-use crate::{BlockingLayer, future::InBlocking};
+use crate::{blocking::BlockingLayer, layer::future::InBlocking};
 
-/// Makes an axum [`Handler`] of a plain function that runs on tokio's blocking pool, where its waits block the thread: for functions that
-/// burn CPU or really block.
+/// Makes an axum [`Handler`] of a plain function that runs on tokio's blocking pool, where its waits block the thread:
+/// for functions that burn CPU or really block.
 ///
-/// It takes what [`fiber`](super::fiber) takes, and the function need not be changed to move between the two. Extraction is
-/// ordinary async code and is done before a thread is taken.
+/// It takes what [`fiber`](super::fiber) takes, and the function need not be changed to move between the two.
+/// Extraction is ordinary async code and is done before a thread is taken.
 ///
 /// All defaults apply, as for [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or another runtime.
 ///
@@ -59,7 +59,8 @@ where
     blocking_with(&BlockingLayer::new(), f)
 }
 
-/// As [`blocking`], with the settings of `layer`, whose limit it shares: further requests wait in order, without a thread.
+/// As [`blocking`], with the settings of `layer`, whose limit it shares: further requests wait in order, without a
+/// thread.
 ///
 /// # Cancel safety
 ///
@@ -87,6 +88,7 @@ where
 }
 
 /// The handler of [`blocking`] and [`blocking_with`].
+#[must_use = "handlers do nothing unless routed to"]
 pub struct BlockingHandler<F, T, S> {
     f: F,
     layer: BlockingLayer,

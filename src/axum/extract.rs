@@ -12,7 +12,7 @@ use axum::{
 };
 
 /// Extracts the tuple `Self` of arguments.
-pub trait Extract<M, S>: Sized + Send + 'static {
+pub trait Extract<M, S>: sealed::Sealed + Sized + Send + 'static {
     /// An error is the response of the extractor that rejected the request.
     type Extraction: Future<Output = Result<Self, Response>> + Send + Unpin;
 
@@ -20,20 +20,27 @@ pub trait Extract<M, S>: Sized + Send + 'static {
     fn extract(request: Request, state: S) -> Self::Extraction;
 }
 
+mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+}
+
 impl<S> Extract<(), S> for () {
-    type Extraction = Nothing;
+    type Extraction = NoArguments;
 
     #[inline]
-    fn extract(_: Request, _: S) -> Nothing {
-        Nothing
+    fn extract(_: Request, _: S) -> NoArguments {
+        NoArguments
     }
 }
 
 /// What no arguments need: of no size, since what axum makes of a handler's future is moved.
 #[derive(Debug)]
-pub struct Nothing;
+pub struct NoArguments;
 
-impl Future for Nothing {
+impl Future for NoArguments {
     type Output = Result<(), Response>;
 
     #[inline]
@@ -44,6 +51,8 @@ impl Future for Nothing {
 
 macro_rules! extract {
     ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        impl<$($part,)* $last> sealed::Sealed for ($($part,)* $last,) {}
+
         impl<S, M, $($part,)* $last> Extract<M, S> for ($($part,)* $last,)
         where
             S: Send + Sync + 'static,

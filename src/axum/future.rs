@@ -22,7 +22,8 @@ pub trait Begin<T, S>: Unpin {
     /// Its future.
     type Running: Future<Output = Response> + Unpin;
 
-    /// Calls it, and polls it for the first time. `None` if it has ended, with its outcome in `ending`, which was `Pending`.
+    /// Calls it, and polls it for the first time. `None` if it has ended, with its outcome in `ending`, which was
+    /// `Pending`.
     fn begin(
         self,
         arguments: Arguments<Self::Function, T, S>,

@@ -19,8 +19,8 @@ use super::{
     future::{Begin, HandlerFuture},
 };
 use crate::{
-    FiberLayer,
     call::Call,
+    layer::FiberLayer,
     raw::{Exit, Job},
     settings::Settings,
 };
@@ -65,7 +65,8 @@ where
     FiberHandler { f, settings: Defaults, arguments: PhantomData }
 }
 
-/// Makes an axum [`Handler`] of a plain function that runs with the settings of `layer`, whose name and counters it shares.
+/// Makes an axum [`Handler`] of a plain function that runs with the settings of `layer`, whose name and counters it
+/// shares.
 ///
 /// # Cancel safety
 ///
@@ -92,8 +93,9 @@ where
     FiberHandler { f, settings: OfLayer(Arc::clone(layer.settings())), arguments: PhantomData }
 }
 
-/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`]: `L` tells them apart. A function that returns one says
-/// `impl Handler<T, S>`.
+/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`]: `L` tells them apart. A function that
+/// returns one says `impl Handler<T, S>`.
+#[must_use = "handlers do nothing unless routed to"]
 pub struct FiberHandler<F, T, S, L = Defaults> {
     f: F,
     settings: L,
@@ -110,7 +112,7 @@ impl<F: Clone, T, S, L: Clone> Clone for FiberHandler<F, T, S, L> {
 
 impl<F, T, S, L: HandlerSettings> fmt::Debug for FiberHandler<F, T, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layer = &self.settings.get().meta.name;
+        let layer = &self.settings.get().shared.name;
         f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", layer).finish()
     }
 }

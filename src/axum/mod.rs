@@ -29,6 +29,16 @@ mod sync_handler;
 #[cfg(feature = "ws")]
 mod ws;
 
+/// What the types of handlers consist of, so that they can be named in a struct's field. Nothing here can be
+/// implemented elsewhere.
+pub mod parts {
+    pub use super::{
+        extract::{Extract, NoArguments},
+        future::Begin,
+        handler::{Defaults, OfLayer, Running},
+    };
+}
+
 #[cfg(feature = "ws")]
 pub use self::ws::{SendError, SyncWebSocket, WebSocketEnd, WebSocketHandler, WebSocketSender, WebSocketUpgradeExt};
 pub use self::{

@@ -4,9 +4,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::extract::{Extract, all_the_tuples};
 
-/// A plain function that [`fiber`](super::fiber) and [`blocking`](super::blocking) take: 0 to 16 extractors in, a response out.
+/// A plain function that [`fiber`](super::fiber) and [`blocking`](super::blocking) take: 0 to 16 extractors in, a
+/// response out.
 ///
-/// `T` stands for the argument types and is inferred; `S` is the router's state.
+/// `T` stands for the argument types and is inferred; `S` is the router's state. It is implemented for such functions
+/// only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can handle requests",
     label = "not a plain handler function",
@@ -15,7 +17,7 @@ use super::extract::{Extract, all_the_tuples};
     note = "each argument must be an extractor: the last one may implement `FromRequest`, the others `FromRequestParts`",
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
-pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
+pub trait SyncHandler<T, S>: sealed::Sealed<T> + Clone + Send + Sync + 'static {
     /// How its arguments are found.
     type Marker;
 
@@ -25,6 +27,14 @@ pub trait SyncHandler<T, S>: Clone + Send + Sync + 'static {
     /// Runs the function.
     fn call(self, arguments: Self::Arguments) -> Response;
 }
+
+pub(super) mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed<T> {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn() -> R, R> sealed::Sealed<((),)> for F {}
 
 #[diagnostic::do_not_recommend]
 impl<F, S, R> SyncHandler<((),), S> for F
@@ -43,6 +53,9 @@ where
 
 macro_rules! sync_handler {
     ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, R, M, $($part,)* $last> sealed::Sealed<(M, $($part,)* $last,)> for F where F: Fn($($part,)* $last,) -> R {}
+
         #[diagnostic::do_not_recommend]
         impl<F, S, R, M, $($part,)* $last> SyncHandler<(M, $($part,)* $last,), S> for F
         where

@@ -15,20 +15,25 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::run::{Caller, run_for};
+use super::run::{Caller, run_for, scopes};
+use crate::{
+    context::{AtCall, Scopes},
+    raw::{Relayed, State, with_current},
+};
 
-/// Runs `f` on the blocking pool of `runtime`, in the current span.
+/// Runs `f` on the blocking pool of `runtime`. The current span and the thread's dispatcher follow it there, and what
+/// follows the fibers that the code here makes.
 pub(crate) fn spawn<F, R>(runtime: &Handle, caller: Option<Caller>, f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    #[cfg(feature = "tracing")]
-    let f = {
-        let span = tracing::Span::current();
-        move || span.in_scope(f)
+    let scopes = match with_current(|state| state.map(State::shared_arc)) {
+        Some(shared) => Scopes::of_children(&shared),
+        None => scopes(),
     };
-    runtime.spawn_blocking(move || run_for(caller, f))
+    let context = AtCall::leaving(scopes.as_deref());
+    runtime.spawn_blocking(move || context.run(|| run_for(caller, scopes, f)))
 }
 
 /// What all calls of a layer share.
@@ -49,7 +54,8 @@ pub(super) type Line = Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send 
 impl Threads {
     pub(super) fn line(&self) -> Option<Line> {
         let limit = Arc::clone(self.limit.as_ref()?);
-        Some(Box::pin(async { limit.acquire_owned().await.expect("the limit is never closed") }))
+        let place = async { limit.acquire_owned().await.expect("the limit is never closed") };
+        Some(Box::pin(Relayed::new(Box::pin(place))))
     }
 }
 
@@ -57,13 +63,13 @@ impl Threads {
 ///
 /// # Cancel safety
 ///
-/// If it is dropped while the call runs, that runs to its end; [`caller_gone`](crate::caller_gone) tells it so. While the call is still in
-/// line for a thread, it is dropped unrun.
+/// If it is dropped while the call runs, that runs to its end; [`caller_gone`](crate::caller_gone) tells it so. While
+/// the call is still in line for a thread, it is dropped unrun.
 ///
 /// # Panics
 ///
-/// If the call does, with the same payload; outside a tokio runtime, unless the layer has one of its own; when that runtime is
-/// shutting down; and after it was ready.
+/// If the call does, with the same payload; outside a tokio runtime, unless the layer has one of its own; when that
+/// runtime is shutting down; and after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InBlocking<R> {
     stage: Stage<R>,

@@ -14,12 +14,14 @@ use crate::error::ConfigError;
 /// Runs each call of the wrapped service on tokio's blocking pool, where its waits block the thread: the counterpart of
 /// [`FiberLayer`](crate::FiberLayer) for code that burns CPU or really blocks.
 ///
-/// The same code serves under both, since [`await_in_fiber`](crate::await_in_fiber) blocks here what it suspends there; a service
-/// moves from one to the other by its layer.
+/// The same code serves under both, since [`await_in_fiber`](crate::await_in_fiber) blocks here what it suspends there;
+/// a service moves from one to the other by its layer.
 ///
 /// State belongs to the layer: clones of it, and all services that it makes, share its limit.
 ///
-/// The caller's `tracing` span is current in the call. Task-locals and a fiber layer's settings do not follow it.
+/// The caller's `tracing` span and dispatcher are current in the call. If it is made in a fiber, the carried
+/// task-locals and hooks of that fiber's layer follow it as they do in [`offload`](crate::offload); otherwise
+/// task-locals do not.
 ///
 /// # Examples
 ///
@@ -42,6 +44,7 @@ use crate::error::ConfigError;
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "a layer does nothing until it is applied"]
 pub struct BlockingLayer {
     threads: Threads,
 }
@@ -49,7 +52,6 @@ pub struct BlockingLayer {
 impl BlockingLayer {
     /// A layer with all defaults: the blocking pool of the caller's runtime, and no limit but that pool's
     /// (512 threads, unless the runtime's builder has set `max_blocking_threads`).
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,13 +67,13 @@ impl BlockingLayer {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped while `f` runs, `f` runs to its end, and [`caller_gone`](crate::caller_gone) tells it. Before
-    /// that, `f` is dropped unrun.
+    /// If the future is dropped while `f` runs, `f` runs to its end, and [`caller_gone`](crate::caller_gone) tells it.
+    /// Before that, `f` is dropped unrun.
     ///
     /// # Panics
     ///
-    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has one; and when that is
-    /// shutting down.
+    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has one; and
+    /// when that is shutting down.
     pub fn run<F, R>(&self, f: F) -> InBlocking<R>
     where
         F: FnOnce() -> R + Send + 'static,
@@ -98,10 +100,11 @@ pub struct BlockingLayerBuilder {
 }
 
 impl BlockingLayerBuilder {
-    /// How many threads the layer's calls may take at once. When all are taken, further calls wait in order, and the service is not ready.
+    /// How many threads the layer's calls may take at once. When all are taken, further calls wait in order, and the
+    /// service is not ready.
     ///
-    /// Without it, there is the limit of the runtime's pool only, which the layer shares with everything else that blocks
-    /// (`tokio::fs`, name resolution): a limit of its own keeps room for those.
+    /// Without it, there is the limit of the runtime's pool only, which the layer shares with everything else that
+    /// blocks (`tokio::fs`, name resolution): a limit of its own keeps room for those.
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = Some(threads);
         self
@@ -109,7 +112,8 @@ impl BlockingLayerBuilder {
 
     /// The runtime on whose blocking pool calls run, and whose timers and sockets they use. The caller's, by default.
     ///
-    /// It must be driven while calls wait: a multi-thread runtime always is, a current-thread one inside its `block_on`.
+    /// It must be driven while calls wait: a multi-thread runtime always is, a current-thread one inside its
+    /// `block_on`.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self

@@ -1,6 +1,7 @@
 //! Where a thread may block: waits that block it, and calls that run on such threads.
 //!
-//! `run` is what a wait does there, `call` how a closure gets to the blocking pool, and `layer` and `service` its tower face.
+//! `run` is what a wait does there, `call` how a closure gets to the blocking pool, and `layer` and `service` its tower
+//! face.
 
 mod call;
 mod drive;
@@ -16,5 +17,5 @@ pub use self::{
 };
 pub(crate) use self::{
     call::spawn,
-    run::{Caller, caller, is_on, locals, wait},
+    run::{Caller, caller, is_on, locals, scopes, wait},
 };

@@ -3,9 +3,11 @@
 use std::{
     cell::RefCell,
     future::{Future, IntoFuture, poll_fn, ready},
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
+    sync::Arc,
 };
 
 use tokio::{
@@ -14,27 +16,31 @@ use tokio::{
 };
 
 use crate::{
+    context::Scopes,
     error::TryAwaitError,
     raw::{Locals, with_current},
 };
 
 thread_local! {
-    static MODE: RefCell<Mode> = const { RefCell::new(Mode::Off) };
+    // Without a destructor, so that it is there while the thread is ending. Nothing is lost: the switches leave it off.
+    static MODE: RefCell<ManuallyDrop<Mode>> = const { RefCell::new(ManuallyDrop::new(Mode::Off)) };
 }
 
 #[derive(Clone)]
 enum Mode {
     Off,
-    On(Rc<Scope>),
+    On(Rc<Blocked>),
     /// A future that is waited for is being polled.
-    Polling(Rc<Scope>),
+    Polling(Rc<Blocked>),
 }
 
 /// One outermost call.
-struct Scope {
+struct Blocked {
     blocker: Blocker,
     locals: Rc<Locals>,
     caller: Option<Caller>,
+    /// What has followed the code here.
+    scopes: Option<Arc<Scopes>>,
 }
 
 /// Tells `true`, or closes, when the caller has gone.
@@ -59,13 +65,16 @@ struct Switch(Mode);
 
 impl Switch {
     fn to(mode: Mode) -> Self {
-        Self(MODE.with(|slot| slot.replace(mode)))
+        let former = MODE.replace(ManuallyDrop::new(mode));
+        Self(ManuallyDrop::into_inner(former))
     }
 }
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        MODE.with(|slot| slot.replace(std::mem::replace(&mut self.0, Mode::Off)));
+        let former = mem::replace(&mut self.0, Mode::Off);
+        let present = MODE.replace(ManuallyDrop::new(former));
+        drop(ManuallyDrop::into_inner(present));
     }
 }
 
@@ -83,7 +92,8 @@ impl Drop for Switch {
 /// # Panics
 ///
 /// Inside a fiber (just call `f`), and on a thread that drives a runtime, where blocking would stop other tasks: tokio
-/// prints its own refusal first. If no runtime is entered and none can be built. If `f` panics.
+/// prints its own refusal first. If no runtime is entered and none can be built. In the destructor of a thread-local,
+/// once the thread has dropped tokio's. If `f` panics.
 ///
 /// # Examples
 ///
@@ -99,12 +109,12 @@ impl Drop for Switch {
 /// ```
 #[track_caller]
 pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
-    run_for(None, f)
+    run_for(None, None, f)
 }
 
-/// The same for a caller who may go.
+/// The same for a caller who may go, with what has followed `f` to this thread.
 #[track_caller]
-pub(super) fn run_for<R>(caller: Option<Caller>, f: impl FnOnce() -> R) -> R {
+pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f: impl FnOnce() -> R) -> R {
     assert!(
         with_current(|fiber| fiber.is_none()),
         "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend"
@@ -123,19 +133,24 @@ pub(super) fn run_for<R>(caller: Option<Caller>, f: impl FnOnce() -> R) -> R {
             }
             Blocker::Entered(handle)
         }
+        Err(error) if error.is_thread_local_destroyed() => {
+            panic!(
+                "run_blocking on a thread that is ending, after the destructor of tokio's thread-local: call it earlier"
+            )
+        }
         Err(_) => match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => Blocker::Own(runtime),
             Err(error) => panic!("run_blocking could not build a runtime: {error}"),
         },
     };
-    let scope = Rc::new(Scope { blocker, locals: Rc::default(), caller });
-    let _mode = Switch::to(Mode::On(Rc::clone(&scope)));
+    let blocked = Rc::new(Blocked { blocker, locals: Rc::default(), caller, scopes });
+    let _mode = Switch::to(Mode::On(Rc::clone(&blocked)));
     // Timers and sockets want a runtime where they are made, not only where they are awaited.
-    let _entered = match &scope.blocker {
+    let _entered = match &blocked.blocker {
         Blocker::Entered(_) => None,
         Blocker::Own(runtime) => Some(runtime.enter()),
     };
-    let _ended = EndOfLocals(&scope.locals);
+    let _ended = EndOfLocals(&blocked.locals);
     f()
 }
 
@@ -148,39 +163,44 @@ impl Drop for EndOfLocals<'_> {
     }
 }
 
-fn scope() -> Option<Rc<Scope>> {
-    MODE.with(|mode| match &*mode.borrow() {
+fn blocked() -> Option<Rc<Blocked>> {
+    MODE.with_borrow(|mode| match &**mode {
         Mode::Off => None,
-        Mode::On(scope) | Mode::Polling(scope) => Some(Rc::clone(scope)),
+        Mode::On(blocked) | Mode::Polling(blocked) => Some(Rc::clone(blocked)),
     })
 }
 
 /// The fiber-locals of the code that may block here.
 pub(crate) fn locals() -> Option<Rc<Locals>> {
-    scope().map(|scope| Rc::clone(&scope.locals))
+    blocked().map(|blocked| Rc::clone(&blocked.locals))
 }
 
 /// The caller of the code that may block here.
 pub(crate) fn caller() -> Option<Caller> {
-    scope().and_then(|scope| scope.caller.clone())
+    blocked().and_then(|blocked| blocked.caller.clone())
+}
+
+/// What has followed the code that may block here.
+pub(crate) fn scopes() -> Option<Arc<Scopes>> {
+    blocked().and_then(|blocked| blocked.scopes.clone())
 }
 
 /// Whether waits on this thread block it, outside of fibers.
 pub(crate) fn is_on() -> bool {
-    MODE.with(|mode| !matches!(*mode.borrow(), Mode::Off))
+    MODE.with_borrow(|mode| !matches!(**mode, Mode::Off))
 }
 
 /// Waits outside of fibers.
 pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
     // While the thread is blocked its runtime may poll other tasks here, which are not part of the waiting code.
-    let (scope, _hidden) = match MODE.with(|mode| mode.borrow().clone()) {
+    let (blocked, _hidden) = match MODE.with_borrow(|mode| Mode::clone(mode)) {
         Mode::Off => return Err(TryAwaitError::NotInFiber(future)),
         Mode::Polling(_) => return Err(TryAwaitError::Nested(future)),
-        Mode::On(scope) => (scope, Switch::to(Mode::Off)),
+        Mode::On(blocked) => (blocked, Switch::to(Mode::Off)),
     };
     let mut future = pin!(future.into_future());
-    let output = scope.blocker.block_on(poll_fn(|cx| {
-        let _polling = Switch::to(Mode::Polling(Rc::clone(&scope)));
+    let output = blocked.blocker.block_on(poll_fn(|cx| {
+        let _polling = Switch::to(Mode::Polling(Rc::clone(&blocked)));
         future.as_mut().poll(cx)
     }));
     Ok(output)

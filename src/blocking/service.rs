@@ -16,12 +16,13 @@ use super::{
 
 /// Runs each call of `S` on the blocking pool; made by [`BlockingLayer`].
 ///
-/// Errors of `S` pass through unchanged. Its future is built and polled on the pool's thread, so it need not be `Send`, and
-/// synchronous code below it may wait.
+/// Errors of `S` pass through unchanged. Its future is built and polled on the pool's thread, so it need not be `Send`,
+/// and synchronous code below it may wait.
 ///
 /// # Back-pressure
 ///
 /// `poll_ready` is pending while the layer's [`max_threads`](super::BlockingLayerBuilder::max_threads) are taken.
+#[must_use = "services do nothing unless called"]
 pub struct BlockingService<S> {
     inner: S,
     threads: Threads,

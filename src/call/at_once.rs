@@ -4,16 +4,16 @@ use std::{future::Future as _, pin::Pin, sync::Arc, task::Context};
 
 use super::{Call, SendJob, Stage, placement};
 use crate::{
-    context::AtCall,
-    raw::{Ending, Fiber, Ticket},
+    context::{AtCall, poll_plain},
+    raw::{Admission, Ending, Fiber},
     settings::Settings,
 };
 
 impl<J: SendJob> Call<J> {
     /// Makes a call and polls it. `None` if it has ended, with its outcome in `ending`, which was `Pending`.
     ///
-    /// What ends at once in its caller's task, with nothing around it, is never more than a fiber: all that a call may have to be would
-    /// cost it more than the fiber does.
+    /// What ends at once in its caller's task, with nothing around it, is never more than a fiber: all that a call may
+    /// have to be would cost it more than the fiber does.
     #[inline]
     pub(crate) fn at_once(
         job: J,
@@ -22,15 +22,17 @@ impl<J: SendJob> Call<J> {
         cx: &mut Context<'_>,
         ending: &mut Ending<J>,
     ) -> Option<Box<Self>> {
-        let Settings { meta, placement, attendants } = settings;
-        let context = AtCall::new(attendants.as_deref(), meta, label);
-        let mut fiber = Fiber::new(job, Ticket::default(), Arc::clone(meta), label);
-        let has_begun = context.is_bare() && placement::is_known_here(placement) && fiber.poll_bare(cx, ending);
-        if has_begun && ending.is_ready() {
+        let Settings { shared, placement, scopes } = settings;
+        let context = AtCall::new(scopes.as_deref(), shared, label);
+        let mut fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
+        let is_known_here = || placement::is_known_here(placement, cx.waker());
+        let is_plain = context.is_plain() && is_known_here();
+        let poll = if is_plain { poll_plain(&mut fiber, cx, ending) } else { None };
+        if poll.is_some_and(|poll| poll.is_ready()) {
             return None;
         }
         let mut this = Box::new(Self::of(fiber, context, placement, label));
-        this.go_on(has_begun, cx, ending);
+        this.go_on(poll.is_some(), cx, ending);
         ending.is_pending().then_some(this)
     }
 
@@ -40,7 +42,7 @@ impl<J: SendJob> Call<J> {
         match &mut self.stage {
             Stage::Own { call, is_placed } if has_begun => {
                 *is_placed = true;
-                call.wait();
+                call.wait_after_plain(cx.waker());
             }
             _ => *ending = Pin::new(self).poll(cx).map(Ok),
         }

@@ -1,38 +1,66 @@
 //! Where a fiber goes on when its response future is dropped.
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use std::task::Waker;
 
-use super::{SendJob, hosted::Hosted, tokio_task::TokioTask};
+use tokio::runtime::Handle;
+
+use super::{
+    SendJob,
+    driven::{drives, is_known, is_of_known_task},
+    hosted::Hosted,
+    join_handle::OnWorker,
+    local_set,
+    tokio_task::TokioTask,
+};
 use crate::{context::InContext, pool::Worker};
 
-/// Who can poll tasks on the fiber's home thread.
+/// What can poll tasks on the fiber's home thread.
 pub(crate) enum Host {
     /// A pool worker, with the runtime that the fiber sees as its own.
     Worker(Worker, Option<Handle>),
     Runtime(Handle),
-    /// Nobody: no runtime, or one whose tasks change threads.
+    /// The one that has the fiber around this one, which is polled when this fiber's response is dropped.
+    LocalSet,
+    /// Nobody: no runtime, or one that does not drive its tasks on this thread.
     Nobody,
 }
 
 impl Host {
-    /// The host of the thread that is polling. Called when a fiber first does not end at once.
-    pub(crate) fn here() -> Self {
-        let runtime = Handle::try_current().ok();
+    /// The host of the thread that is polling, with this waker. Called when a fiber first does not end at once.
+    pub(crate) fn here(waker: &Waker) -> Self {
+        if is_known(waker) { Self::known(waker) } else { Self::find(Handle::try_current().ok(), waker) }
+    }
+
+    /// The same where [`is_known`], which it never is on a pool's worker.
+    pub(crate) fn known(waker: &Waker) -> Self {
+        match Handle::try_current() {
+            Ok(runtime) if is_of_known_task(&runtime) => Self::Runtime(runtime),
+            runtime => Self::find(runtime.ok(), waker),
+        }
+    }
+
+    #[inline(never)]
+    fn find(runtime: Option<Handle>, waker: &Waker) -> Self {
         if let Some(worker) = Worker::current() {
             return Self::Worker(worker, runtime);
         }
         match runtime {
-            Some(runtime) if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread => Self::Runtime(runtime),
+            Some(runtime) if drives(&runtime, waker) => Self::Runtime(runtime),
+            _ if local_set::is_here() => Self::LocalSet,
             _ => Self::Nobody,
         }
     }
 
-    /// Makes the fiber a task at home. A host that is shutting down drops the task, which leaks the fiber and counts it.
+    /// Makes the fiber a task at home. A host that is shutting down drops the task, which leaks the fiber and counts
+    /// it.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
-            Self::Worker(worker, runtime) => worker.spawn(Hosted::alone(fiber, runtime)),
+            Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),
             Self::Runtime(runtime) => drop(runtime.spawn(TokioTask::alone(Hosted::alone(fiber, None)))),
-            Self::Nobody => drop(fiber),
+            Self::LocalSet if local_set::is_here() && fiber.is_home() => {
+                local_set::spawn(TokioTask::alone(Hosted::alone(fiber, None)));
+            }
+            Self::LocalSet | Self::Nobody => drop(fiber),
         }
     }
 }

@@ -7,12 +7,11 @@ use std::{
     thread,
 };
 
-use super::departure::Departure;
+use super::grace::Grace;
 use crate::{
     context::InContext,
-    discard::discard,
     raw::{Caller, Event, Job, Phase},
-    sync::Handle,
+    util::{drop_quietly::drop_quietly, loom::Handle},
 };
 
 /// What came of a fiber; `None` if nothing did.
@@ -24,14 +23,14 @@ pub(crate) struct Hosted<J: Job> {
     fiber: Option<InContext<J>>,
     /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
     runtime: Option<Handle>,
-    departure: Departure,
+    grace: Grace,
     /// The fiber had another task before.
     is_hand_over: bool,
 }
 
 impl<J: Job> Hosted<J> {
     pub(crate) fn new(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
-        Self { fiber: Some(fiber), runtime, departure: Departure::NotSeen, is_hand_over: false }
+        Self { fiber: Some(fiber), runtime, grace: Grace::NotSeen, is_hand_over: false }
     }
 
     /// For a fiber whose caller has gone.
@@ -39,8 +38,8 @@ impl<J: Job> Hosted<J> {
         Self { is_hand_over: true, ..Self::new(fiber, runtime) }
     }
 
-    /// Ready when the fiber has ended. It is in the books until the outcome has been taken or dropped, and then this. The task is
-    /// to be woken when `caller` goes.
+    /// Ready when the fiber has ended. It is counted until the outcome has been taken or dropped, and then this. The
+    /// task is to be woken when `caller` goes.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
         let runtime = self.runtime.take();
         let entered = runtime.as_ref().map(Handle::enter);
@@ -51,7 +50,7 @@ impl<J: Job> Hosted<J> {
         };
         if outcome.is_none() {
             // A parked root is dropped with the caller's runtime entered, as it was polled.
-            discard(self.fiber.take());
+            drop_quietly(self.fiber.take());
         }
         Poll::Ready(outcome)
     }
@@ -69,7 +68,7 @@ impl<J: Job> Hosted<J> {
             return Poll::Ready(None);
         }
         if mem::take(&mut self.is_hand_over) {
-            fiber.meta().count(Event::HandedOver);
+            fiber.shared().count(Event::HandedOver);
         }
         let mut polled = false;
         loop {
@@ -78,10 +77,10 @@ impl<J: Job> Hosted<J> {
                 Phase::GivenUp | Phase::Finished => return Poll::Ready(None),
                 // As without the layer: a future that nobody awaits is dropped.
                 Phase::Parked if is_alone => return Poll::Ready(None),
-                Phase::Fresh if is_alone && fiber.meta().conduct.follows => return Poll::Ready(None),
+                Phase::Fresh if is_alone && fiber.shared().drop_policy.follows => return Poll::Ready(None),
                 Phase::Fresh | Phase::Parked | Phase::Suspended => {}
             }
-            let is_news = is_alone && self.departure.poll(fiber, runtime, cx);
+            let is_news = is_alone && self.grace.poll(fiber, runtime, cx);
             if polled && !is_news {
                 return Poll::Pending;
             }
@@ -89,6 +88,8 @@ impl<J: Job> Hosted<J> {
             // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
             let mut ending = Poll::Pending;
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx, Some(caller), &mut ending))) {
+                // The fiber may have ended before what is around it panicked.
+                drop_quietly(ending);
                 return Poll::Ready(Some(Err(payload)));
             }
             if let Poll::Ready(outcome) = ending {

@@ -1,22 +1,23 @@
 //! A fiber inside its caller's own task.
 
-use std::task::Context;
+use std::task::{Context, Waker};
 
 use super::{SendJob, host::Host};
 use crate::{
     context::InContext,
     raw::{Ending, Phase},
+    util::seldom::Seldom,
 };
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,
     /// Known since the first poll that did not end the fiber.
-    host: Option<Host>,
+    host: Seldom<Host>,
 }
 
 impl<J: SendJob> InPlace<J> {
     pub(crate) fn new(fiber: InContext<J>) -> Self {
-        Self { fiber, host: None }
+        Self { fiber, host: Seldom::new(None) }
     }
 
     #[inline]
@@ -25,26 +26,30 @@ impl<J: SendJob> InPlace<J> {
         if ending.is_ready() {
             self.fiber.close();
         } else {
-            self.wait();
+            self.wait(cx.waker());
         }
     }
 
-    /// The first poll of one that is not yet in the books; see [`Fiber::poll_bare`](crate::raw::Fiber::poll_bare).
+    /// The first poll of one that is not counted yet; see [`Fiber::poll_plain`](crate::raw::Fiber::poll_plain).
     #[inline]
-    pub(crate) fn poll_bare(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> bool {
-        let has_begun = self.fiber.poll_bare(cx, ending);
-        if has_begun && ending.is_pending() {
-            self.wait();
+    pub(crate) fn poll_plain(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> bool {
+        let Some(poll) = self.fiber.poll_plain(cx, ending) else { return false };
+        if poll.is_pending() {
+            self.wait_after_plain(cx.waker());
         }
-        has_begun
+        true
     }
 
-    /// After a poll that did not end the fiber.
+    /// After a plain poll, with this waker, that did not end the fiber.
     #[inline]
-    pub(super) fn wait(&mut self) {
-        if self.host.is_none() {
-            self.host = Some(Host::here());
-        }
+    pub(super) fn wait_after_plain(&mut self, waker: &Waker) {
+        self.host.get_or_insert_with(|| Host::known(waker));
+    }
+
+    /// After a poll, with this waker, that did not end the fiber.
+    #[inline]
+    fn wait(&mut self, waker: &Waker) {
+        self.host.get_or_insert_with(|| Host::here(waker));
     }
 
     pub(crate) fn is_given_up(&self) -> bool {
@@ -64,7 +69,13 @@ impl<J: SendJob> InPlace<J> {
 
     /// Hands the fiber over when its caller goes while it waits.
     #[cold]
-    pub(crate) fn hand_over(self) {
-        self.host.unwrap_or(Host::Nobody).take_over(self.fiber);
+    pub(crate) fn hand_over(mut self) {
+        self.fiber.come_out();
+        // A poll that has panicked has left without saying.
+        let host = self
+            .host
+            .take()
+            .unwrap_or_else(|| if self.fiber.is_home() { Host::here(Waker::noop()) } else { Host::Nobody });
+        host.take_over(self.fiber);
     }
 }

@@ -5,34 +5,44 @@
 //!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
 //! ```
 //!
-//! `Call::advance` is each poll. At the first one most calls in place begin by [`Fiber::poll_bare`], where many end; all others find their
-//! place in `Call::place`, and run by [`Fiber::poll`]. A fiber waits in `State::suspend`.
+//! `Call::advance` is each poll. At the first one most calls in place begin by [`Fiber::poll_plain`], where many end;
+//! all others find their place in `Call::place`, and run by [`Fiber::poll`]. A fiber waits in `State::suspend`.
 
 #[cfg(feature = "axum")]
 mod at_once;
-mod departure;
-mod elsewhere;
+mod clock;
+mod cut;
+mod driven;
+mod grace;
 mod host;
 mod hosted;
 mod in_place;
 mod jobs;
+mod join_handle;
+mod local_set;
 mod placement;
+mod task_waker;
 mod tokio_task;
 
 use std::{
+    any::Any,
     future::Future,
     mem,
     panic::resume_unwind,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    thread,
 };
 
-pub(crate) use self::jobs::{Closure, ServiceCall};
-use self::{elsewhere::Elsewhere, in_place::InPlace, placement::Place};
+pub(crate) use self::{
+    cut::{is_cut_with_its_poller, pending_with_its_poller},
+    jobs::{Closure, ServiceCall},
+};
+use self::{in_place::InPlace, join_handle::JoinHandle, placement::Place};
 use crate::{
     context::{AtCall, InContext},
-    raw::{Ending, Fiber, Job, Meta, Ticket, is_within},
+    raw::{Admission, Ending, Fiber, Job, Shared, is_within},
     settings::{Placement, Settings},
 };
 
@@ -49,30 +59,35 @@ pub(crate) struct Call<J: SendJob> {
 }
 
 #[expect(clippy::large_enum_variant, reason = "a box around the fiber would cost each call an allocation")]
+#[repr(u8)]
 enum Stage<J: SendJob> {
     /// Not yet placed, or in place. It stays where it was made: moving a fiber moves its request.
     Own { call: InPlace<J>, is_placed: bool },
     Elsewhere {
         /// Until it was received.
-        outcome: Option<Elsewhere<J>>,
-        meta: Arc<Meta>,
+        outcome: Option<JoinHandle<J>>,
+        shared: Arc<Shared>,
     },
-    /// On its way elsewhere, refused, or given up.
-    Done,
+    /// On its way elsewhere, refused, or given up; or cut, see [`is_cut_with_its_poller`].
+    Done { is_cut: bool },
+}
+
+impl<J: SendJob> Stage<J> {
+    const DONE: Self = Self::Done { is_cut: false };
 }
 
 impl<J: SendJob> Stage<J> {
     /// Sends a fresh call away.
     fn send(&mut self, place: Place<'_>, label: &'static str, cx: &Context<'_>) {
-        let Self::Own { call, .. } = mem::replace(self, Self::Done) else { return };
+        let Self::Own { call, .. } = mem::replace(self, Self::DONE) else { return };
         let fiber = call.fiber;
-        let meta = fiber.meta_arc();
+        let shared = fiber.shared_arc();
         let elsewhere = match place {
             Place::Here => unreachable!("it stays"),
-            Place::Worker(pool, runtime) => Elsewhere::on_pool(pool, fiber, runtime, cx),
-            Place::LocalSet => Elsewhere::in_local_set(fiber, meta.name_or(label)),
+            Place::Worker(pool, runtime) => JoinHandle::on_pool(pool, fiber, runtime, cx),
+            Place::LocalSet => JoinHandle::in_local_set(fiber, shared.name_or(label)),
         };
-        *self = Self::Elsewhere { outcome: Some(elsewhere), meta };
+        *self = Self::Elsewhere { outcome: Some(elsewhere), shared };
     }
 }
 
@@ -80,12 +95,12 @@ impl<J: SendJob> Stage<J> {
 impl<J: SendJob> Unpin for Call<J> {}
 
 impl<J: SendJob> Call<J> {
-    /// `ticket` is what the service got when it was ready.
+    /// `admission` is what the service got when it was ready.
     #[inline]
-    pub(crate) fn new(job: J, ticket: Ticket, settings: &Settings, label: &'static str) -> Self {
-        let Settings { meta, placement, attendants } = settings;
-        let context = AtCall::new(attendants.as_deref(), meta, label);
-        Self::of(Fiber::new(job, ticket, Arc::clone(meta), label), context, placement, label)
+    pub(crate) fn new(job: J, admission: Admission, settings: &Settings, label: &'static str) -> Self {
+        let Settings { shared, placement, scopes } = settings;
+        let context = AtCall::new(scopes.as_deref(), shared, label);
+        Self::of(Fiber::new(job, admission, Arc::clone(shared), label), context, placement, label)
     }
 
     #[inline]
@@ -97,24 +112,28 @@ impl<J: SendJob> Call<J> {
     pub(crate) fn name(&self) -> &str {
         match &self.stage {
             Stage::Own { call, .. } => call.fiber.name(),
-            Stage::Elsewhere { meta, .. } => meta.name_or(self.label),
-            Stage::Done => self.label,
+            Stage::Elsewhere { shared, .. } => shared.name_or(self.label),
+            Stage::Done { .. } => self.label,
         }
     }
 
-    /// Finds the place of the call, and enters it in the books.
+    /// Finds the place of the call, and counts it.
     fn place(&mut self, cx: &Context<'_>) {
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
-        let place = placement::decide(&self.placement, call.fiber.name());
+        let place = placement::decide(&self.placement, call.fiber.name(), cx.waker());
         call.fiber.open();
-        call.fiber.begin();
+        match place {
+            Place::Here => call.fiber.begin_here(),
+            Place::Worker(..) | Place::LocalSet => call.fiber.begin(),
+        }
         *is_placed = true;
-        let meta = call.fiber.meta();
-        // After it was entered: whoever waits for the end of a closed layer's calls waits for this one, or it is refused.
-        if meta.calls.is_closed() && !is_within(meta) {
+        let shared = call.fiber.shared();
+        // After it was counted: the end of a closed layer's calls waits for this one, or it is
+        // refused.
+        if shared.in_flight.is_closed() && !is_within(shared) {
             self.refuse();
         }
-        if !meta.conduct.grace.is_zero() {
+        if !shared.drop_policy.grace.is_zero() {
             placement::assert_timers(call.fiber.name());
         }
         if !matches!(place, Place::Here) {
@@ -125,8 +144,8 @@ impl<J: SendJob> Call<J> {
     #[cold]
     fn refuse(&mut self) -> ! {
         let name = self.name().to_owned();
-        // What the call was made of is dropped, and the call is off the books, before anybody hears of it.
-        drop(mem::replace(&mut self.stage, Stage::Done));
+        // What the call was made of is dropped, and the call has ended, before anybody hears of it.
+        drop(mem::replace(&mut self.stage, Stage::DONE));
         panic!(
             "the layer of service `{name}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
              close the layer when it has stopped"
@@ -145,36 +164,74 @@ impl<J: SendJob> Call<J> {
             }
             Stage::Own { call, is_placed } => {
                 // Most calls have nothing around them, and begin where they are.
-                if !call.fiber.is_bare() || !placement::is_known_here(&self.placement) || !call.poll_bare(cx, ending) {
+                let is_known_here = || placement::is_known_here(&self.placement, cx.waker());
+                if !call.fiber.is_plain() || !is_known_here() || !call.poll_plain(cx, ending) {
                     return self.begin(cx, ending);
                 }
                 *is_placed = true;
             }
-            Stage::Elsewhere { outcome: outcome @ Some(_), meta } => {
-                let poll = Pin::new(outcome.as_mut().expect("it is there")).poll(cx);
-                if let Poll::Ready(received) = poll {
-                    *outcome = None;
-                    *ending = Poll::Ready(received.unwrap_or_else(|| no_outcome(meta.name_or(self.label))));
-                }
-            }
-            Stage::Elsewhere { outcome: None, .. } | Stage::Done => {
-                panic!("call of service `{}` was polled after it had ended", self.name())
-            }
+            Stage::Elsewhere { .. } | Stage::Done { .. } => self.advance_elsewhere(cx, ending),
         }
     }
 
-    /// The first poll of a call that does not begin bare.
-    // What is said of it is for calls in place, which are cheap enough to feel the difference. It is not for those elsewhere.
+    /// Polls a call that is not in its own stage.
+    // `#[cold]` favours calls in place, which are cheap enough to feel the difference.
+    #[cold]
+    fn advance_elsewhere(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+        match &mut self.stage {
+            Stage::Elsewhere { outcome: outcome @ Some(_), shared } => {
+                let poll = Pin::new(outcome.as_mut().expect("it is there")).poll(cx);
+                if let Poll::Ready(received) = poll {
+                    *outcome = None;
+                    *ending = Poll::Ready(received.unwrap_or_else(|| no_outcome(shared.name_or(self.label))));
+                }
+            }
+            Stage::Done { is_cut: true } => *ending = pending_with_its_poller(),
+            Stage::Elsewhere { outcome: None, .. } | Stage::Done { is_cut: false } => {
+                panic!("call of service `{}` was polled after it had ended", self.name())
+            }
+            Stage::Own { .. } => unreachable!("it is polled in its place"),
+        }
+    }
+
+    /// As its poll, but a panic is an outcome.
+    pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
+        let mut ending = Poll::Pending;
+        self.advance(cx, &mut ending);
+        ending
+    }
+
+    /// The first poll of a call that does not begin the plain way.
+    // `#[cold]` favours the plain way, which is cheap enough to feel the difference.
     #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         self.place(cx);
         self.advance(cx, ending);
     }
 
+    /// Its caller has gone, and it has not ended.
+    #[cold]
+    fn leave(&mut self) {
+        match mem::replace(&mut self.stage, Stage::DONE) {
+            Stage::Own { call, .. } => call.hand_over(),
+            Stage::Elsewhere { outcome, .. } => outcome.into_iter().for_each(JoinHandle::abandon),
+            Stage::Done { .. } => {}
+        }
+    }
+
+    #[cold]
+    fn end_by(&mut self, payload: Box<dyn Any + Send>) -> Poll<J::Output> {
+        if !is_cut_with_its_poller(&*payload) {
+            resume_unwind(payload);
+        }
+        self.stage = Stage::Done { is_cut: true };
+        Poll::Pending
+    }
+
     #[cold]
     fn give_up(&mut self) -> ! {
         let name = self.name().to_owned();
-        drop(mem::replace(&mut self.stage, Stage::Done));
+        drop(mem::replace(&mut self.stage, Stage::DONE));
         no_outcome(&name)
     }
 }
@@ -183,17 +240,9 @@ impl<J: SendJob> Drop for Call<J> {
     #[inline]
     fn drop(&mut self) {
         match &self.stage {
-            Stage::Own { call, .. } if call.goes_on() => {
-                if let Stage::Own { call, .. } = mem::replace(&mut self.stage, Stage::Done) {
-                    call.hand_over();
-                }
-            }
-            Stage::Elsewhere { .. } => {
-                if let Stage::Elsewhere { outcome: Some(elsewhere), .. } = mem::replace(&mut self.stage, Stage::Done) {
-                    elsewhere.abandon();
-                }
-            }
-            Stage::Own { .. } | Stage::Done => {}
+            Stage::Own { call, .. } if !call.goes_on() => {}
+            Stage::Done { .. } => {}
+            Stage::Own { .. } | Stage::Elsewhere { .. } => self.leave(),
         }
     }
 }
@@ -202,12 +251,12 @@ impl<J: SendJob> Future for Call<J> {
     type Output = J::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
         let mut ending = Poll::Pending;
-        self.get_mut().advance(cx, &mut ending);
+        self.advance(cx, &mut ending);
         match ending {
             Poll::Ready(Ok(output)) => Poll::Ready(output),
-            Poll::Ready(Err(payload)) => resume_unwind(payload),
+            Poll::Ready(Err(payload)) => self.end_by(payload),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -1,26 +1,16 @@
 //! Where a call runs.
 
-use std::{
-    cell::Cell,
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::task::Waker;
 
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task,
-};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::driven::{drives, is_known};
 use crate::{
     pool::{FiberPool, Worker},
     settings::Placement,
-    timers,
+    util::timers,
+    wait::in_fiber,
 };
-
-thread_local! {
-    /// The task that last made a call whose place by default was here.
-    static HERE: Cell<Option<task::Id>> = const { Cell::new(None) };
-}
 
 pub(crate) enum Place<'a> {
     /// The caller's own task polls the fiber.
@@ -31,52 +21,46 @@ pub(crate) enum Place<'a> {
     LocalSet,
 }
 
-/// Chooses at the first poll, when the caller's runtime is known.
+/// Chooses at the first poll, which has this waker, when the caller's runtime is known.
 ///
 /// # Panics
 ///
 /// Without a runtime.
 #[inline]
-pub(crate) fn decide<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
-    if is_known_here(placement) {
-        return Place::Here;
-    }
-    let place = look(placement, name);
-    if matches!((placement, &place), (Placement::Auto, Place::Here)) {
-        HERE.set(task::try_id());
-    }
-    place
+pub(crate) fn decide<'a>(placement: &'a Placement, name: &str, waker: &Waker) -> Place<'a> {
+    if is_known_here(placement, waker) { Place::Here } else { look(placement, name, waker) }
 }
 
-/// Whether the call is one of many whose place is the caller's own task: the runtime of a task does not change.
+/// Whether the call is one of many whose place is the caller's own task.
 #[inline]
-pub(super) fn is_known_here(placement: &Placement) -> bool {
-    let is_same_task = || task::try_id().is_some_and(|task| HERE.get() == Some(task));
-    matches!(placement, Placement::Auto) && is_same_task()
+pub(super) fn is_known_here(placement: &Placement, waker: &Waker) -> bool {
+    matches!(placement, Placement::Auto) && is_known(waker)
 }
 
 #[inline(never)]
-fn look<'a>(placement: &'a Placement, name: &str) -> Place<'a> {
+fn look<'a>(placement: &'a Placement, name: &str, waker: &Waker) -> Place<'a> {
     match placement {
         // A worker's task is pinned already.
-        Placement::Auto if Worker::is_current() => Place::Here,
+        Placement::Auto | Placement::InPlace if Worker::is_current() => Place::Here,
         Placement::Auto => {
             let runtime = runtime(name);
-            match runtime.runtime_flavor() {
-                RuntimeFlavor::CurrentThread => Place::Here,
-                _ => Place::Worker(FiberPool::process_wide(), runtime),
-            }
+            // One that is driven by another thread, or by none, would not go on here with what a caller leaves.
+            if drives(&runtime, waker) { Place::Here } else { Place::Worker(FiberPool::process_wide(), runtime) }
         }
         Placement::Pool(pool) => {
             let pool = pool.as_ref().unwrap_or_else(|| FiberPool::process_wide());
             if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) }
         }
         Placement::Inside => Place::Here,
-        Placement::InPlace if Worker::is_current() => Place::Here,
-        Placement::InPlace => match runtime(name).runtime_flavor() {
-            RuntimeFlavor::CurrentThread => Place::Here,
-            _ => Place::LocalSet,
-        },
+        // Inside a fiber a call stays in that.
+        Placement::InPlace if in_fiber() => Place::Here,
+        Placement::InPlace => {
+            if drives(&runtime(name), waker) {
+                Place::Here
+            } else {
+                Place::LocalSet
+            }
+        }
     }
 }
 
@@ -94,24 +78,23 @@ fn runtime(name: &str) -> Handle {
 /// If the caller's runtime has no timers.
 pub(crate) fn assert_timers(name: &str) {
     assert!(
-        timers::are_there(),
+        timers::has_timers(),
         "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
          timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)`"
     );
 }
 
-/// Hosts a fiber in the surrounding `LocalSet`.
-///
 /// # Panics
 ///
-/// Outside a `LocalSet`.
-pub(crate) fn spawn_local(task: impl Future<Output = ()> + 'static, name: &str) {
-    // tokio says whether there is a `LocalSet` only by panicking.
-    if catch_unwind(AssertUnwindSafe(|| task::spawn_local(task))).is_err() {
-        panic!(
-            "fiber of service `{name}` is to run in place (`FiberLayer::builder().in_place()`), but this task of a \
-             multi-thread runtime may change threads: await it inside a tokio LocalSet or on a current-thread runtime, or leave \
-             out `.in_place()`"
-        );
-    }
+/// For a call in place where neither its thread nor a `LocalSet` would go on with it.
+#[cold]
+pub(super) fn refuse_in_place(name: &str) -> ! {
+    let why = match runtime(name).runtime_flavor() {
+        RuntimeFlavor::CurrentThread => "the current-thread runtime that is entered here is not driven by this thread",
+        _ => "this task of a multi-thread runtime may change threads",
+    };
+    panic!(
+        "fiber of service `{name}` is to run in place (`FiberLayer::builder().in_place()`), but {why}: await it inside a tokio \
+         LocalSet, or in a task or the `block_on` of a current-thread runtime, or leave out `.in_place()`"
+    )
 }

@@ -8,9 +8,8 @@ use std::{
 
 use super::hosted::{Hosted, Outcome};
 use crate::{
-    discard::discard,
     raw::{Caller, Job},
-    sync::oneshot,
+    util::{drop_quietly::drop_quietly, loom::oneshot},
 };
 
 /// Sends the outcome to the caller, if there is one.
@@ -38,12 +37,12 @@ impl<J: Job> Future for TokioTask<J> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { hosted, reply } = &mut *self;
-        let Some(sender) = reply else { return hosted.poll(cx, &Gone).map(discard) };
+        let Some(sender) = reply else { return hosted.poll(cx, &Gone).map(drop_quietly) };
         // It remembers the task, which is woken when the caller goes.
         _ = sender.poll_closed(cx);
         let outcome = ready!(hosted.poll(cx, sender));
         if let Some(sender) = reply.take() {
-            discard(sender.send(outcome));
+            drop_quietly(sender.send(outcome));
         }
         Poll::Ready(())
     }

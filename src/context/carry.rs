@@ -1,40 +1,75 @@
 //! Task-locals of tokio's that follow a call into its fiber.
 
 use std::{
+    any::Any,
+    cell::{Cell, RefCell},
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
+    ptr,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use tokio::task::LocalKey;
 
-use super::attendant::Attendant;
+use super::{probe, scope::Scope};
+use crate::{
+    raw::{foreign, let_go},
+    util::drop_quietly::{FirstPanic, drop_quietly},
+};
 
 /// A task-local that a layer carries.
 pub(super) trait CarriedKey: Send + Sync {
-    /// For a call that is being made here.
-    fn attend(self: Arc<Self>) -> Box<dyn Attendant>;
+    /// For a call or a fiber that is being made here.
+    fn attend(self: Arc<Self>) -> Box<dyn Scope>;
 
-    /// Whether code on this stack has borrowed it, so that it cannot be taken off the thread.
-    fn is_borrowed(&self) -> bool;
+    /// Whether code on this stack has borrowed it, or set it where there was none, so that it cannot be taken off the
+    /// thread.
+    fn is_stuck(&self) -> bool;
 }
 
 impl<T: Clone + Send + 'static> CarriedKey for &'static LocalKey<T> {
-    fn attend(self: Arc<Self>) -> Box<dyn Attendant> {
-        Box::new(Carried { key: *self, value: current(*self) })
+    fn attend(self: Arc<Self>) -> Box<dyn Scope> {
+        Box::new(Carried { key: *self, value: current(*self), has_run: false })
     }
 
-    fn is_borrowed(&self) -> bool {
-        let Some(value) = current(self) else { return false };
-        // tokio says so only by panicking.
-        catch_unwind(AssertUnwindSafe(|| self.sync_scope(value, || ()))).is_err()
+    fn is_stuck(&self) -> bool {
+        is_set(self) && (was_unset(address(self)) || probe::is_borrowed(address(self)))
     }
 }
 
+fn is_set<T>(key: &'static LocalKey<T>) -> bool {
+    key.try_with(|_| ()).is_ok()
+}
+
+thread_local! {
+    /// A value is being cloned: what that calls of this crate carries nothing, or it would clone for ever.
+    static IS_CLONING: Cell<bool> = const { Cell::new(false) };
+    /// The carried keys of the fibers that run on this thread, one inside the other, and whether each began without a
+    /// value.
+    ///
+    /// A scope by which such a fiber sets one cannot be taken off the thread: tokio takes a value away only in exchange
+    /// for another.
+    static ENTERED: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A clone of the thread's value.
 fn current<T: Clone>(key: &'static LocalKey<T>) -> Option<T> {
-    key.try_with(T::clone).ok()
+    struct Cloned;
+
+    impl Drop for Cloned {
+        fn drop(&mut self) {
+            IS_CLONING.set(false);
+        }
+    }
+
+    if IS_CLONING.replace(true) {
+        return None;
+    }
+    let _cloned = Cloned;
+    foreign(|| key.try_with(T::clone).ok()).unwrap_or_else(|payload| resume_unwind(payload))
 }
 
 /// The value of one fiber.
@@ -42,25 +77,110 @@ struct Carried<T: 'static> {
     key: &'static LocalKey<T>,
     /// `None` if the caller had none, and while the fiber runs.
     value: Option<T>,
+    has_run: bool,
 }
 
-impl<T: Clone + Send + 'static> Attendant for Carried<T> {
+impl<T: Clone + Send + 'static> Scope for Carried<T> {
     fn begin(&mut self) {
-        self.value = current(self.key).or_else(|| self.value.take());
+        if let Some(value) = current(self.key) {
+            let_go(self.value.replace(value));
+        }
     }
 
-    fn around(&mut self, run: &mut dyn FnMut()) {
-        let Some(value) = self.value.take() else { return run() };
-        // Not `sync_scope`, which drops the value: the fiber may have changed what is in it.
-        let mut scope = pin!(self.key.scope(
-            value,
-            poll_fn(|_| {
-                run();
-                Poll::Ready(())
-            })
-        ));
-        let poll = scope.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        debug_assert!(poll.is_ready());
-        self.value = scope.take_value();
+    fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
+        let is_first = !mem::replace(&mut self.has_run, true);
+        let Some(value) = self.value.take() else { return self.around_without(panics, run) };
+        let (value, refused) = scoped(self.key, value, false, panics, run);
+        self.value = value;
+        match refused {
+            None => {}
+            // Code around this has borrowed the value that the fiber begins with, which it sees for as long as it does
+            // not wait.
+            Some(payload) if is_first => {
+                drop_quietly(payload);
+                let _entered = Entered::new(address(self.key), true);
+                run(panics);
+            }
+            Some(payload) => panics.keep(payload),
+        }
+    }
+}
+
+impl<T> Drop for Carried<T> {
+    fn drop(&mut self) {
+        let_go(self.value.take());
+    }
+}
+
+impl<T: Clone + Send + 'static> Carried<T> {
+    /// For a fiber that has no value: it sees none of those around it either.
+    fn around_without(&self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
+        match catch_unwind(AssertUnwindSafe(|| current(self.key))) {
+            Ok(None) => {
+                let _entered = Entered::new(address(self.key), true);
+                run(panics);
+            }
+            Ok(Some(other)) => {
+                let (left, refused) = scoped(self.key, other, true, panics, run);
+                let_go(left);
+                refused.into_iter().for_each(|payload| panics.keep(payload));
+            }
+            Err(payload) => panics.keep(payload),
+        }
+    }
+}
+
+/// Calls `run` with this value set, or with none if it `is_hidden`. Gives back what is set afterwards and, if tokio
+/// refuses and does not call it, with what panic.
+fn scoped<T: 'static>(
+    key: &'static LocalKey<T>,
+    value: T,
+    is_hidden: bool,
+    panics: &mut FirstPanic,
+    run: &mut dyn FnMut(&mut FirstPanic),
+) -> (Option<T>, Option<Box<dyn Any + Send>>) {
+    let _entered = Entered::new(address(key), is_hidden);
+    let value = probe::prepare(key, address(key), value);
+    // Not `sync_scope`, which drops the value: the fiber may have changed what is in it.
+    let mut scope = pin!(key.scope(
+        value,
+        poll_fn(|_| {
+            run(panics);
+            Poll::Ready(())
+        })
+    ));
+    if is_hidden {
+        let_go(scope.as_mut().take_value());
+    }
+    let polled = catch_unwind(AssertUnwindSafe(|| scope.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
+    (scope.take_value(), polled.err())
+}
+
+fn address<T>(key: &'static LocalKey<T>) -> usize {
+    ptr::from_ref(key).addr()
+}
+
+/// Whether the innermost fiber that carries this key has none of its values to begin with.
+fn was_unset(key: usize) -> bool {
+    let unset = |entered: &Vec<(usize, bool)>| {
+        entered.iter().rfind(|(other, _)| *other == key).is_some_and(|(_, unset)| *unset)
+    };
+    ENTERED.try_with(|entered| unset(&entered.borrow())).unwrap_or(false)
+}
+
+/// While a fiber runs.
+struct Entered;
+
+impl Entered {
+    fn new(key: usize, is_unset: bool) -> Self {
+        // A thread that is ending has none any more.
+        _ = ENTERED.try_with(|entered| entered.borrow_mut().push((key, is_unset)));
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        _ = ENTERED.try_with(|entered| entered.borrow_mut().pop());
     }
 }

@@ -1,18 +1,38 @@
 //! Hooks: context of any other kind that follows a call into its fiber.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc};
 
-use super::attendant::Attendant;
+use super::scope::Scope;
+use crate::{
+    raw::{foreign, let_go},
+    util::drop_quietly::FirstPanic,
+};
 
-/// Keeps a thread's own context and a fiber's apart, for what [`carry`](crate::FiberLayerBuilder::carry) and spans do not cover: the
-/// current context of OpenTelemetry, a logger's diagnostic context, anything that lives in a thread-local.
+/// Keeps a thread's own context and a fiber's apart, for what [`carry`](crate::FiberLayerBuilder::carry) and spans do
+/// not cover: the current context of OpenTelemetry, a logger's diagnostic context, anything that lives in a
+/// thread-local.
 ///
-/// [`on_resume`](Self::on_resume) and [`on_suspend`](Self::on_suspend) are called in turn, on the fiber's home thread, around each stretch
-/// that the fiber runs: also if it panics, is cancelled, or unwound. Neither runs on the fiber: they cannot wait. They should not
-/// panic; a panic there goes to whoever polls the call, as one of the service would.
+/// [`on_resume`](Self::on_resume) and [`on_suspend`](Self::on_suspend) are called in turn, on the fiber's home thread,
+/// around each stretch that the fiber runs: also if it panics, is cancelled, or unwound. They cannot wait.
 ///
-/// Hooks run in the order in which they were added to the layer, on suspend in reverse order, with the fiber's spans and carried
-/// task-locals in place.
+/// Hooks run in the order in which they were added to the layer, on suspend in reverse order, with the fiber's spans
+/// and carried task-locals in place.
+///
+/// # Children, and other threads
+///
+/// The fibers of [`join`](crate::join), [`join_all`](crate::join_all) and [`race`](crate::race) have the hooks of the
+/// layer as well. [`on_call`](Self::on_call) is called in the parent when it makes them, and the other two around each
+/// stretch of the child, while the parent polls it or after the child has been left to the background.
+///
+/// So has what a fiber gives to [`offload`](crate::offload): `on_call` is called in the fiber, `on_resume` and
+/// `on_suspend` once each on the other thread, before and after the closure. Waits in the closure block that thread,
+/// and no hook is called around them.
+///
+/// # Panics
+///
+/// Hooks should not panic. The first panic goes to the caller, as one of the service would, and all other hooks are
+/// still called. If `on_resume` panics, the fiber does not run in that poll, and `on_suspend` of the same hook is not
+/// called. A panic in the destructor of a `State` is dropped.
 ///
 /// # Examples
 ///
@@ -61,7 +81,8 @@ pub trait Hook: Send + Sync + 'static {
     /// What is kept for each fiber.
     type State: Send + 'static;
 
-    /// Called in the caller's task when a call is first polled: what the fiber begins with.
+    /// What the fiber begins with. Called in the caller's task when a call is first polled, and in the parent when it
+    /// makes a child.
     fn on_call(&self) -> Self::State;
 
     /// Called before the fiber begins or goes on.
@@ -73,39 +94,54 @@ pub trait Hook: Send + Sync + 'static {
 
 /// A hook with any state.
 pub(super) trait AnyHook: Send + Sync {
-    fn attend(self: Arc<Self>) -> Box<dyn Attendant>;
+    /// For a call, which begins later.
+    fn attend(self: Arc<Self>) -> Box<dyn Scope>;
+
+    /// For a fiber that begins with what is here now.
+    fn attend_now(self: Arc<Self>) -> Box<dyn Scope>;
 }
 
 impl<H: Hook> AnyHook for H {
-    fn attend(self: Arc<Self>) -> Box<dyn Attendant> {
+    fn attend(self: Arc<Self>) -> Box<dyn Scope> {
         Box::new(Attached { hook: self, state: None })
+    }
+
+    fn attend_now(self: Arc<Self>) -> Box<dyn Scope> {
+        let mut attached = Attached { hook: self, state: None };
+        attached.begin();
+        Box::new(attached)
     }
 }
 
 /// A hook, and what it keeps for one fiber.
 struct Attached<H: Hook> {
     hook: Arc<H>,
-    /// From the first poll on.
+    /// Since it is known what the fiber begins with.
     state: Option<H::State>,
 }
 
-impl<H: Hook> Attendant for Attached<H> {
+impl<H: Hook> Scope for Attached<H> {
     fn begin(&mut self) {
-        self.state = Some(self.hook.on_call());
+        let state = foreign(|| self.hook.on_call()).unwrap_or_else(|payload| resume_unwind(payload));
+        // There is one if a poll has panicked before.
+        let_go(self.state.replace(state));
     }
 
-    fn around(&mut self, run: &mut dyn FnMut()) {
-        struct Resumed<'a, H: Hook>(&'a H, &'a mut H::State);
-
-        impl<H: Hook> Drop for Resumed<'_, H> {
-            fn drop(&mut self) {
-                self.0.on_suspend(self.1);
-            }
+    fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
+        let Some(state) = &mut self.state else { return run(panics) };
+        if let Err(payload) = foreign(|| self.hook.on_resume(state)) {
+            // The fiber would not have what it needs.
+            return panics.keep(payload);
         }
+        run(panics);
+        if let Err(payload) = foreign(|| self.hook.on_suspend(state)) {
+            panics.keep(payload);
+        }
+    }
+}
 
-        let Some(state) = &mut self.state else { return run() };
-        self.hook.on_resume(state);
-        let _resumed = Resumed(&*self.hook, state);
-        run();
+impl<H: Hook> Drop for Attached<H> {
+    fn drop(&mut self) {
+        let_go(self.state.take());
     }
 }

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::attendant::Attendant;
-use crate::metrics::LayerMetrics;
+use super::scope::Scope;
+use crate::{diagnostics::metrics::LayerMetrics, util::drop_quietly::FirstPanic};
 
-pub(super) fn attend(metrics: &Arc<LayerMetrics>) -> Box<dyn Attendant> {
+pub(super) fn attend(metrics: &Arc<LayerMetrics>) -> Box<dyn Scope> {
     let metrics = Arc::clone(metrics);
     Box::new(Measured { metrics, left: None, running: Duration::ZERO, suspended: Duration::ZERO, waits: 0 })
 }
@@ -22,16 +22,16 @@ struct Measured {
     waits: u64,
 }
 
-impl Attendant for Measured {
+impl Scope for Measured {
     fn begin(&mut self) {}
 
-    fn around(&mut self, run: &mut dyn FnMut()) {
+    fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
         let resumed = Instant::now();
         if let Some(left) = self.left {
             self.suspended += resumed - left;
             self.waits += 1;
         }
-        run();
+        run(panics);
         let left = Instant::now();
         self.running += left - resumed;
         self.left = Some(left);

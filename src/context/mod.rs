@@ -5,84 +5,81 @@
 //!                 ◄─ the other way round, when the fiber has suspended or ended, also by unwinding ─┘
 //! ```
 
-mod attendant;
+mod at_call;
 #[cfg(debug_assertions)]
 mod canary;
 mod carry;
+mod entered;
 mod hook;
-mod local;
 #[cfg(feature = "metrics")]
 mod measured;
 mod never_waits;
+mod probe;
+mod scope;
+mod scopes;
 #[cfg_attr(not(feature = "tracing"), path = "no_spans.rs")]
 mod spans;
 
 use std::{
-    mem::ManuallyDrop,
-    ops::{Deref, DerefMut},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    any::Any,
+    mem,
+    panic::resume_unwind,
     sync::Arc,
-    task::Context as TaskContext,
+    task::{Context as TaskContext, Poll},
 };
 
-pub(crate) use self::attendant::Attendants;
-use self::{
-    attendant::{Attendant, attend},
-    spans::{Parent, Spans},
-};
-pub use self::{hook::Hook, local::FiberLocal};
-use crate::raw::{Caller, Ending, Fiber, Job, Meta};
+pub use self::hook::Hook;
+pub(crate) use self::{at_call::AtCall, scopes::Scopes};
+use self::{at_call::Context, entered::Entered};
 #[cfg(feature = "lint")]
-use crate::{lint, raw::Phase};
+use crate::diagnostics::lint;
+use crate::{
+    raw::{Caller, Ending, Fiber, Job, Phase, Shared, let_go},
+    util::{
+        drop_quietly::{FirstPanic, drop_quietly},
+        seldom::Seldom,
+    },
+};
 
 /// A fiber, and what is its own while it runs.
 pub(crate) struct InContext<J: Job> {
     fiber: Fiber<J>,
-    /// Most calls have none, so that it is dropped by hand: glue that looks for it would cost each call a function.
-    context: ManuallyDrop<Option<Box<Context>>>,
+    context: Seldom<Box<Context>>,
+    /// It is to be found out in the next poll what the fiber begins with.
+    begins: bool,
 }
 
 /// Whether a fiber with this context has nothing around it if it is polled now.
 #[inline]
-fn is_bare(context: Option<&Context>) -> bool {
+fn is_plain(context: Option<&Context>) -> bool {
     #[cfg(feature = "lint")]
     if lint::is_on() {
         return false;
     }
-    // Debug builds put a canary around each.
-    context.is_none() && !spans::may_exist() && !cfg!(debug_assertions)
+    context.is_none() && !spans::may_exist()
 }
 
-/// What a call is made with.
-pub(crate) struct AtCall(Option<Box<Context>>);
-
-impl AtCall {
-    #[inline]
-    pub(crate) fn new(attendants: Option<&Attendants>, meta: &Arc<Meta>, label: &'static str) -> Self {
-        Self(if attendants.is_some() || spans::may_exist() { Context::at_call(attendants, meta, label) } else { None })
-    }
-
-    /// Whether a call that is made with it has nothing around it if it is polled now.
-    #[cfg(feature = "axum")]
-    #[inline]
-    pub(crate) fn is_bare(&self) -> bool {
-        is_bare(self.0.as_deref())
-    }
-}
-
-#[derive(Default)]
-struct Context {
-    parent: Parent,
-    /// Those that the fiber has entered, while it does not run.
-    spans: Spans,
-    attendants: Vec<Box<dyn Attendant>>,
+/// Polls a fresh fiber that has nothing around it, the plain way if that can be; see [`Fiber::poll_plain`].
+#[inline]
+pub(crate) fn poll_plain<J: Job>(
+    fiber: &mut Fiber<J>,
+    cx: &TaskContext<'_>,
+    ending: &mut Ending<J>,
+) -> Option<Poll<()>> {
+    #[cfg(debug_assertions)]
+    let canary = canary::Canary::new();
+    let poll = fiber.poll_plain(cx, ending);
+    #[cfg(debug_assertions)]
+    canary.compare(fiber.name(), fiber.waits_at());
+    poll
 }
 
 impl<J: Job> InContext<J> {
-    /// Separate from what runs code for the context: nothing is to be dropped then but that, so that a fiber is made in its place.
+    /// Separate from what runs code for the context: nothing is to be dropped then but that, so that a fiber is made in
+    /// its place.
     #[inline]
-    pub(crate) fn new(fiber: Fiber<J>, AtCall(context): AtCall) -> Self {
-        Self { fiber, context: ManuallyDrop::new(context) }
+    pub(crate) fn new(fiber: Fiber<J>, at_call: AtCall) -> Self {
+        Self { fiber, context: Seldom::new(at_call.into_context()), begins: false }
     }
 
     /// In the caller's task, before anything is polled: where it awaits the call is what an async function would see.
@@ -93,10 +90,27 @@ impl<J: Job> InContext<J> {
         }
     }
 
+    /// The same where the poll comes now.
+    #[inline]
+    pub(crate) fn begin_here(&mut self) {
+        // Hooks see what is there.
+        if self.context.as_ref().is_none_or(|context| context.scopes.is_empty()) {
+            self.begins = true;
+        } else {
+            self.begin();
+        }
+    }
+
     /// Whether the fiber has nothing around it if it is polled now.
     #[inline]
-    pub(crate) fn is_bare(&self) -> bool {
-        is_bare(self.context.as_deref())
+    pub(crate) fn is_plain(&self) -> bool {
+        is_plain(self.context.as_deref())
+    }
+
+    /// The first poll of a fiber that has nothing around it: [`poll_plain`].
+    #[inline]
+    pub(crate) fn poll_plain(&mut self, cx: &TaskContext<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
+        poll_plain(&mut self.fiber, cx, ending)
     }
 
     /// Polls the fiber in its context. `ending` is `Pending`.
@@ -136,8 +150,8 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        // Layers with a watch give each call a context.
-        if self.is_bare() {
+        // Layers that detect blocking give each call a context.
+        if self.is_plain() && !cfg!(debug_assertions) {
             return self.fiber.poll(cx, caller, ending);
         }
         self.poll_within(cx, caller, ending);
@@ -150,16 +164,18 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        let Self { fiber, context } = self;
+        let Self { fiber, context, begins } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
-        let mut entered = Entered::new(context);
-        entered.attended(|| {
-            let manned = fiber.is_watched().then(|| fiber.man_post(cx));
+        // Whatever panics, all that is around the fiber is taken off and put back: by the guard, if it unwinds.
+        let mut panics = FirstPanic::default();
+        let mut entered = Entered::new(context, mem::take(begins));
+        entered.attended(&mut panics, || {
+            let in_run_slot = fiber.is_watched().then(|| fiber.enter_run_slot(cx));
             fiber.poll(cx, caller, ending);
-            if manned.is_some() {
-                drop(manned);
-                fiber.leave_post();
+            if in_run_slot.is_some() {
+                drop(in_run_slot);
+                fiber.leave_run_slot();
             }
         });
         if ending.is_ready() {
@@ -168,108 +184,92 @@ impl<J: Job> InContext<J> {
         drop(entered);
         #[cfg(debug_assertions)]
         canary.compare(fiber.name(), fiber.waits_at());
-    }
-}
-
-impl<J: Job> Drop for InContext<J> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if self.context.is_some() {
-            drop_context(self.context.take());
+        if let Some(payload) = panics.into_payload() {
+            go_on_with::<J>(payload, ending);
         }
     }
 }
 
+/// Passes the first panic of a hook on: as the outcome of a fiber that has ended, and otherwise out of its poll.
 #[cold]
-fn drop_context(context: Option<Box<Context>>) {
-    drop(context);
+fn go_on_with<J: Job>(payload: Box<dyn Any + Send>, ending: &mut Ending<J>) {
+    match mem::replace(ending, Poll::Pending) {
+        Poll::Pending => resume_unwind(payload),
+        Poll::Ready(Ok(output)) => {
+            let_go(output);
+            *ending = Poll::Ready(Err(payload));
+        }
+        Poll::Ready(Err(first)) => {
+            *ending = Poll::Ready(Err(first));
+            drop_quietly(payload);
+        }
+    }
 }
 
-impl<J: Job> Deref for InContext<J> {
-    type Target = Fiber<J>;
+/// What owners do with the fiber itself.
+impl<J: Job> InContext<J> {
+    /// See [`Fiber::open`].
+    #[inline]
+    pub(crate) fn open(&mut self) {
+        self.fiber.open();
+    }
+
+    /// See [`Fiber::close`].
+    #[inline]
+    pub(crate) fn close(&mut self) {
+        self.fiber.close();
+    }
+
+    /// See [`Fiber::come_out`].
+    pub(crate) fn come_out(&mut self) {
+        self.fiber.come_out();
+    }
 
     #[inline]
-    fn deref(&self) -> &Fiber<J> {
-        &self.fiber
+    pub(crate) fn shared(&self) -> &Shared {
+        self.fiber.shared()
     }
-}
 
-impl<J: Job> DerefMut for InContext<J> {
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        self.fiber.shared_arc()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.fiber.name()
+    }
+
     #[inline]
-    fn deref_mut(&mut self) -> &mut Fiber<J> {
-        &mut self.fiber
-    }
-}
-
-impl Context {
-    #[cold]
-    fn at_call(attendants: Option<&Attendants>, meta: &Arc<Meta>, label: &'static str) -> Option<Box<Self>> {
-        let parent = Parent::current();
-        if parent.is_none() && attendants.is_none() {
-            return None;
-        }
-        let attendants = attendants.map(|attendants| attendants.at_call(meta, label)).unwrap_or_default();
-        Some(Box::new(Self { parent, attendants, ..Self::default() }))
+    pub(crate) fn is_home(&self) -> bool {
+        self.fiber.is_home()
     }
 
-    #[cold]
-    fn at_first_poll(context: &mut Option<Box<Self>>) {
-        let known = context.as_ref().map(|context| &context.parent);
-        if let Some(parent) = Parent::other_than(known) {
-            context.get_or_insert_default().parent = parent;
-        }
-        if let Some(context) = context {
-            context.spans = context.parent.entered();
-            context.attendants.iter_mut().for_each(|attendant| attendant.begin());
-        }
-    }
-}
-
-/// While it exists, the thread's spans are the fiber's.
-struct Entered<'a> {
-    context: &'a mut Option<Box<Context>>,
-    /// The thread's own.
-    outside: Spans,
-}
-
-impl<'a> Entered<'a> {
-    fn new(context: &'a mut Option<Box<Context>>) -> Self {
-        let outside = Spans::take_off(None);
-        if let Some(context) = context {
-            context.spans.put_on();
-        }
-        Self { context, outside }
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        self.fiber.phase()
     }
 
-    /// The fiber has ended.
-    fn end(&mut self) {
-        if let Some(context) = self.context {
-            context.attendants.iter_mut().for_each(|attendant| attendant.end());
-        }
+    #[inline]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.fiber.is_given_up()
     }
 
-    /// Runs `f` with the call's task-locals and hooks.
-    fn attended<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        match self.context {
-            Some(context) if !context.attendants.is_empty() => {
-                let (mut f, mut result) = (Some(f), None);
-                attend(&mut context.attendants, &mut || {
-                    // Caught, so that no attendant loses what it keeps for the fiber.
-                    result = f.take().map(|f| catch_unwind(AssertUnwindSafe(f)));
-                });
-                result.expect("attendants run what they attend to").unwrap_or_else(|payload| resume_unwind(payload))
-            }
-            _ => f(),
-        }
+    /// See [`Fiber::is_shielded`].
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.fiber.is_shielded()
     }
-}
 
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        let inside = Spans::take_off(self.context.as_ref().map(|context| &context.spans));
-        if self.context.is_some() || !inside.is_empty() {
-            self.context.get_or_insert_default().spans = inside;
-        }
-        self.outside.put_on();
+    /// See [`Fiber::cancel`].
+    pub(crate) fn cancel(&mut self) {
+        self.fiber.cancel();
+    }
+
+    /// See [`Fiber::unwind`].
+    pub(crate) fn unwind(&mut self) {
+        self.fiber.unwind();
+    }
+
+    /// See [`Fiber::tell_caller_gone`].
+    pub(crate) fn tell_caller_gone(&mut self) {
+        self.fiber.tell_caller_gone();
     }
 }

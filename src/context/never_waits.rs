@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::attendant::Attendant;
+use super::scope::Scope;
 use crate::{
-    pace::Pace,
-    raw::{Event, Meta},
+    raw::{Event, Shared},
+    util::{drop_quietly::FirstPanic, rate_limit::RateLimit},
 };
 
 /// What a layer says about such calls.
@@ -16,24 +16,24 @@ use crate::{
 pub(super) struct RequireAwait {
     /// From how long on.
     limit: Duration,
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
 impl RequireAwait {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, pace: Pace::default() }
+        Self { limit, rate_limit: RateLimit::default() }
     }
 
-    pub(super) fn attend(self: Arc<Self>, meta: &Arc<Meta>, label: &'static str) -> Box<dyn Attendant> {
-        Box::new(Observed { rule: self, meta: Arc::clone(meta), label, stretches: 0, took: Duration::ZERO })
+    pub(super) fn attend(self: Arc<Self>, shared: &Arc<Shared>, label: &'static str) -> Box<dyn Scope> {
+        Box::new(Observed { rule: self, shared: Arc::clone(shared), label, stretches: 0, took: Duration::ZERO })
     }
 
-    fn report(&self, meta: &Meta, label: &str, took: Duration) {
-        meta.count(Event::NeverWaited);
-        let Some(unsaid) = self.pace.speak(Instant::now()) else { return };
+    fn report(&self, shared: &Shared, label: &str, took: Duration) {
+        shared.count(Event::NeverWaited);
+        let Some(unsaid) = self.rate_limit.speak(Instant::now()) else { return };
         #[cfg(feature = "tracing")]
         tracing::warn!(
-            service = meta.name_or(label),
+            service = shared.name_or(label),
             unsaid,
             "a call took {} ms and never waited, so that nothing else ran on its thread: let it wait by await_in_fiber, or move what \
              computes or blocks into `offload`",
@@ -46,29 +46,29 @@ impl RequireAwait {
 
 struct Observed {
     rule: Arc<RequireAwait>,
-    meta: Arc<Meta>,
+    shared: Arc<Shared>,
     label: &'static str,
     stretches: u32,
     /// The first stretch.
     took: Duration,
 }
 
-impl Attendant for Observed {
+impl Scope for Observed {
     fn begin(&mut self) {}
 
-    fn around(&mut self, run: &mut dyn FnMut()) {
+    fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
         self.stretches = self.stretches.saturating_add(1);
         if self.stretches > 1 {
-            return run();
+            return run(panics);
         }
         let begun = Instant::now();
-        run();
+        run(panics);
         self.took = begun.elapsed();
     }
 
     fn end(&mut self) {
         if self.stretches == 1 && self.took >= self.rule.limit {
-            self.rule.report(&self.meta, self.label, self.took);
+            self.rule.report(&self.shared, self.label, self.took);
         }
     }
 }

@@ -6,39 +6,64 @@ pub(super) fn may_exist() -> bool {
 }
 
 #[derive(Default)]
-pub(super) struct Parent;
+pub(super) struct Parent {}
 
 impl Parent {
-    pub(super) fn current() -> Self {
-        Self
-    }
-
-    pub(super) fn other_than(_: Option<&Self>) -> Option<Self> {
+    pub(super) fn current() -> Option<Self> {
         None
     }
 
-    pub(super) fn is_none(&self) -> bool {
-        true
+    pub(super) fn renew(&mut self) {}
+
+    pub(super) fn renew_by(&mut self, _: &mut Spans) {}
+
+    pub(super) fn taken_off(_: &mut Spans, _: Option<&Self>) -> Option<Self> {
+        None
+    }
+
+    pub(super) fn id(&self) -> Option<&Id> {
+        None
+    }
+
+    pub(super) fn kept(&self) -> Option<Id> {
+        None
     }
 
     pub(super) fn entered(&self) -> Spans {
-        Spans
+        Spans::none()
+    }
+
+    pub(super) fn set_dispatcher(&self) -> Option<Dispatcher> {
+        None
     }
 }
 
-#[derive(Default)]
-pub(super) struct Spans;
+/// There are none of these.
+pub(super) enum Id {}
+pub(super) enum Dispatcher {}
+
+pub(super) fn reset_dispatcher(_: &mut Option<Dispatcher>) {}
+
+pub(super) struct Spans {}
 
 impl Spans {
-    pub(super) fn take_off(_: Option<&Self>) -> Self {
-        Self
+    pub(super) fn none() -> Self {
+        Self {}
     }
+
+    pub(super) fn take_off(&mut self, _: Option<Id>) {}
 
     pub(super) fn put_on(&mut self) {}
 
     pub(super) fn is_empty(&self) -> bool {
         true
     }
+
+    pub(super) fn lie_in(&self, _: Option<&Id>) -> bool {
+        true
+    }
+
+    pub(super) fn leave_out(&mut self, _: Option<&Id>) {}
 }
 
 #[cfg(debug_assertions)]

@@ -8,22 +8,24 @@ use super::limit::Limit;
 /// [`Seek`](io::Seek) or [`BufRead`](io::BufRead).
 ///
 /// Each call waits like [`try_await_in_fiber`](crate::try_await_in_fiber), in a fiber or under
-/// [`run_blocking`](crate::run_blocking). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one wait each, however many short
-/// reads or writes the stream makes of them; one that goes on and on without a wait yields after each 128 of those. Vectored writes stay
-/// vectored; `AsyncRead` knows no vectored reads, so these fill the first buffer, as std's provided method does.
+/// [`run_blocking`](crate::run_blocking). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one wait
+/// each, however many short reads or writes the stream makes of them; one that goes on and on without a wait yields
+/// after each 128 of those. Vectored writes stay vectored; `AsyncRead` knows no vectored reads, so these fill the first
+/// buffer, as std's provided method does.
 ///
 /// # Time-outs
 ///
-/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout), as `std::net::TcpStream` has them: a limit for each
-/// step in which nothing moves, not for an operation as a whole. A `read_to_end` of a slow but steady stream goes on for as long as it takes.
-/// Put a time-out around the call for a limit of all. They need the timers of a tokio runtime (`enable_time`).
+/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout), as
+/// `std::net::TcpStream` has them: a limit for each step in which nothing moves, not for an operation as a whole. A
+/// `read_to_end` of a slow but steady stream goes on for as long as it takes. Put a time-out around the call for a
+/// limit of all. They need the timers of a tokio runtime (`enable_time`).
 ///
 /// # Cancel safety
 ///
-/// A call of a cancelled fiber fails (see Errors), and so does the one that waits at that moment. What had been transferred before stays
-/// transferred: a `read`, `write`, `flush`, `fill_buf` that fails has transferred nothing, and a whole operation leaves what std's would leave
-/// after an error: `read_to_end` what has come, `read_exact` the buffer with an unspecified part filled, `write_all` an unspecified part
-/// written.
+/// A call of a cancelled fiber fails (see Errors), and so does the one that waits at that moment. What had been
+/// transferred before stays transferred: a `read`, `write`, `flush`, `fill_buf` that fails has transferred nothing, and
+/// a whole operation leaves what std's would leave after an error: `read_to_end` what has come, `read_exact` the buffer
+/// with an unspecified part filled, `write_all` an unspecified part written.
 ///
 /// # Errors
 ///
@@ -35,8 +37,9 @@ use super::limit::Limit;
 /// | [`TimedOut`](io::ErrorKind::TimedOut) | nothing moved for as long as a time-out allows; nothing is lost by it, and the call can be made again |
 /// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or it has a time-out, and the runtime no timers; the text says what to do |
 ///
-/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would try again for ever; the stream's own are tried
-/// again here. So writers that write in `Drop` (compressors, archives, `BufWriter`) get an error there, and no abort, while their fiber unwinds.
+/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would try again for ever;
+/// the stream's own are tried again here. So writers that write in `Drop` (compressors, archives, `BufWriter`) get an
+/// error there, and no abort, while their fiber unwinds.
 ///
 /// # Panics
 ///

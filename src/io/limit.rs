@@ -61,7 +61,8 @@ impl Limit {
 }
 
 fn start(time: Duration) -> io::Result<Sleep> {
-    // tokio says that it has no timers only by panicking, but of a missing runtime also in this way, which prints nothing.
+    // tokio says that it has no timers only by panicking, but of a missing runtime also in this way, which prints
+    // nothing.
     let timer = Handle::try_current().ok().and_then(|_| catch_unwind(|| sleep(time)).ok());
     timer.ok_or_else(|| {
         io::Error::new(

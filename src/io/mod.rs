@@ -1,5 +1,5 @@
-//! Synchronous [`Read`](std::io::Read), [`Write`](std::io::Write), [`Seek`](std::io::Seek) and [`BufRead`](std::io::BufRead) over
-//! asynchronous streams (feature `io`).
+//! Synchronous [`Read`](std::io::Read), [`Write`](std::io::Write), [`Seek`](std::io::Seek) and
+//! [`BufRead`](std::io::BufRead) over asynchronous streams (feature `io`).
 //!
 //! | for | use |
 //! |---|---|
@@ -45,4 +45,8 @@ mod steps;
 mod tcp;
 mod write;
 
-pub use self::{fiber_io::FiberIo, resolve::lookup_host, tcp::TcpStream};
+pub use self::{
+    fiber_io::FiberIo,
+    resolve::{Addresses, lookup_host},
+    tcp::TcpStream,
+};

@@ -90,8 +90,8 @@ const LEAST: usize = 32;
 /// The most that is made ready beforehand for bytes that may never come.
 const MOST: usize = 64 * 1024;
 
-/// A `Vec` that is read into. Behind the bytes that have come it has zeroes, so that each byte of room is set once only; they go when
-/// this is dropped.
+/// A `Vec` that is read into. Behind the bytes that have come it has zeroes, so that each byte of room is set once
+/// only; they go when this is dropped.
 struct Gathered<'a> {
     bytes: &'a mut Vec<u8>,
     filled: usize,
@@ -106,7 +106,8 @@ impl<'a> Gathered<'a> {
         Self { filled: bytes.len(), begun_at: bytes.len(), given: bytes.capacity(), bytes, probe: [0; LEAST] }
     }
 
-    /// Whether the caller may have given just the room that is needed, so that it is not made twice as large only to find the end.
+    /// Whether the caller may have given just the room that is needed, so that it is not made twice as large only to
+    /// find the end.
     fn is_full_as_given(&self) -> bool {
         self.filled == self.given && self.bytes.capacity() == self.given
     }
@@ -147,7 +148,8 @@ impl<T: AsyncBufRead + Unpin + ?Sized> BufRead for FiberIo<T> {
             let Some(inner) = stream.take() else { return Poll::Ready(Err(took_back())) };
             match Pin::new(&mut *inner).poll_fill_buf(cx) {
                 Poll::Ready(Ok([])) => Poll::Ready(Ok(&[][..])),
-                // The borrow checker does not see that the stream is not borrowed where it is put back. What is there is given again.
+                // The borrow checker does not see that the stream is not borrowed where it is put back. What is there
+                // is given again.
                 Poll::Ready(Ok(_)) => match Pin::new(inner).poll_fill_buf(cx) {
                     Poll::Pending => Poll::Ready(Err(took_back())),
                     ready => ready,

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io::{self, ErrorKind},
+    iter::FusedIterator,
     net::SocketAddr,
     vec,
 };
@@ -18,12 +19,13 @@ use super::{limit::Limit, steps::wait_within};
 ///
 /// # Cancel safety
 ///
-/// A cancelled fiber gets an error. The resolver cannot be stopped, and its thread of the blocking pool is busy until it answers.
+/// A cancelled fiber gets an error. The resolver cannot be stopped, and its thread of the blocking pool is busy until
+/// it answers.
 ///
 /// # Errors
 ///
-/// Those of the resolver, and those of the waits of [`FiberIo`](super::FiberIo). Of kind [`Unsupported`](ErrorKind::Unsupported) also
-/// where there is no tokio runtime.
+/// Those of the resolver, and those of the waits of [`FiberIo`](super::FiberIo). Of kind
+/// [`Unsupported`](ErrorKind::Unsupported) also where there is no tokio runtime.
 ///
 /// # Examples
 ///
@@ -32,19 +34,39 @@ use super::{limit::Limit, steps::wait_within};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let addresses = run_in_fiber(|| lookup_host("localhost:80")).await?;
-/// assert!(addresses.into_iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+/// let mut addresses = run_in_fiber(|| lookup_host("localhost:80")).await?;
+/// assert!(addresses.all(|address| address.ip().is_loopback() && address.port() == 80));
 /// # Ok(())
 /// # }
 /// ```
 #[track_caller]
-pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<vec::IntoIter<SocketAddr>> {
+pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     wait_on_runtime(Limit::none(), async {
         // The addresses may borrow from the host.
         let found: Vec<_> = tokio::net::lookup_host(host).await?.collect();
-        Ok(found.into_iter())
+        Ok(Addresses(found.into_iter()))
     })
 }
+
+/// What [`lookup_host`] has found, in the resolver's order.
+#[derive(Clone, Debug)]
+#[must_use = "iterators do nothing unless consumed"]
+pub struct Addresses(vec::IntoIter<SocketAddr>);
+
+impl Iterator for Addresses {
+    type Item = SocketAddr;
+
+    fn next(&mut self) -> Option<SocketAddr> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Addresses {}
+impl FusedIterator for Addresses {}
 
 /// Waits for what tokio only does on a runtime, and panics of elsewhere.
 #[track_caller]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::limit::Limit;
-use crate::{try_await_in_fiber, wait::yield_if_possible};
+use crate::wait::{try_await_in_fiber, yield_if_possible};
 
 /// What a step of an operation came to: more of them, or its result.
 pub(super) type Step<R> = Poll<io::Result<ControlFlow<R>>>;

@@ -84,7 +84,8 @@ impl TcpStream {
         wait_on_runtime(Limit::none(), tokio::net::TcpStream::connect(address)).map(Self::new)
     }
 
-    /// Connects to a host, with a time-out for all: for the name, and for all of its addresses. Later reads and writes have none.
+    /// Connects to a host, with a time-out for all: for the name, and for all of its addresses. Later reads and writes
+    /// have none.
     ///
     /// # Cancel safety
     ///
@@ -194,8 +195,9 @@ impl TcpStream {
         self.inner.take_error()
     }
 
-    /// One half for reading and one for writing, for two fibers or for code that reads through a buffer and writes beside it. Both have the
-    /// time-outs that are set. The connection ends with the second of them; dropping the one for writing closes that direction.
+    /// One half for reading and one for writing, for two fibers or for code that reads through a buffer and writes
+    /// beside it. Both have the time-outs that are set. The connection ends with the second of them; dropping the one
+    /// for writing closes that direction.
     #[must_use = "both halves are dropped otherwise"]
     pub fn into_split(self) -> (FiberIo<OwnedReadHalf>, FiberIo<OwnedWriteHalf>) {
         let timeouts = FiberIo::with_settings_of(&self, ());

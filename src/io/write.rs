@@ -48,7 +48,8 @@ impl<T: AsyncWrite + Unpin + ?Sized> Write for FiberIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin + ?Sized> FiberIo<T> {
-    /// Flushes, and tells the other side that no more comes: tokio's `shutdown`, which TLS and compressing streams want at their end.
+    /// Flushes, and tells the other side that no more comes: tokio's `shutdown`, which TLS and compressing streams want
+    /// at their end.
     ///
     /// # Cancel safety
     ///

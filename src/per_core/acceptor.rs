@@ -15,8 +15,8 @@ use tokio::{
 
 use super::listener::{Handed, pause_after};
 
-/// How many connections may wait for one core. More would only wait longer for a busy core while others are free; behind them is
-/// the socket's own queue.
+/// How many connections may wait for one core. More would only wait longer for a busy core while others are free;
+/// behind them is the socket's own queue.
 const QUEUE: usize = 128;
 
 /// Accepts connections and hands them to the cores in turn.
@@ -58,8 +58,8 @@ async fn hand_out(socket: TcpListener, cores: Vec<Sender<Handed>>) {
     }
 }
 
-/// Gives the connection to the core whose turn it is, or else to the next that listens and has room. Says which it was; `None`
-/// if none listens.
+/// Gives the connection to the core whose turn it is, or else to the next that listens and has room. Says which it was;
+/// `None` if none listens.
 async fn give(cores: &[Sender<Handed>], turn: usize, mut connection: Handed) -> Option<usize> {
     loop {
         for core in (turn..cores.len()).chain(0..turn) {

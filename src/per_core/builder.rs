@@ -30,7 +30,7 @@ use crate::error::ConfigError;
 ///     Ok::<_, std::io::Error>(greeting)
 /// });
 ///
-/// // Greets whoever comes first, on whichever core, and ends.
+/// // Greets the first client, on whichever core, and ends.
 /// let (greeted, first_greeted) = tokio::sync::watch::channel(());
 /// let mut seen = first_greeted.clone();
 /// let shutdown = async move { seen.changed().await.unwrap() };
@@ -102,8 +102,9 @@ impl PerCore {
     /// Runs `f` once per core until all have returned, and gives what they have, in the order of the cores.
     ///
     /// It blocks the calling thread, which meanwhile waits for `shutdown` inside a tokio runtime of its own, so that
-    /// `tokio::signal` works there. When `shutdown` is ready, each core's [`Core::shutdown`] is. `f` is called only after
-    /// the threads and runtimes of all cores have started. From async code, call it inside `tokio::task::spawn_blocking`.
+    /// `tokio::signal` works there. When `shutdown` is ready, each core's [`Core::shutdown`] is. `f` is called only
+    /// after the threads and runtimes of all cores have started. From async code, call it inside
+    /// `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -112,7 +113,8 @@ impl PerCore {
     ///
     /// # Panics
     ///
-    /// If it is called from async code; and with the payload of `shutdown`, should that panic, after the cores have ended.
+    /// If it is called from async code; and with the payload of `shutdown`, should that panic, after the cores have
+    /// ended.
     pub fn run<F, Fut, T, E>(self, shutdown: impl Future<Output = ()>, f: F) -> Result<Vec<T>, PerCoreError>
     where
         F: Fn(Core, Listener) -> Fut + Sync,
@@ -137,8 +139,8 @@ pub struct PerCoreBuilder {
 }
 
 impl PerCoreBuilder {
-    /// How many threads, each with a runtime; [`available_parallelism`](thread::available_parallelism) by default, which
-    /// minds CPU masks and quotas.
+    /// How many threads, each with a runtime; [`available_parallelism`](thread::available_parallelism) by default,
+    /// which minds CPU masks and quotas.
     pub fn cores(mut self, cores: usize) -> Self {
         self.cores = Some(cores);
         self
@@ -146,13 +148,13 @@ impl PerCoreBuilder {
 
     /// Whether each thread stays on one CPU; `false` by default.
     ///
-    /// The threads take the CPUs that the calling thread of [`run`](PerCore::run) may use, in turn. Where the system refuses
-    /// or cannot pin (it is done on Linux and Android), the server runs unpinned: [`Core::cpu`] tells, and with the feature
-    /// `tracing` a warning.
+    /// The threads take the CPUs that the calling thread of [`run`](PerCore::run) may use, in turn. Where the system
+    /// refuses or cannot pin (it is done on Linux and Android), the server runs unpinned: [`Core::cpu`] tells, and with
+    /// the feature `tracing` a warning.
     ///
-    /// Pin only on CPUs that no other busy process uses: the scheduler can then no longer move a thread out of its way. Two
-    /// servers pinned on one machine share its first CPUs. tokio's blocking threads, where [`offload`](crate::offload) runs,
-    /// are not pinned; threads that `f` itself starts inherit the pin.
+    /// Pin only on CPUs that no other busy process uses: the scheduler can then no longer move a thread out of its way.
+    /// Two servers pinned on one machine share its first CPUs. tokio's blocking threads, where
+    /// [`offload`](crate::offload) runs, are not pinned; threads that `f` itself starts inherit the pin.
     pub fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
@@ -164,15 +166,16 @@ impl PerCoreBuilder {
         self
     }
 
-    /// Whether accepted connections have `TCP_NODELAY`: small writes are sent at once. `false` by default, as in axum; gRPC
-    /// wants it.
+    /// Whether accepted connections have `TCP_NODELAY`: small writes are sent at once. `false` by default, as in axum;
+    /// gRPC wants it.
     pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
         self
     }
 
-    /// How long a core may go on after the shutdown has begun, be it asked for or caused by another core's failure. Then its
-    /// future is dropped, its connections are cut, and [`run`](PerCore::run) returns an error. No limit by default.
+    /// How long a core may go on after the shutdown has begun, whether it was asked for or caused by another core's
+    /// failure. Then its future is dropped, its connections are cut, and [`run`](PerCore::run) returns an error. No
+    /// limit by default.
     ///
     /// It cannot end a core that blocks its thread.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
@@ -180,8 +183,8 @@ impl PerCoreBuilder {
         self
     }
 
-    /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, also where
-    /// the system could spread them itself. The [module](super) says when that is better.
+    /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, also
+    /// where the system could spread them itself. The [module](super) says when that is better.
     pub fn single_acceptor(mut self) -> Self {
         self.single_acceptor = true;
         self

@@ -13,7 +13,8 @@ use crate::error::ConfigError;
 
 /// Why a server could not listen or start, or on which core it failed.
 ///
-/// If several cores fail, it is the first failure, and has the [`others`](Self::others).
+/// If several cores fail, it is the first failure, and has the [`others`](Self::others). What it came from, such as the
+/// error that a core's closure has returned, is its [`source`](Error::source) and not in its text.
 #[derive(Debug)]
 pub struct PerCoreError {
     kind: Kind,
@@ -118,11 +119,11 @@ impl fmt::Display for PerCoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Config(error) => error.fmt(f),
-            Kind::Resolve(error) => write!(f, "the address to listen on cannot be resolved: {error}"),
-            Kind::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Kind::Start { error } => write!(f, "could not start: {error}"),
-            Kind::StartCore { core, error } => write!(f, "core {core} could not start: {error}"),
-            Kind::Failed { core, error } => write!(f, "core {core} failed: {error}"),
+            Kind::Resolve(_) => f.write_str("the address to listen on cannot be resolved"),
+            Kind::Listen { address, .. } => write!(f, "cannot listen on {address}"),
+            Kind::Start { .. } => f.write_str("could not start"),
+            Kind::StartCore { core, .. } => write!(f, "core {core} could not start"),
+            Kind::Failed { core, .. } => write!(f, "core {core} failed"),
             Kind::Panicked { core, message: Some(message), .. } => write!(f, "core {core} panicked: {message}"),
             Kind::Panicked { core, message: None, .. } => write!(f, "core {core} panicked"),
             Kind::TimedOut { core, limit } => {
@@ -136,7 +137,7 @@ impl fmt::Display for PerCoreError {
 impl Error for PerCoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
-            Kind::Config(error) => Some(error),
+            Kind::Config(error) => error.source(),
             Kind::Resolve(error)
             | Kind::Listen { error, .. }
             | Kind::Start { error }

@@ -16,7 +16,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// Which of the cores it is, from 0. What only one of them shall do (a second port, a periodic job) is done by core 0.
+    /// Which of the cores it is, from 0. What only one of them shall do (a second port, a periodic job) is done by core
+    /// 0.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index

@@ -13,8 +13,8 @@ use super::Listener;
 
 /// The connections of a [`Listener`], by [`Listener::into_incoming`].
 ///
-/// The stream has no end and no errors: clients that go at once are passed over, and when the process has too many open files
-/// it tries again after a second.
+/// The stream has no end and no errors: clients that go at once are passed over, and when the process has too many open
+/// files it tries again after a second.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming {

@@ -3,9 +3,9 @@
 use std::{fmt, num::NonZeroUsize, sync::Arc, thread};
 
 use super::{
-    FiberPool, Shared,
-    team::Team,
+    FiberPool, Inner,
     worker::{self, OnStart},
+    workers::Workers,
 };
 use crate::error::ConfigError;
 
@@ -24,7 +24,7 @@ impl FiberPoolBuilder {
     }
 
     /// How many workers; as many as there are cores by default.
-    pub fn threads(mut self, threads: usize) -> Self {
+    pub fn worker_threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
@@ -35,8 +35,8 @@ impl FiberPoolBuilder {
         self
     }
 
-    /// Runs `f` on each worker's thread before its first fiber: to pin it to a core, to set a thread-local, to register it with
-    /// a profiler.
+    /// Runs `f` on each worker's thread before its first fiber: to pin it to a core, to set a thread-local, to register
+    /// it with a profiler.
     ///
     /// If it panics, the worker goes on. A second hook replaces the first.
     ///
@@ -52,7 +52,7 @@ impl FiberPoolBuilder {
     ///
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), tower_fiber::error::ConfigError> {
-    /// let pool = FiberPool::builder().threads(1).on_thread_start(|| IS_READY.set(true)).build()?;
+    /// let pool = FiberPool::builder().worker_threads(1).on_thread_start(|| IS_READY.set(true)).build()?;
     /// let layer = FiberLayer::builder().on_pool(pool).build()?;
     /// assert!(layer.run(|| IS_READY.get()).await);
     /// # Ok(())
@@ -76,22 +76,22 @@ impl FiberPoolBuilder {
         if self.thread_name.contains('\0') {
             return Err(ConfigError::new("a thread name cannot contain a NUL byte"));
         }
-        let team = Arc::new(Team::new(threads));
+        let workers = Arc::new(Workers::new(threads));
         // If a thread cannot be started, this ends the others.
-        let shared = Shared { team: Arc::clone(&team) };
+        let shared = Inner { workers: Arc::clone(&workers) };
         for index in 0..threads {
             let name = format!("{}-{index}", self.thread_name);
-            worker::start(name, Arc::clone(&team), index, self.on_start.clone()).map_err(|error| {
-                ConfigError::io(format!("could not start worker {index} of {threads}: {error}"), error)
-            })?;
+            worker::start(name, Arc::clone(&workers), index, self.on_start.clone())
+                .map_err(|error| ConfigError::io(format!("could not start worker {index} of {threads}"), error))?;
         }
         // A single worker has nobody to take over from it.
         if threads > 1 {
             let name = format!("{}-watch", self.thread_name);
-            let watch = move || team.watcher.run(&team);
-            thread::Builder::new().name(name).spawn(watch).map_err(|error| {
-                ConfigError::io(format!("could not start the thread that watches the workers: {error}"), error)
-            })?;
+            let watch = move || workers.watcher.run(workers.members());
+            thread::Builder::new()
+                .name(name)
+                .spawn(watch)
+                .map_err(|error| ConfigError::io("could not start the thread that watches the workers", error))?;
         }
         Ok(FiberPool { shared: Arc::new(shared) })
     }

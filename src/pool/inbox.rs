@@ -1,13 +1,13 @@
 //! What reaches a worker from other threads: its queues, when it sleeps, and when it ends.
 
-use super::bell::Bell;
-use crate::sync::{AtomicBool, AtomicUsize, ConcurrentQueue, Ordering, fence};
+use super::parker::Parker;
+use crate::util::loom::{AtomicBool, AtomicUsize, ConcurrentQueue, Ordering, fence};
 
 /// In place of the number of guests, when the worker has come to its end.
 const ENDED: usize = usize::MAX;
 
-/// Whoever adds something adds it first and then looks whether the worker sleeps; the worker does the reverse. Between the two
-/// stands a fence on either side, so one of them sees what the other did.
+/// A thread that adds something adds it first and then looks whether the worker sleeps; the worker does the reverse.
+/// Between the two stands a fence on either side, so one of them sees what the other did.
 pub(super) struct Inbox<T> {
     /// Tasks that have not begun: anybody may take them.
     starts: ConcurrentQueue<T>,
@@ -21,7 +21,7 @@ pub(super) struct Inbox<T> {
     asked: AtomicBool,
     /// Whether the worker sleeps or is about to.
     asleep: AtomicBool,
-    bell: Bell,
+    parker: Parker,
 }
 
 impl<T> Inbox<T> {
@@ -33,7 +33,7 @@ impl<T> Inbox<T> {
             closed: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
-            bell: Bell::default(),
+            parker: Parker::default(),
         }
     }
 
@@ -51,8 +51,8 @@ impl<T> Inbox<T> {
         self.asleep.load(Ordering::Relaxed)
     }
 
-    /// Counts a guest, until [`guest_ended`](Self::guest_ended); while it is counted the worker goes on. `false` if the worker
-    /// has ended.
+    /// Counts a guest, until [`guest_ended`](Self::guest_ended); while it is counted the worker goes on. `false` if the
+    /// worker has ended.
     pub(super) fn guest_comes(&self) -> bool {
         let one_more = |guests| (guests != ENDED).then(|| guests + 1);
         self.guests.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
@@ -91,7 +91,7 @@ impl<T> Inbox<T> {
     fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
-            self.bell.ring();
+            self.parker.ring();
         }
     }
 
@@ -112,7 +112,7 @@ impl<T> Inbox<T> {
 
     /// For the worker only, before all else: it is this thread.
     pub(super) fn settle(&self) {
-        self.bell.settle();
+        self.parker.settle();
     }
 
     /// For the worker only: whether it has come to its end, if it has no tasks but guests.
@@ -122,7 +122,8 @@ impl<T> Inbox<T> {
             && self.guests.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// For the worker only: sleeps until there is something to do, or for no reason less long. `has_tasks` besides guests.
+    /// For the worker only: sleeps until there is something to do, or for no reason less long. `has_tasks` besides
+    /// guests.
     pub(super) fn sleep(&self, has_tasks: bool) {
         // Only exchanged, never just stored: of two exchanges one is later than the other for all threads.
         self.asleep.swap(true, Ordering::SeqCst);
@@ -130,7 +131,7 @@ impl<T> Inbox<T> {
         let is_over = !has_tasks && self.closed.load(Ordering::SeqCst) && self.guests.load(Ordering::SeqCst) == 0;
         let is_due = is_over || self.asked.load(Ordering::Relaxed);
         if !is_due && self.starts.is_empty() && self.resumes.is_empty() {
-            self.bell.wait();
+            self.parker.wait();
         }
         self.asleep.swap(false, Ordering::SeqCst);
     }

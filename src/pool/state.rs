@@ -2,7 +2,7 @@
 
 use crate::{
     raw::Caller,
-    sync::{AtomicUsize, Ordering},
+    util::loom::{AtomicUsize, Ordering},
 };
 
 /// It is in a queue, or will be when it has been run.
@@ -21,7 +21,7 @@ pub(super) struct State(AtomicUsize);
 /// Whom a task that has ended finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// Whoever is to be woken.
+    /// What is to be woken.
     Waits,
     /// A caller that has no waker there: it looks again.
     Looks,

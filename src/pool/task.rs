@@ -14,17 +14,22 @@ use super::{
     state::{Audience, Parting, State},
 };
 use crate::{
-    discard::discard,
-    raw::Caller,
-    sync::{Mutex, MutexGuard},
+    raw::{
+        Caller,
+        foreign::{clone_waker, let_go, wake},
+    },
+    util::{
+        drop_quietly::drop_quietly,
+        loom::{Mutex, MutexGuard},
+    },
 };
 
 /// What a task does.
 pub(crate) trait Body: Send + 'static {
     type Output: Send + 'static;
 
-    /// Ready when it has ended, with `None` if nothing came of it. Whoever awaits it is asked through `caller`; the waker is
-    /// woken when the caller goes.
+    /// Ready when it has ended, with `None` if nothing came of it. Its caller is asked through `caller`; the
+    /// waker is woken when the caller goes.
     fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Option<Self::Output>>;
 }
 
@@ -47,9 +52,10 @@ pub(super) enum Ran {
 }
 
 /// The locks stand in for unsafe code and are never contended: the state says whose each is.
-struct Shared<B: Body> {
+struct Inner<B: Body> {
     state: State,
-    /// The worker on which it began. Set before the first run is over; until then it is in a queue that anybody may take from.
+    /// The worker on which it began. Set before the first run is over; until then it is in a queue that anybody may
+    /// take from.
     home: OnceLock<Arc<Queues>>,
     is_guest: bool,
     /// The worker's that runs the task; the caller's when it has ended and the caller has not gone.
@@ -58,12 +64,13 @@ struct Shared<B: Body> {
 }
 
 enum Progress<B: Body> {
-    /// With the waker that the task itself keeps while it waits: one that nobody can wake waits for ever, as a thread would.
+    /// With the waker that the task itself keeps while it waits: one that nobody can wake waits for ever, as a thread
+    /// would.
     Runs(B, Option<Waker>),
     Ended(Option<B::Output>),
 }
 
-impl<B: Body> Shared<B> {
+impl<B: Body> Inner<B> {
     /// Its outcome, which is there.
     fn take(&self) -> Option<B::Output> {
         match &mut *open(&self.progress) {
@@ -93,7 +100,7 @@ impl<B: Body> Shared<B> {
             Ok(Poll::Ready(outcome)) => outcome,
             // Bodies keep their fibers' panics to themselves; this is for destructors of their remains.
             Err(payload) => {
-                discard(payload);
+                drop_quietly(payload);
                 None
             }
         };
@@ -104,7 +111,7 @@ impl<B: Body> Shared<B> {
     }
 }
 
-impl<B: Body> Task for Shared<B> {
+impl<B: Body> Task for Inner<B> {
     fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran {
         self.state.begin_run();
         let Poll::Ready(body) = self.advance(here) else {
@@ -116,22 +123,19 @@ impl<B: Body> Task for Shared<B> {
         match self.state.end() {
             Audience::Waits => {
                 let waker = open(&self.caller).take().expect("the caller has left it");
-                // It is anybody's code.
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                    discard(payload);
-                }
+                wake(waker);
             }
             Audience::Looks => {}
-            Audience::Gone => discard(self.take()),
+            Audience::Gone => drop_quietly(self.take()),
         }
-        // Last: until then the call is in its layer's books, so that whoever waits for the end of all calls waits for outcomes that
-        // nobody takes as well.
-        discard(body);
+        // Last: until then the call is counted in its layer, so that the end of all calls waits for
+        // outcomes that nobody takes as well.
+        drop_quietly(body);
         if self.is_guest { Ran::GuestEnded } else { Ran::Ended }
     }
 }
 
-impl<B: Body> Wake for Shared<B> {
+impl<B: Body> Wake for Inner<B> {
     fn wake(self: Arc<Self>) {
         if self.state.wake() {
             self.schedule();
@@ -147,28 +151,28 @@ impl<B: Body> Wake for Shared<B> {
 
 /// What the caller has of a task. When it is dropped, the caller has gone.
 pub(crate) struct Response<B: Body> {
-    task: Arc<Shared<B>>,
+    task: Arc<Inner<B>>,
     /// The waker of the latest poll is in its place.
     waits: bool,
     is_new: bool,
 }
 
-/// A task that may run on any worker, and wakes the caller when it has ended: the first poll of the response, which is to be
-/// made at once, leaves no other waker.
+/// A task that may run on any worker, and wakes the caller when it has ended: the first poll of the response, which is
+/// to be made at once, leaves no other waker.
 pub(super) fn with_caller<B: Body>(body: B, cx: &Context<'_>) -> (Arc<dyn Task>, Response<B>) {
-    let task = Arc::new(Shared {
+    let task = Arc::new(Inner {
         state: State::awaited(),
         home: OnceLock::new(),
         is_guest: false,
         progress: Mutex::new(Progress::Runs(body, None)),
-        caller: Mutex::new(Some(cx.waker().clone())),
+        caller: Mutex::new(Some(clone_waker(cx.waker()))),
     });
     (Arc::clone(&task) as Arc<dyn Task>, Response { task, waits: true, is_new: true })
 }
 
 /// A task without a caller that runs on one worker, which has counted it as a guest.
 pub(super) fn alone<B: Body>(body: B, home: Arc<Queues>) -> Arc<dyn Task> {
-    Arc::new(Shared {
+    Arc::new(Inner {
         state: State::alone(),
         home: OnceLock::from(home),
         is_guest: true,
@@ -197,10 +201,17 @@ impl<B: Body> Future for Response<B> {
                 return Poll::Pending;
             }
             if this.wait_no_more() {
-                match &mut *open(&this.task.caller) {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    empty => *empty = Some(cx.waker().clone()),
-                }
+                // The place is this caller's now, so that wakers, which are foreign code, are cloned and dropped with
+                // nothing locked.
+                let former = open(&this.task.caller).take();
+                let waker = match former {
+                    Some(waker) if waker.will_wake(cx.waker()) => waker,
+                    former => {
+                        let_go(former);
+                        clone_waker(cx.waker())
+                    }
+                };
+                *open(&this.task.caller) = Some(waker);
                 this.waits = true;
                 if !this.task.state.wait() {
                     return Poll::Pending;
@@ -214,14 +225,15 @@ impl<B: Body> Future for Response<B> {
 impl<B: Body> Drop for Response<B> {
     fn drop(&mut self) {
         if self.task.state.has_ended() {
-            return discard(self.task.take());
+            return drop_quietly(self.task.take());
         }
         if self.wait_no_more() {
             // Not kept for as long as the task goes on.
-            discard(open(&self.task.caller).take());
+            let waker = open(&self.task.caller).take();
+            let_go(waker);
         }
         match self.task.state.part() {
-            Parting::Take => discard(self.task.take()),
+            Parting::Take => drop_quietly(self.task.take()),
             Parting::Schedule => Arc::clone(&self.task).schedule(),
             Parting::Nothing => {}
         }

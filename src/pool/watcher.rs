@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{bell::Bell, team::Team};
+use super::{member::Member, parker::Parker};
 
 /// How long a worker may take for one turn of a task before others take over what waits for it: as long again at most.
 const TICK: Duration = Duration::from_millis(1);
@@ -17,41 +17,41 @@ const QUIET: u32 = 16;
 pub(super) struct Watcher {
     resting: AtomicBool,
     closed: AtomicBool,
-    bell: Bell,
+    parker: Parker,
 }
 
 impl Watcher {
     pub(super) fn new() -> Self {
-        Self { resting: AtomicBool::new(false), closed: AtomicBool::new(false), bell: Bell::default() }
+        Self { resting: AtomicBool::new(false), closed: AtomicBool::new(false), parker: Parker::default() }
     }
 
     /// For a worker that goes on after a sleep or a stall.
     pub(super) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.resting.load(Ordering::Relaxed) && self.resting.swap(false, Ordering::AcqRel) {
-            self.bell.ring();
+            self.parker.ring();
         }
     }
 
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.bell.ring();
+        self.parker.ring();
     }
 
     /// The watcher's thread, until the pool has gone.
-    pub(super) fn run(&self, team: &Team) {
-        self.bell.settle();
-        let mut seen = vec![usize::MAX; team.members().len()];
+    pub(super) fn run(&self, members: &[Member]) {
+        self.parker.settle();
+        let mut seen = vec![usize::MAX; members.len()];
         let mut quiet = 0;
         while !self.closed.load(Ordering::SeqCst) {
             if quiet < QUIET {
-                self.bell.wait_at_most(TICK);
-                quiet = if look(team, &mut seen) { 0 } else { quiet + 1 };
+                self.parker.wait_at_most(TICK);
+                quiet = if look(members, &mut seen) { 0 } else { quiet + 1 };
             } else {
                 self.resting.store(true, Ordering::Relaxed);
                 fence(Ordering::SeqCst);
-                if !look(team, &mut seen) && !self.closed.load(Ordering::SeqCst) {
-                    self.bell.wait();
+                if !look(members, &mut seen) && !self.closed.load(Ordering::SeqCst) {
+                    self.parker.wait();
                 }
                 self.resting.store(false, Ordering::Relaxed);
                 quiet = 0;
@@ -61,20 +61,20 @@ impl Watcher {
 }
 
 /// Whether anything happened since the last look, or is to be looked at again.
-fn look(team: &Team, seen: &mut [usize]) -> bool {
+fn look(members: &[Member], seen: &mut [usize]) -> bool {
     let mut is_news = false;
-    for (member, seen) in team.members().iter().zip(seen) {
-        let count = member.pulse.count();
+    for (member, seen) in members.iter().zip(seen) {
+        let count = member.heartbeat.count();
         if count != *seen {
             *seen = count;
             is_news = true;
-        } else if !member.queues.is_asleep() && !member.pulse.is_stalled() {
-            member.pulse.miss(count);
+        } else if !member.queues.is_asleep() && !member.heartbeat.is_stalled() {
+            member.heartbeat.miss(count);
             is_news = true;
         }
     }
-    if team.members().iter().any(|member| member.is_stuck() && member.queues.unstarted() > 0) {
-        let free = team.members().iter().filter(|member| !member.is_stuck());
+    if members.iter().any(|member| member.is_stuck() && member.queues.unstarted() > 0) {
+        let free = members.iter().filter(|member| !member.is_stuck());
         if let Some(member) = free.min_by_key(|member| member.queues.runnable()) {
             member.queues.ask();
             is_news = true;

@@ -13,10 +13,11 @@ use std::{
 use tokio::{runtime::Runtime, task::unconstrained};
 
 use super::{
+    member::Member,
     task::{self, Body, Queues, Ran, Task},
-    team::{Member, Team},
+    workers::Workers,
 };
-use crate::discard::discard;
+use crate::util::drop_quietly::drop_quietly;
 
 /// Tasks that are run before tokio's scheduler gets control once.
 const TURN: usize = 64;
@@ -47,37 +48,37 @@ impl Worker {
         CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
     }
 
-    /// Whether this thread is one of the team's.
-    pub(super) fn is_current_of(team: &Team) -> bool {
-        let is_of_team = |current: &Self| team.members().iter().any(|m| Arc::ptr_eq(&m.queues, &current.queues));
+    /// Whether this thread is one of these workers.
+    pub(super) fn is_current_of(workers: &Workers) -> bool {
+        let is_of_team = |current: &Self| workers.members().iter().any(|m| Arc::ptr_eq(&m.queues, &current.queues));
         CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(is_of_team)).unwrap_or(false)
     }
 
     /// Runs a task without a caller on this worker's thread, and on no other. On a worker that has ended it is dropped.
     pub(crate) fn spawn(&self, body: impl Body) {
         if !self.queues.guest_comes() {
-            return discard(body);
+            return drop_quietly(body);
         }
         self.queues.push_resume(task::alone(body, Arc::clone(&self.queues)));
     }
 }
 
 /// Starts the thread of one member.
-pub(super) fn start(name: String, team: Arc<Team>, index: usize, on_start: Option<OnStart>) -> io::Result<()> {
+pub(super) fn start(name: String, workers: Arc<Workers>, index: usize, on_start: Option<OnStart>) -> io::Result<()> {
     // With no drivers and no tasks of its own. Its use is that tokio refuses `block_on` inside fibers, and that wakes
     // which tokio defers until its scheduler is back in control (`yield_now`) are delivered after each turn.
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    thread::Builder::new().name(name).spawn(move || run(&runtime, &team, &team.members()[index], on_start))?;
+    thread::Builder::new().name(name).spawn(move || run(&runtime, &workers, &workers.members()[index], on_start))?;
     Ok(())
 }
 
-fn run(runtime: &Runtime, team: &Team, member: &Member, on_start: Option<OnStart>) {
+fn run(runtime: &Runtime, workers: &Workers, member: &Member, on_start: Option<OnStart>) {
     member.queues.settle();
-    CURRENT.with(|current| current.replace(Some(Worker { queues: Arc::clone(&member.queues) })));
+    set_current(Some(Worker { queues: Arc::clone(&member.queues) }));
     if let Some(Err(payload)) = on_start.map(|f| catch_unwind(AssertUnwindSafe(|| f()))) {
-        discard(payload);
+        drop_quietly(payload);
     }
-    let mut rounds = Rounds { team, member, tasks: 0, idle: 0 };
+    let mut rounds = Rounds { workers, member, tasks: 0, idle: 0 };
     let turns = poll_fn(|cx| {
         if rounds.turn() {
             return Poll::Ready(());
@@ -87,12 +88,17 @@ fn run(runtime: &Runtime, team: &Team, member: &Member, on_start: Option<OnStart
     });
     // Unconstrained, since one turn polls many tasks and tokio's budget is for one.
     runtime.block_on(unconstrained(turns));
-    CURRENT.with(|current| current.take());
+    set_current(None);
+}
+
+/// The thread is not ending, so it is there.
+fn set_current(worker: Option<Worker>) {
+    let _former = CURRENT.try_with(|current| current.replace(worker));
 }
 
 /// What the worker's loop remembers.
 struct Rounds<'a> {
-    team: &'a Team,
+    workers: &'a Workers,
     member: &'a Member,
     /// Those that have begun here and not ended, without guests.
     tasks: usize,
@@ -116,9 +122,9 @@ impl Rounds<'_> {
             is_idle = false;
         }
         if queues.was_asked() {
-            self.team.relieve(self.member);
+            self.workers.relieve(self.member);
         }
-        if let Some(task) = is_idle.then(|| self.team.steal()).flatten() {
+        if let Some(task) = is_idle.then(|| self.workers.steal()).flatten() {
             self.begin(task);
             is_idle = false;
         }
@@ -136,7 +142,7 @@ impl Rounds<'_> {
             // The former turns have let tokio deliver what it had deferred.
             queues.sleep(self.tasks > 0);
             self.idle = 0;
-            self.team.watcher.wake();
+            self.workers.watcher.wake();
         }
         false
     }
@@ -156,8 +162,8 @@ impl Rounds<'_> {
     }
 
     fn beat(&self) {
-        if self.member.pulse.beat() {
-            self.team.watcher.wake();
+        if self.member.heartbeat.beat() {
+            self.workers.watcher.wake();
         }
     }
 }

@@ -3,217 +3,179 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::{
-    Meta, is_within,
+    Shared,
+    foreign::let_go,
+    is_within,
+    limit::{Permit, Place, Rank},
+    relay::Relayed,
     stack::{FiberStack, shortage},
+    with_current,
 };
 
-/// How many fibers of one layer may exist at once.
-#[derive(Debug)]
-pub(crate) struct Limit {
-    /// First come, first served.
-    permits: Arc<Semaphore>,
-    pub(crate) max: usize,
-    /// Whether calls have had to wait since one last had not.
-    is_reached: AtomicBool,
-}
-
-impl Limit {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), max, is_reached: AtomicBool::new(false) }
-    }
-
-    fn try_acquire(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        if self.is_reached.load(Ordering::Relaxed) {
-            self.is_reached.store(false, Ordering::Relaxed);
-        }
-        Some(permit)
-    }
-
-    async fn acquire(&self, name: &str) -> OwnedSemaphorePermit {
-        if !self.is_reached.swap(true, Ordering::Relaxed) {
-            #[cfg(feature = "tracing")]
-            tracing::warn!(
-                service = name,
-                max_fibers = self.max,
-                "the limit is reached, and calls wait until a fiber has ended: raise `max_fibers`, or refuse calls by LoadShed \
-                 directly outside of the layer"
-            );
-            #[cfg(not(feature = "tracing"))]
-            let _ = name;
-        }
-        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
-    }
-}
-
-/// What has been had so far. Whatever is in it when it is dropped can be used by others.
-#[derive(Default)]
-pub(crate) enum Ticket {
-    #[default]
-    Nothing,
-    Permit(OwnedSemaphorePermit),
-    Stack(Equipment),
-}
-
-impl Ticket {
-    fn new(permit: Option<OwnedSemaphorePermit>, stack: Option<FiberStack>) -> Self {
-        match (permit, stack) {
-            (permit, Some(stack)) => Self::Stack(Equipment { stack, permit }),
-            (Some(permit), None) => Self::Permit(permit),
-            (None, None) => Self::Nothing,
-        }
-    }
-
-    fn into_parts(self) -> (Option<OwnedSemaphorePermit>, Option<FiberStack>) {
-        match self {
-            Self::Nothing => (None, None),
-            Self::Permit(permit) => (Some(permit), None),
-            Self::Stack(Equipment { stack, permit }) => (permit, Some(stack)),
-        }
-    }
-}
-
 /// What a fiber runs with.
-pub(crate) struct Equipment {
+pub(super) struct Resources {
     pub(super) stack: FiberStack,
-    /// Until the fiber has ended and returned its stack. A leaked fiber keeps it.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<Permit>,
 }
 
 /// Who asks.
 #[derive(Clone, Copy)]
-pub(super) struct Applicant<'a> {
-    pub(super) meta: &'a Arc<Meta>,
+pub(super) struct StackRequest<'a> {
+    pub(super) shared: &'a Arc<Shared>,
     pub(super) label: &'static str,
-    /// Inside a fiber of the same layer it needs no permit.
-    pub(super) is_inside: bool,
-    /// Inside any fiber it may have a stack of the reserve, or fibers that wait for those inside them could take all there are.
+    /// Inside any fiber it may have a stack of the reserve, or fibers that wait for those inside them could take all
+    /// there are.
     pub(super) is_nested: bool,
+    /// A root that has begun before: it goes before new calls, and may have a stack of the reserve, since others may
+    /// wait for it.
+    pub(super) is_under_way: bool,
+    /// It was parked with others inside it, and has kept its permit.
+    pub(super) has_permit: bool,
 }
 
-/// Where a call stands in the queues.
-pub(crate) enum Admission {
-    /// In none.
-    Admitted(Ticket),
-    Queued(Queued),
+impl StackRequest<'_> {
+    fn may_use_reserve(&self) -> bool {
+        self.is_nested || self.is_under_way
+    }
 }
 
-type Queued = Pin<Box<dyn Future<Output = Equipment> + Send + Sync>>;
+/// Whether a fiber of the layer around this code was left behind by the one that had made it.
+fn is_left_behind(shared: &Shared) -> bool {
+    with_current(|state| state.is_some_and(|state| state.is_left_behind(shared)))
+}
+
+/// What a call has of a permit and a stack before it begins; most have nothing. Whatever is in it when it is dropped
+/// can be used by others.
+#[derive(Default)]
+pub(crate) struct Admission(Option<Box<Rest>>);
+
+#[derive(Default)]
+struct Rest {
+    /// There only in layers with a limit.
+    place: Option<Place>,
+    permit: Option<Permit>,
+    /// This and the last are there only while stacks are short.
+    stack: Option<FiberStack>,
+    queued: Option<Queued>,
+}
+
+type Queued = Pin<Box<dyn Future<Output = FiberStack> + Send + Sync>>;
 
 impl Admission {
-    /// Ready when a call may be made, for a service: with a stack only if stacks are short, since one of the thread that runs the
-    /// call is the better one.
+    /// Ready when a call may be made, for a service: with a reservation if there is a limit, with a stack only if
+    /// stacks are short, since one of the thread that runs the call is the better one.
     #[inline]
-    pub(crate) fn poll_ready(&mut self, meta: &Arc<Meta>, label: &'static str, cx: &mut Context<'_>) -> Poll<Ticket> {
-        if meta.limit.is_none() && matches!(self, Self::Admitted(_)) && !shortage::is_there() {
-            return Poll::Ready(Ticket::Nothing);
+    pub(crate) fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
+        if shared.limit.is_none() && self.0.is_none() && !shortage::is_there() {
+            return Poll::Ready(());
         }
-        self.poll_ready_limited(meta, label, cx)
-    }
-
-    fn poll_ready_limited(&mut self, meta: &Arc<Meta>, label: &'static str, cx: &mut Context<'_>) -> Poll<Ticket> {
-        let is_inside = meta.limit.is_some() && is_within(meta);
-        if matches!(self, Self::Admitted(_)) && !shortage::is_there() {
-            match &meta.limit {
-                Some(limit) if !is_inside => {
-                    if let Some(permit) = limit.try_acquire() {
-                        return Poll::Ready(Ticket::Permit(permit));
-                    }
-                }
-                _ => return Poll::Ready(Ticket::Nothing),
-            }
-        }
-        let applicant = Applicant { meta, label, is_inside, is_nested: false };
-        self.poll_queue(applicant, cx).map(Ticket::Stack)
+        self.0.get_or_insert_default().poll_ready(shared, label, cx)
     }
 
     /// Whether there is nothing in it.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self, Self::Admitted(Ticket::Nothing))
+        self.0.is_none()
     }
 
-    /// What most calls begin with: the stack that this thread used last, if there is no limit and stacks are there for all.
+    /// The stack that this thread used last, if there is no limit and stacks are there for all.
     #[inline]
-    pub(super) fn take_warm(&self, meta: &Meta) -> Option<FiberStack> {
-        if meta.limit.is_some() || !self.is_plain() || shortage::is_there() {
+    pub(super) fn take_warm(&self, shared: &Shared) -> Option<FiberStack> {
+        if shared.limit.is_some() || !self.is_plain() || shortage::is_there() {
             return None;
         }
-        meta.stacks.take_warm()
+        shared.stacks.take_warm()
     }
 
     /// Ready when a fiber can begin.
-    pub(super) fn poll(&mut self, applicant: Applicant<'_>, cx: &mut Context<'_>) -> Poll<Equipment> {
-        let Applicant { meta, is_inside, is_nested, .. } = applicant;
-        if let Self::Admitted(ticket) = self {
-            let (mut permit, mut stack) = mem::take(ticket).into_parts();
-            if let Some(limit) = meta.limit.as_ref().filter(|_| !is_inside && permit.is_none()) {
-                permit = limit.try_acquire();
-            }
-            let has_permit = permit.is_some() || is_inside || meta.limit.is_none();
-            if has_permit && stack.is_none() {
-                stack = shortage::take_at_once(meta.stacks, is_nested);
-            }
-            match stack {
-                Some(stack) if has_permit => return Poll::Ready(Equipment { stack, permit }),
-                stack => *ticket = Ticket::new(permit, stack),
-            }
-        }
-        self.poll_queue(applicant, cx)
-    }
-
-    #[cold]
-    fn poll_queue(&mut self, applicant: Applicant<'_>, cx: &mut Context<'_>) -> Poll<Equipment> {
-        if let Self::Admitted(ticket) = self {
-            let ticket = mem::take(ticket);
-            *self = Self::Queued(Box::pin(queue(applicant, ticket)));
-        }
-        let Self::Queued(queued) = self else { unreachable!("it has just joined") };
-        let equipment = ready!(queued.as_mut().poll(cx));
-        *self = Self::default();
-        Poll::Ready(equipment)
+    pub(super) fn poll(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<Resources> {
+        let resources = ready!(self.0.get_or_insert_default().poll(request, cx));
+        self.0 = None;
+        Poll::Ready(resources)
     }
 }
 
-fn queue(applicant: Applicant<'_>, ticket: Ticket) -> impl Future<Output = Equipment> + Send + Sync + use<> {
-    let Applicant { meta, label, is_inside, is_nested } = applicant;
-    let meta = Arc::clone(meta);
-    async move {
-        let name = meta.name_or(label);
-        let (permit, stack) = ticket.into_parts();
-        let permit = match (permit, &meta.limit) {
-            (None, Some(limit)) if !is_inside => Some(limit.acquire(name).await),
-            (permit, _) => permit,
-        };
-        // Most wait for a permit only. Who stands in line for a stack, be it for a moment, makes others do so.
-        let stack = match stack.or_else(|| shortage::take_at_once(meta.stacks, is_nested)) {
+impl Rest {
+    fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
+        if shared.limit.is_some() && !is_within(shared) {
+            let place = self.place.get_or_insert_with(|| Place::new(Arc::clone(shared)));
+            ready!(place.poll_ready(shared.name_or(label), cx.waker()));
+        }
+        if self.stack.is_none() && (self.queued.is_some() || shortage::is_there()) {
+            let request = StackRequest { shared, label, is_nested: false, is_under_way: false, has_permit: false };
+            self.stack = Some(ready!(self.poll_stack(request, cx)));
+        }
+        Poll::Ready(())
+    }
+
+    fn poll(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<Resources> {
+        if request.shared.limit.is_some() && !request.has_permit && self.permit.is_none() {
+            self.permit = ready!(self.poll_permit(request, cx));
+        }
+        let stack = match self.stack.take() {
             Some(stack) => stack,
-            None => shortage::wait(meta.stacks, is_nested, name).await,
+            None => ready!(self.poll_stack(request, cx)),
         };
-        Equipment { stack, permit }
+        Poll::Ready(Resources { stack, permit: self.permit.take() })
+    }
+
+    /// `None` for a call that needs none.
+    fn poll_permit(
+        &mut self,
+        StackRequest { shared, label, is_nested, is_under_way, .. }: StackRequest<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Permit>> {
+        let place = self.place.get_or_insert_with(|| Place::new(Arc::clone(shared)));
+        let name = shared.name_or(label);
+        let permit = if is_nested && is_within(shared) {
+            if !is_left_behind(shared) {
+                ready!(place.poll_inside(name, cx.waker()));
+            }
+            None
+        } else {
+            let rank = if is_under_way { Rank::UnderWay } else { Rank::New };
+            Some(ready!(place.poll_permit(rank, name, cx.waker())))
+        };
+        self.place = None;
+        Poll::Ready(permit)
+    }
+
+    fn poll_stack(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<FiberStack> {
+        if self.queued.is_none() {
+            if let Some(stack) = shortage::take_at_once(request.shared.stacks, request.may_use_reserve()) {
+                return Poll::Ready(stack);
+            }
+            self.queued = Some(queue(request));
+        }
+        let queued = self.queued.as_mut().expect("it has just joined");
+        let stack = ready!(queued.as_mut().poll(cx));
+        self.queued = None;
+        Poll::Ready(stack)
     }
 }
 
-impl Default for Admission {
-    fn default() -> Self {
-        Self::Admitted(Ticket::Nothing)
+impl Drop for Rest {
+    fn drop(&mut self) {
+        // It wakes the next in line, whose waker is foreign code.
+        self.queued.take().into_iter().for_each(let_go);
     }
+}
+
+fn queue(request: StackRequest<'_>) -> Queued {
+    let (reserve, label) = (request.may_use_reserve(), request.label);
+    let shared = Arc::clone(request.shared);
+    let stack = async move { shortage::wait(shared.stacks, reserve, shared.name_or(label)).await };
+    Box::pin(Relayed::new(Box::pin(stack)))
 }
 
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admission").field("is_queued", &matches!(self, Self::Queued(_))).finish()
+        f.debug_struct("Admission").field("is_plain", &self.is_plain()).finish_non_exhaustive()
     }
 }

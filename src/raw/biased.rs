@@ -3,7 +3,7 @@
 use std::{cell::UnsafeCell, sync::PoisonError};
 
 use super::fence;
-use crate::sync::{AtomicBool, Mutex, Ordering, yield_now};
+use crate::util::loom::{AtomicBool, Mutex, Ordering, yield_now};
 
 /// Belongs to one thread, which uses it all the time; others look in now and then.
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ impl<T> Biased<T> {
     /// For the owner. `f` must not come back here: it runs no code of others.
     #[inline]
     pub(super) fn own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        debug_assert!(!self.is_inside.load(Ordering::Relaxed), "the owner is inside already");
         self.is_inside.store(true, Ordering::Relaxed);
         fence::light();
         if self.is_wanted.load(Ordering::Acquire) {

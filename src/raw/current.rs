@@ -12,8 +12,8 @@ thread_local! {
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
     let current = CURRENT.get();
-    // SAFETY: invariant 3: a state in the slot is that of the fiber whose stack is executing, so by invariant 4 it lives
-    // until frames below this one return; the reference cannot outlive this call. Only shared references to a
+    // SAFETY: invariant 3: a state in the slot is that of the fiber whose stack is executing, so by invariant 4 it
+    // lives until frames below this one return; the reference cannot outlive this call. Only shared references to a
     // `State` are ever made.
     let state = current.map(|state| unsafe { state.as_ref() });
     f(state)

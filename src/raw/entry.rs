@@ -1,5 +1,7 @@
 //! What runs on a fiber's stack: the first function there, and the job that it runs.
 
+#[cfg(debug_assertions)]
+use std::any::TypeId;
 use std::{
     marker::PhantomData,
     mem,
@@ -11,9 +13,9 @@ use std::{
 
 use corosensei::Yielder;
 
-use crate::discard::discard;
+use crate::util::drop_quietly::drop_quietly;
 
-use super::{State, current, frame::FramePtr};
+use super::{State, at_home::AtHome, current, frame::FramePtr};
 
 /// What a fiber runs.
 pub(crate) trait Job: Sized + 'static {
@@ -43,15 +45,15 @@ impl<J: Job> Exit<'_, J> {
     }
 
     pub(crate) fn park(self, root: J::Root) {
-        *slot::<J>(self.state) = Slot::Parked(root);
+        *slot::<J>(self.state) = Slot::Parked(AtHome::new(root));
     }
 }
 
 /// The owner's field through which the job and the root pass.
 pub(super) enum Slot<J: Job> {
     Start(J),
-    Running,
-    Parked(J::Root),
+    Taken,
+    Parked(AtHome<J::Root>),
 }
 
 /// What a poll has of a fiber: `Pending` while it waits, its outcome if it ended.
@@ -62,20 +64,24 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     let state = State::new(yielder, frame);
     current::enter(&state);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
+        state.take_signals();
         let exit = Exit { state: &state, job: PhantomData };
-        match mem::replace(slot::<J>(&state), Slot::Running) {
+        match mem::replace(slot::<J>(&state), Slot::Taken) {
             Slot::Start(job) => job.start(exit),
-            Slot::Parked(root) => J::resume(root, exit),
-            Slot::Running => unreachable!("only a fresh or parked fiber begins"),
+            Slot::Parked(root) => J::resume(root.take(), exit),
+            Slot::Taken => unreachable!("only a fresh or parked fiber begins"),
         }
     }));
     if let Err(payload) = outcome {
         state.end_locals();
         // It may have left something before it panicked: dropping that may run code of the job, which must find nothing
         // borrowed, and must not unwind from here (invariant 9).
-        discard(mem::replace(slot::<J>(&state), Slot::Running));
-        // SAFETY: invariant 6 gives the type; invariant 5: nothing else uses it meanwhile.
-        discard(unsafe { ending::<J>(&state).replace(Poll::Pending) });
+        if let Slot::Parked(root) = mem::replace(slot::<J>(&state), Slot::Taken) {
+            drop_quietly(root.take());
+        }
+        // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and
+        // nothing but this code uses it meanwhile: the poll that lent it is waiting for control.
+        drop_quietly(unsafe { ending::<J>(&state).replace(Poll::Pending) });
         leave::<J>(&state, Err(payload));
     }
 }
@@ -83,23 +89,33 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
 /// Where the outcome goes, through the latest frame. Not to be kept over a suspend.
 #[inline]
 fn ending<J: Job>(state: &State) -> NonNull<Ending<J>> {
+    assert_job::<J>(state);
     state.frame().ending.cast()
 }
 
 /// Leaves the outcome where the latest poll finds it.
 #[inline]
 fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
-    // SAFETY: invariant 6 gives the type; invariant 5: it outlives this resume, and only the fiber uses it meanwhile. What is
-    // overwritten is `Pending`, which need not be dropped.
+    // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and only
+    // the fiber uses it meanwhile. What is overwritten is `Pending`, which need not be dropped.
     unsafe { ending::<J>(state).write(Poll::Ready(outcome)) };
 }
 
 /// The owner's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
 #[expect(clippy::mut_from_ref, reason = "the slot is the owner's, not the state's; see the safety comment")]
 fn slot<J: Job>(state: &State) -> &mut Slot<J> {
+    assert_job::<J>(state);
     let mut slot = state.frame().slot.cast::<Slot<J>>();
-    // SAFETY: invariant 6 gives the type; invariant 5: the owner is borrowed by the poll that made the frame, and does
-    // not touch its slot before control returns; each caller uses the reference at once, for an exchange or for replacing
-    // `Slot::Running`, which run no other code, so it is unique.
+    // SAFETY: by invariant 6 the frame's slot is a `Slot<J>`. By invariant 5 the owner is borrowed by the poll that
+    // made the frame, and does not touch its slot before control returns. Each caller uses the reference at once, for
+    // an exchange or for replacing `Slot::Taken`, which run no other code, so it is unique.
     unsafe { slot.as_mut() }
+}
+
+/// Stands behind invariant 6.
+#[inline]
+fn assert_job<J: Job>(state: &State) {
+    #[cfg(debug_assertions)]
+    assert_eq!(state.frame().job, TypeId::of::<J>(), "the frame is of another job");
+    let _ = state;
 }

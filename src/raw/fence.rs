@@ -1,9 +1,9 @@
-//! A fence with a cheap and a dear side.
+//! A fence with a cheap and an expensive side.
 //!
-//! Two threads that each write first and then read what the other writes need a full fence between the two, each of them. Calls do this
-//! all the time, and whoever cancels, closes or waits for them hardly ever. On Linux the latter can fence for both: the
-//! system call `membarrier` makes every running thread of the process pass a full fence, so that for the former the order of the
-//! instructions is enough.
+//! Two threads that each write first and then read what the other writes need a full fence between the two, each of
+//! them. Calls do this all the time, and code that cancels, closes or waits for them hardly ever. On Linux the latter
+//! can fence for both: the system call `membarrier` makes every running thread of the process pass a full fence, so
+//! that for the former the order of the instructions is enough.
 
 use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
@@ -30,7 +30,7 @@ fn light_or_first() {
     fence(Ordering::SeqCst);
 }
 
-/// The dear side, between a write and a read.
+/// The expensive side, between a write and a read.
 #[cold]
 pub(super) fn heavy() {
     if mode() == ASYMMETRIC {
@@ -69,7 +69,7 @@ mod system {
     }
 
     fn call(command: libc::c_long) -> bool {
-        // SAFETY: invariant 12: it takes plain numbers.
+        // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program's.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }

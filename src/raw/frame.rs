@@ -1,5 +1,7 @@
-//! What passes between a poll and the fiber: pointers and orders in, reports out.
+//! What passes between a poll and the fiber: pointers and signals in, a reply out.
 
+#[cfg(debug_assertions)]
+use std::any::TypeId;
 use std::{
     cell::Cell,
     ops::{BitOr, BitOrAssign},
@@ -7,7 +9,7 @@ use std::{
     task::Waker,
 };
 
-use super::{State, base::Base, meta::Conduct};
+use super::{State, header::Header, shared::DropPolicy};
 
 /// What one poll passes to the fiber: see the module's chapter.
 pub(super) struct Frame {
@@ -17,43 +19,44 @@ pub(super) struct Frame {
     /// The poller's `Ending<J>` (invariant 6).
     pub(super) ending: NonNull<()>,
     /// The owner's.
-    pub(super) base: NonNull<Base>,
+    pub(super) header: NonNull<Header>,
     /// The fiber on whose stack the poller runs.
     pub(super) outer: Option<NonNull<State>>,
     pub(super) caller: Option<NonNull<dyn Caller>>,
-    pub(super) orders: Orders,
+    pub(super) signals: Signals,
     /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
     pub(super) panicking: bool,
-    pub(super) notes: Notes,
+    pub(super) reply: Reply,
+    /// Of the job whose slot and ending these are.
+    #[cfg(debug_assertions)]
+    pub(super) job: TypeId,
 }
 
 pub(super) type FramePtr = NonNull<Frame>;
 
-/// Whoever awaits a fiber from another thread, and may go while it runs.
+/// What awaits a fiber from another thread, and may go while it runs.
 pub(crate) trait Caller: 'static {
     fn is_gone(&self) -> bool;
 }
 
 /// What a fiber tells its owner during a poll. Most often nothing.
 #[derive(Default)]
-pub(super) struct Notes(Cell<u8>);
+pub(super) struct Reply(Cell<u8>);
 
-impl Notes {
-    /// It has suspended inside a shield, or around a fiber inside one.
+impl Reply {
+    /// It has suspended inside a shield.
     pub(super) const SHIELDED: u8 = 1;
     /// It has been unwound too often and is not to be resumed.
     pub(super) const GIVEN_UP: u8 = 2;
-    /// Another fiber waits inside it.
-    pub(super) const NESTED: u8 = 4;
 
     #[inline]
-    pub(super) fn add(&self, notes: u8) {
-        self.0.set(self.0.get() | notes);
+    pub(super) fn add(&self, reply: u8) {
+        self.0.set(self.0.get() | reply);
     }
 
     #[inline]
-    pub(super) fn has(&self, notes: u8) -> bool {
-        self.0.get() & notes != 0
+    pub(super) fn has(&self, reply: u8) -> bool {
+        self.0.get() & reply != 0
     }
 
     #[inline]
@@ -64,9 +67,9 @@ impl Notes {
 
 /// What a fiber has been told. Orders are never taken back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Orders(u8);
+pub(super) struct Signals(u8);
 
-impl Orders {
+impl Signals {
     pub(super) const NONE: Self = Self(0);
     /// Fallible waits fail.
     const CANCELLED: Self = Self(1);
@@ -113,12 +116,12 @@ impl Orders {
         Self(self.0 & Self::CALLER_GONE.0)
     }
 
-    /// What these orders of a fiber mean for one inside it.
-    pub(super) fn for_nested(self, conduct: Conduct) -> Self {
+    /// What these signals of a fiber mean for one inside it.
+    pub(super) fn for_nested(self, drop_policy: DropPolicy) -> Self {
         let mut heard = Self::CALLER_GONE.0;
-        if conduct.follows {
+        if drop_policy.follows {
             heard |= Self::CANCELLED.0;
-            if conduct.unwinds {
+            if drop_policy.unwinds {
                 heard |= Self::UNWINDING.0;
             }
         }
@@ -126,7 +129,7 @@ impl Orders {
     }
 }
 
-impl BitOr for Orders {
+impl BitOr for Signals {
     type Output = Self;
 
     #[inline]
@@ -135,7 +138,7 @@ impl BitOr for Orders {
     }
 }
 
-impl BitOrAssign for Orders {
+impl BitOrAssign for Signals {
     #[inline]
     fn bitor_assign(&mut self, more: Self) {
         *self = *self | more;

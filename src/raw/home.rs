@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use super::{roll, stack::prepare_thread};
+use super::stack::prepare_thread;
 
 thread_local! {
     // Constant and without a destructor: readable at any time, also while the thread is ending.
@@ -60,7 +60,8 @@ impl Home {
         Self(NonZeroU64::new(fiber.get() >> ID_BITS).expect("ids begin at their home's first"))
     }
 
-    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^`ID_BITS` fibers.
+    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^`ID_BITS`
+    /// fibers.
     #[inline]
     pub(super) fn first_id(self) -> u64 {
         self.0.get() << ID_BITS
@@ -118,7 +119,7 @@ pub(super) fn shard() -> usize {
 
 #[cold]
 fn take_shard() -> usize {
-    // Whoever cannot give it back, because the thread is ending, gets none.
+    // A thread that is ending could not give it back, and gets none.
     let index = FAREWELL.try_with(|_| with_free(Vec::pop)).ok().flatten().unwrap_or(SHARDS);
     SHARD.set(index);
     index
@@ -135,7 +136,6 @@ struct Farewell;
 impl Drop for Farewell {
     fn drop(&mut self) {
         names(|names| names.remove(&HERE.get()));
-        roll::leave();
         let shard = SHARD.replace(SHARDS);
         if shard < SHARDS {
             with_free(|free| free.push(shard));

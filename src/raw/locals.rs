@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::discard::discard;
+use crate::util::drop_quietly::drop_quietly;
 
 /// How often destructors may make new values, before these are forgotten.
 const ROUNDS: u32 = 64;
@@ -42,7 +42,7 @@ impl Locals {
             if values.is_empty() {
                 return;
             }
-            values.into_iter().rev().for_each(discard);
+            values.into_iter().rev().for_each(drop_quietly);
         }
         let _leaked = ManuallyDrop::new(mem::take(&mut *self.0.borrow_mut()));
     }

@@ -3,12 +3,13 @@
 use std::{
     backtrace::Backtrace,
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
-use super::{Meta, State, remaining_stack, roll::FiberId};
+use super::{Shared, State, id::FiberId, relay::Relayed, remaining_stack};
 
 /// Bytes of stack that a backtrace is taken with.
 const ROOM: usize = 24 * 1024;
@@ -22,13 +23,13 @@ pub(super) struct Reports(Mutex<Vec<Arc<Answers>>>);
 pub(crate) struct Answers {
     /// `None` from a fiber whose stack is too full.
     backtraces: Mutex<HashMap<FiberId, Option<Arc<Backtrace>>>>,
-    news: Notify,
+    epoch: Notify,
 }
 
 impl Answers {
     /// Waits for the next answer, from when this is first polled.
     pub(crate) async fn changed(&self) {
-        self.news.notified().await;
+        Relayed::new(pin!(self.epoch.notified())).await;
     }
 
     pub(crate) fn of(&self, fiber: FiberId) -> Option<Option<Arc<Backtrace>>> {
@@ -38,23 +39,23 @@ impl Answers {
 
 /// Asks while it exists.
 pub(crate) struct Asking {
-    meta: Arc<Meta>,
+    shared: Arc<Shared>,
     pub(crate) answers: Arc<Answers>,
 }
 
 impl Asking {
     /// Those who wait have to be woken after this.
-    pub(crate) fn new(meta: &Arc<Meta>) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let answers = Arc::new(Answers::default());
-        lock(&meta.reports.0).push(Arc::clone(&answers));
-        meta.calls.ask_for_reports();
-        Self { meta: Arc::clone(meta), answers }
+        lock(&shared.reports.0).push(Arc::clone(&answers));
+        shared.in_flight.ask_for_reports();
+        Self { shared: Arc::clone(shared), answers }
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        lock(&self.meta.reports.0).retain(|answers| !Arc::ptr_eq(answers, &self.answers));
+        lock(&self.shared.reports.0).retain(|answers| !Arc::ptr_eq(answers, &self.answers));
     }
 }
 
@@ -62,7 +63,7 @@ impl State {
     /// Answers all who ask.
     #[cold]
     pub(super) fn report(&self) {
-        let asking = self.with_meta(|meta, _| lock(&meta.reports.0).clone());
+        let asking = self.with_shared(|shared, _| lock(&shared.reports.0).clone());
         if asking.is_empty() {
             return;
         }
@@ -70,7 +71,7 @@ impl State {
         let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
         for answers in asking {
             lock(&answers.backtraces).insert(self.id(), backtrace.clone());
-            answers.news.notify_one();
+            answers.epoch.notify_one();
         }
     }
 }

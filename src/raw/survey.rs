@@ -1,11 +1,11 @@
-//! What the roll of a thread says when the thread is blocked: which fiber blocks it, and which others wait there.
+//! What the registry of a thread says when the thread is blocked: which fiber blocks it, and which others wait there.
 
 use std::{panic::Location, ptr, sync::Arc};
 
 use super::{
-    Home, Meta,
-    post::Running,
-    roll::{About, Entry, Roll},
+    Home, Shared,
+    registry::{About, Entry, Registry},
+    run_slot::Running,
 };
 
 /// The most groups of waiting fibers that are told apart.
@@ -13,7 +13,7 @@ const GROUPS: usize = 8;
 
 /// What is known of a fiber that blocks its thread.
 pub(crate) struct Survey {
-    pub(crate) meta: Arc<Meta>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) label: &'static str,
     /// Where it has waited last.
     pub(crate) waits_at: Option<&'static Location<'static>>,
@@ -26,14 +26,14 @@ pub(crate) struct Survey {
 
 /// Fibers of one layer that wait at one place.
 pub(crate) struct Group {
-    pub(crate) meta: Arc<Meta>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) label: &'static str,
     pub(crate) waits_at: Option<&'static Location<'static>>,
     pub(crate) fibers: usize,
 }
 
-impl Roll {
-    /// `None` if the fiber has ended. For other threads than the roll's.
+impl Registry {
+    /// `None` if the fiber has ended. For other threads than the registry's.
     pub(crate) fn survey(&'static self, running: &Running) -> Option<Survey> {
         self.with(|entries| {
             let find = |fiber| entries.iter().map(|(_, entry)| entry).find(|entry| Some(entry.fiber) == fiber);
@@ -47,7 +47,7 @@ impl Roll {
             }
             let home = Home::of_id(blocking.fiber);
             let mut survey = Survey {
-                meta: blocking.meta(),
+                shared: blocking.shared(),
                 label: blocking.about.label,
                 waits_at: blocking.about.waits_at,
                 home,
@@ -55,7 +55,7 @@ impl Roll {
                 more: 0,
             };
             for (_, entry) in entries.iter() {
-                // A roll that is used again may still list fibers of a thread that has ended.
+                // A registry that is used again may still list fibers of a thread that has ended.
                 let is_here = entry.suspended && Home::of_id(entry.fiber) == home;
                 if is_here && entry.fiber != blocking.fiber && !around.contains(&entry.fiber) {
                     survey.add(entry);
@@ -72,7 +72,7 @@ impl Survey {
             group.fibers += 1;
         } else if self.others.len() < GROUPS {
             let About { label, waits_at, .. } = entry.about;
-            self.others.push(Group { meta: entry.meta(), label, waits_at, fibers: 1 });
+            self.others.push(Group { shared: entry.shared(), label, waits_at, fibers: 1 });
         } else {
             self.more += 1;
         }
@@ -82,6 +82,8 @@ impl Survey {
 impl Group {
     fn has(&self, entry: &Entry) -> bool {
         let places = [self.waits_at, entry.about.waits_at].map(|place| place.map(ptr::from_ref));
-        ptr::eq(Arc::as_ptr(&self.meta), entry.meta_ptr()) && places[0] == places[1] && self.label == entry.about.label
+        ptr::eq(Arc::as_ptr(&self.shared), entry.shared_ptr())
+            && places[0] == places[1]
+            && self.label == entry.about.label
     }
 }

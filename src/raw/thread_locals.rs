@@ -21,7 +21,8 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// The block, and what a thread's begins with. `None` if this crate is not in the executable but in a dynamic library.
+    /// The block, and what a thread's begins with. `None` if this crate is not in the executable but in a dynamic
+    /// library.
     pub(crate) fn find() -> Option<(Self, Box<[u8]>)> {
         let mut found = None::<(Self, Box<[u8]>)>;
         // SAFETY: invariant 15: the system calls `look_at` before this returns, and gives it the pointer to `found`.
@@ -81,7 +82,8 @@ unsafe extern "C" fn look_at(info: *mut dl_phdr_info, size: size_t, found: *mut 
 }
 
 fn describe(info: &dl_phdr_info) -> Option<(Block, Box<[u8]>)> {
-    // SAFETY: invariant 15: the system says where the headers are and how many, and they stay for the life of the program.
+    // SAFETY: invariant 15: the system says where the headers are and how many, and they stay for the life of the
+    // program.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS)?;
     let (len, filled) = (usize::try_from(header.p_memsz).ok()?, usize::try_from(header.p_filesz).ok()?);

@@ -22,7 +22,8 @@ fn stay(f: &mut dyn FnMut()) {
     f();
 }
 
-/// Runs `f` below the frames of whoever resumed this fiber, and if that is a fiber, of whoever resumed that.
+/// Runs `f` below the frames of the code that resumed this fiber and, if that is a fiber, of the code that resumed that
+/// one.
 fn leave(state: &State, f: &mut dyn FnMut()) {
     struct Crossing<T>(T);
 
@@ -77,7 +78,8 @@ mod thread_limit {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
         // SAFETY: invariant 12: this thread exists, and the call fills the attributes.
         let this_thread = unsafe { libc::pthread_self() };
-        // SAFETY: invariant 12: as above.
+        // SAFETY: invariant 12: the handle is that of this thread, which exists, and the call only fills the
+        // attributes.
         let result = unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) };
         if result != 0 {
             return None;
@@ -85,9 +87,9 @@ mod thread_limit {
         let (mut lowest, mut size, mut guard) = (ptr::null_mut(), 0, 0);
         // SAFETY: invariant 12: the attributes were filled by the call that succeeded.
         let stack = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) };
-        // SAFETY: invariant 12: as above.
+        // SAFETY: invariant 12: the attributes were filled by the call that succeeded, and are only read.
         let guards = unsafe { libc::pthread_attr_getguardsize(attributes.as_ptr(), &raw mut guard) };
-        // SAFETY: invariant 12: they are not used again.
+        // SAFETY: invariant 12: the attributes were filled by the call that succeeded, and nobody uses them after this.
         unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
         // glibc counts the guard as a part of the stack or does not, depending on its age; this is the safe side.
         (stack == 0 && guards == 0).then(|| (lowest.addr() + guard, lowest.addr() + size))

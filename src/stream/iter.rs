@@ -4,7 +4,10 @@ use std::{future::poll_fn, pin::Pin};
 
 use futures_core::Stream;
 
-use crate::{await_in_fiber, error::TryAwaitError, try_await_in_fiber};
+use crate::{
+    error::TryAwaitError,
+    wait::{await_in_fiber, try_await_in_fiber},
+};
 
 /// Makes an iterator of a [`Stream`]: each `next` waits for the next item.
 ///

@@ -13,25 +13,25 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 use super::Yielder;
-use crate::{FiberLayer, InFiber, settings::Settings};
+use crate::{layer::FiberLayer, run::InFiber, settings::Settings};
 
 /// Makes a [`Stream`] of a plain function that produces items: `f` runs in a fiber and gives each item to
 /// [`Yielder::send`], which waits until the stream is read.
 ///
-/// The function starts when the stream is first polled, and is one item ahead of the reader at most. It returns nothing, or, if items are
-/// `Result`s, a `Result` whose error is the last item, so that `?` works in it.
+/// The function starts when the stream is first polled, and is one item ahead of the reader at most. It returns
+/// nothing, or, if items are `Result`s, a `Result` whose error is the last item, so that `?` works in it.
 ///
 /// The fiber has all defaults, as for [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
 ///
 /// # Cancel safety
 ///
-/// When the stream is dropped, the next [`send`](Yielder::send) gives an error and [`caller_gone`](crate::caller_gone) is true; a producer
-/// that ends then ends with the stream. Before the first poll, `f` is dropped unrun.
+/// When the stream is dropped, the next [`send`](Yielder::send) gives an error and [`caller_gone`](crate::caller_gone)
+/// is true; a producer that ends then ends with the stream. Before the first poll, `f` is dropped unrun.
 ///
 /// # Panics
 ///
-/// Polling the stream panics if `f` does, with the same payload, once the items before it are taken; outside a tokio runtime; and on a
-/// current-thread runtime on another thread than at first.
+/// Polling the stream panics if `f` does, with the same payload, once the items before it are taken; outside a tokio
+/// runtime; and on a current-thread runtime on another thread than at first.
 ///
 /// # Examples
 ///
@@ -156,6 +156,7 @@ impl<T, E> Outcome<Result<T, E>> for Result<(), E> {
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
     pub trait Sealed {}
 
     impl Sealed for () {}

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::{error::TryAwaitError, try_await_in_fiber};
+use crate::{error::TryAwaitError, wait::try_await_in_fiber};
 
 /// What a producer gives its items to; see [`fiber_stream`](super::fiber_stream).
 pub struct Yielder<T> {
@@ -25,8 +25,8 @@ impl<T> Yielder<T> {
     ///
     /// # Errors
     ///
-    /// If the stream was dropped: nobody reads any more, and it is time to stop. If the fiber was cancelled, or its thread is
-    /// panicking and the reader is not ready. The item is dropped.
+    /// If the stream was dropped: nobody reads any more, and it is time to stop. If the fiber was cancelled, or its
+    /// thread is panicking and the reader is not ready. The item is dropped.
     ///
     /// # Cancel safety
     ///
@@ -55,8 +55,8 @@ impl<T> fmt::Debug for Yielder<T> {
 
 /// An item was not taken.
 ///
-/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if nobody reads any more, and otherwise of the kind that
-/// `io::FiberIo` gives.
+/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if nobody reads any more, and otherwise of the
+/// kind that `io::FiberIo` gives.
 #[derive(Debug)]
 pub struct YieldError(Reason);
 

@@ -1,6 +1,11 @@
 //! Waiting: the calls by which synchronous code waits for a future.
 
+pub(crate) mod caller;
+mod mode;
 mod refuse;
+mod shield;
+mod stack;
+mod yields;
 
 use std::{
     future::{Future, IntoFuture},
@@ -10,11 +15,24 @@ use std::{
     thread,
 };
 
-use self::refuse::{count_refused, end_process, refuse, refuse_borrowed, refuse_misplaced, unwind};
+#[cfg(feature = "io")]
+pub(crate) use self::yields::yield_if_possible;
+pub use self::{
+    caller::{UntilCallerGone, caller_gone, until_caller_gone},
+    mode::{WaitMode, in_fiber, wait_mode},
+    shield::shield,
+    stack::{on_thread_stack, remaining_stack},
+    yields::yield_now,
+};
+use self::{
+    refuse::{count_refused, cut, end_process, refuse, refuse_borrowed, refuse_misplaced, unwind},
+    yields::yield_if_due,
+};
 use crate::{
     blocking,
     error::TryAwaitError,
     raw::{State, with_current},
+    util::drop_quietly::drop_quietly,
 };
 
 /// Waits for `future` from synchronous code that runs in a fiber.
@@ -33,13 +51,13 @@ use crate::{
 /// # Panics
 ///
 /// Outside a fiber, inside a future that this fiber is already waiting for, and inside
-/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The panic's
-/// location is that of the caller; behind an adapter (diesel's `BlockOn`) it is the adapter's line, and `RUST_BACKTRACE=1`
-/// shows the rest. A panic of the future surfaces here.
+/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The panic's location is that of the caller;
+/// behind an adapter (diesel's `BlockOn`) it is the adapter's line, and `RUST_BACKTRACE=1` shows the rest. A panic of
+/// the future surfaces here.
 ///
-/// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic
-/// hook) the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is no
-/// value to return. Use [`try_await_in_fiber`] or `io::FiberIo` in such places.
+/// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic hook)
+/// the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is
+/// no value to return. Use [`try_await_in_fiber`] or `io::FiberIo` in such places.
 ///
 /// # Examples
 ///
@@ -61,7 +79,7 @@ use crate::{
 pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
     let caller = Location::caller();
     let waited = with_current(|state| match state {
-        Some(state) if state.is_plain() => Ok(wait(state, pin!(future.into_future()), caller)),
+        Some(state) if state.is_plain() => Ok(wait(state, future, caller)),
         Some(state) => wait_flagged(state, future, caller),
         None => blocking::wait(future),
     });
@@ -76,7 +94,8 @@ pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
 /// # Cancel safety
 ///
 /// Under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and [`OnDrop::Unwind`](crate::OnDrop::Unwind) the present and all
-/// later calls return [`TryAwaitError::Cancelled`] when the fiber's caller has gone; a future whose wait had begun is dropped.
+/// later calls return [`TryAwaitError::Cancelled`] when the fiber's caller has gone; a future whose wait had begun is
+/// dropped.
 ///
 /// # Errors
 ///
@@ -139,66 +158,82 @@ pub trait WaitExt: IntoFuture + Sized {
 
 impl<F: IntoFuture> WaitExt for F {}
 
-/// Lets other tasks of the thread run, once.
-///
-/// # Cancel safety
-///
-/// As [`await_in_fiber`].
-///
-/// # Panics
-///
-/// As [`await_in_fiber`].
-#[track_caller]
-pub fn yield_now() {
-    let mut yielded = false;
-    await_in_fiber(std::future::poll_fn(move |cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }));
-}
-
 /// Where a wait was called.
 type Caller = &'static Location<'static>;
 
 /// Waits on a fiber that is not polling, and not to be unwound now.
 #[inline]
-fn wait<F: Future>(state: &State, mut future: Pin<&mut F>, caller: Caller) -> F::Output {
-    if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+fn wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> F::Output {
+    // Where it can be dropped before the wait unwinds.
+    let mut awaited = pin!(Some(future.into_future()));
+    if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
+        // Before the output is on its way out: Rust forgets what is being returned when a destructor panics
+        // (rust-lang/rust#47949).
+        awaited.set(None);
         yield_if_due(state, caller);
         return output;
     }
-    wait_pending(state, future, caller)
-}
-
-// Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
-#[inline(always)]
-fn wait_pending<F: Future>(state: &State, mut future: Pin<&mut F>, caller: Caller) -> F::Output {
-    // Once is enough: a fiber that has suspended does not panic, whatever whoever resumes it does.
-    if thread::panicking() {
-        // Below a poller that panics it cannot be known whether this fiber does. If it is being unwound, it does not in
-        // all likelihood, but has caught that and waits again; if it does, the process ends here as well.
-        if state.is_unwinding() && state.is_poller_panicking() {
-            unwind(state, caller);
-        }
+    // Once is enough: a fiber that has suspended does not panic, whatever its poller does.
+    if thread::panicking() && !state.is_poller_panicking() {
         end_process(state, caller);
     }
     if state.is_barred() {
         refuse_borrowed(state, caller);
     }
+    match wait_pending(state, awaited.as_mut(), caller, State::is_unwinding) {
+        Some(output) => {
+            awaited.set(None);
+            output
+        }
+        None => cut(state, awaited, caller),
+    }
+}
+
+#[inline]
+fn poll<F: Future>(state: &State, awaited: Pin<&mut Option<F>>) -> Poll<F::Output> {
+    state.poll_awaited(awaited.as_pin_mut().expect("it is there until the wait is cut"))
+}
+
+/// Suspends until the future is ready. `None` if the wait is to be cut.
+// Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
+#[inline(always)]
+fn wait_pending<F: Future>(
+    state: &State,
+    mut awaited: Pin<&mut Option<F>>,
+    caller: Caller,
+    is_cancelled: impl Fn(&State) -> bool,
+) -> Option<F::Output> {
+    // While `into_future` waited. The fibers inside have been told by the first poll.
+    if is_cancelled(state) && !state.has_nested_shield() {
+        return None;
+    }
     loop {
         state.suspend(caller);
-        if state.is_unwinding() && !state.has_nested() {
-            unwind(state, caller);
-        }
-        if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-            return output;
-        }
-        // The fibers inside were told by that poll; now it is this one's turn.
-        if state.is_unwinding() && !state.has_nested_shield() {
-            unwind(state, caller);
+        let (mut waiting, mut tries) = (usize::MAX, 0);
+        loop {
+            if is_cancelled(state) {
+                // The fibers inside come first: they hear of it when they are polled. A combinator may poll some of
+                // those that were woken at a time, so it has as many tries as there are.
+                let now = state.nested_waiting();
+                if now == 0 {
+                    return None;
+                }
+                if now < waiting {
+                    (waiting, tries) = (now, now);
+                } else if state.has_nested_shield() {
+                    break;
+                } else if tries == 0 {
+                    return None;
+                } else {
+                    tries -= 1;
+                }
+            }
+            if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
+                return Some(output);
+            }
+            if !is_cancelled(state) {
+                break;
+            }
         }
     }
 }
@@ -208,9 +243,9 @@ fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Resu
     let future = refuse_misplaced(state, future)?;
     // While a destructor waits during the unwinding, a future that is ready at once may still give its value.
     if state.is_unwinding() && !thread::panicking() {
+        drop_quietly(future);
         unwind(state, caller);
     }
-    let future = pin!(future.into_future());
     Ok(wait(state, future, caller))
 }
 
@@ -222,12 +257,13 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
         yield_if_due(state, caller);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }
-    let mut future = pin!(future.into_future());
-    if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
+    let mut awaited = pin!(Some(future.into_future()));
+    if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
+        awaited.set(None);
         yield_if_due(state, caller);
         return Ok(output);
     }
-    if thread::panicking() {
+    if thread::panicking() && !state.is_poller_panicking() {
         count_refused(state);
         return Err(TryAwaitError::Unwinding);
     }
@@ -235,47 +271,10 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
         count_refused(state);
         return Err(TryAwaitError::Borrowed);
     }
-    loop {
-        state.suspend(caller);
-        if state.is_cancelled() && !state.has_nested() {
-            break;
-        }
-        if let Poll::Ready(output) = state.poll_awaited(future.as_mut()) {
-            return Ok(output);
-        }
-        // The fibers inside were told by that poll; now it is this one's turn.
-        if state.is_cancelled() && !state.has_nested_shield() {
-            break;
-        }
-    }
-    count_refused(state);
-    Err(TryAwaitError::Cancelled(None))
-}
-
-/// After a wait that did not suspend.
-#[inline]
-fn yield_if_due(state: &State, caller: Caller) {
-    if state.is_yield_due() {
-        yield_to_others(state, caller);
-    }
-}
-
-/// Lets other tasks of the thread run, unless the code here holds what it must not hold over a suspend.
-#[cold]
-fn yield_to_others(state: &State, caller: Caller) {
-    if !thread::panicking() && !state.is_barred() {
-        state.yield_now(caller);
-    }
-}
-
-/// The same wherever this is called from: after a wait that took long and did not suspend.
-#[cfg(feature = "io")]
-#[track_caller]
-pub(crate) fn yield_if_possible() {
-    let caller = Location::caller();
-    with_current(|state| {
-        if let Some(state) = state.filter(|state| !state.is_misplaced()) {
-            yield_to_others(state, caller);
-        }
-    });
+    let output = wait_pending(state, awaited.as_mut(), caller, State::is_cancelled);
+    awaited.set(None);
+    output.ok_or_else(|| {
+        count_refused(state);
+        TryAwaitError::Cancelled(None)
+    })
 }

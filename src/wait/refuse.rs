@@ -1,10 +1,14 @@
 //! Waits that cannot be: what they give instead.
 
-use std::{panic::resume_unwind, process};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    process,
+};
 
 use super::Caller;
 use crate::{
-    error::{BORROWED, Cancelled, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
+    error::{BORROWED, Cancelled, IN_CALLBACK, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
     raw::{Event, State},
 };
 
@@ -15,11 +19,17 @@ pub(super) fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwai
         return Ok(future);
     }
     count_refused(state);
-    Err(if state.is_on_thread_stack() { TryAwaitError::OnThreadStack(future) } else { TryAwaitError::Nested(future) })
+    Err(if state.is_foreign() {
+        TryAwaitError::InCallback(future)
+    } else if state.is_on_thread_stack() {
+        TryAwaitError::OnThreadStack(future)
+    } else {
+        TryAwaitError::Nested(future)
+    })
 }
 
 pub(super) fn count_refused(state: &State) {
-    state.with_meta(|meta, _| meta.count(Event::RefusedWait));
+    state.with_shared(|shared, _| shared.count(Event::RefusedWait));
 }
 
 #[cold]
@@ -28,6 +38,7 @@ pub(super) fn refuse<F>(error: &TryAwaitError<F>) -> ! {
     match error {
         TryAwaitError::Nested(_) => panic!("{NESTED}"),
         TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
+        TryAwaitError::InCallback(_) => panic!("{IN_CALLBACK}"),
         _ => panic!("{NOT_IN_FIBER}"),
     }
 }
@@ -46,16 +57,27 @@ pub(super) fn unwind(state: &State, caller: Caller) -> ! {
     resume_unwind(Box::new(Cancelled))
 }
 
+/// Cuts a wait that has begun. Its future is dropped before the unwinding: a destructor that panics during that would
+/// end the process. If it panics, the fiber unwinds with that panic instead.
+#[cold]
+pub(super) fn cut<F>(state: &State, mut awaited: Pin<&mut Option<F>>, caller: Caller) -> ! {
+    state.count_unwind(caller);
+    match catch_unwind(AssertUnwindSafe(|| awaited.set(None))) {
+        Ok(()) => resume_unwind(Box::new(Cancelled)),
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
 /// Ends the process: the fiber cannot suspend, since `thread::panicking()` would be true for every other task of the
 /// thread, and an infallible wait has no other value to give.
 #[cold]
 pub(super) fn end_process(state: &State, caller: Caller) -> ! {
-    state.with_meta(|meta, label| {
+    state.with_shared(|shared, label| {
         eprintln!(
             "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
              which is not possible, and it has no error to return; in destructors and panic hooks wait by \
              try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here.",
-            meta.name_or(label),
+            shared.name_or(label),
         );
     });
     process::abort()

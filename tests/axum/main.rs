@@ -1,6 +1,10 @@
 //! axum: the layer around async handlers, and plain functions as handlers.
 #![cfg(feature = "axum")]
 
+#[cfg(all(feature = "lint", target_os = "linux"))]
+#[path = "../support/child.rs"]
+mod child;
+
 mod blocking;
 mod body_read;
 mod body_written;
@@ -12,6 +16,7 @@ mod harness;
 mod hundred_at_once;
 mod layer;
 mod middleware;
+mod middleware_scope;
 mod overload;
 mod panics;
 mod rejections;

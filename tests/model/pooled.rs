@@ -61,7 +61,7 @@ impl Pools {
 }
 
 fn pool() -> FiberPool {
-    FiberPool::builder().threads(2).build().unwrap()
+    FiberPool::builder().worker_threads(2).build().unwrap()
 }
 
 fn apply(context: &Arc<Stage>, calls: &mut Vec<Pin<Box<InFiber<()>>>>, operation: &Operation) {

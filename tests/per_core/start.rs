@@ -37,7 +37,7 @@ fn the_closure_runs_everywhere_or_nowhere() {
             drop(files);
             assert_eq!(runs.try_iter().count(), 0);
             assert!(error.core().is_some() && !error.is_panic());
-            assert!(error.to_string().starts_with(&format!("core {} could not start: ", error.core().unwrap())));
+            assert!(error.to_string().starts_with(&format!("core {} could not start", error.core().unwrap())));
             let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
             assert_eq!(source.raw_os_error(), last.raw_os_error());
         });
@@ -55,7 +55,7 @@ fn nothing_starts_without_a_runtime_for_the_caller() {
             let error = run.unwrap_err();
             drop(files);
             assert_eq!(error.core(), None);
-            assert!(error.to_string().starts_with("could not start: "), "{error}");
+            assert_eq!(error.to_string(), "could not start");
         });
     });
 }

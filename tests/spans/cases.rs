@@ -1,17 +1,22 @@
 //! One subscriber for the whole process, whose lines say in which spans an event was.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::pending,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, OnceLock},
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, run_local, sync_fn};
+use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, join, run_local, sync_fn};
 use tracing::{Instrument as _, Span, info, info_span};
 
 use super::{
@@ -34,9 +39,18 @@ impl io::Write for Lines {
     }
 }
 
+/// Panics of the registry, caught or not: it was told of a span that is closed.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
 fn lines() -> &'static Lines {
     static LINES: OnceLock<Lines> = OnceLock::new();
     LINES.get_or_init(|| {
+        let former = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_of_registry = info.location().is_some_and(|place| place.file().contains("tracing"));
+            PANICS.fetch_add(usize::from(is_of_registry), Ordering::Relaxed);
+            former(info);
+        }));
         let lines = Lines::default();
         let writer = lines.clone();
         let to_lines = subscriber::fmt().with_writer(move || writer.clone()).without_time().with_ansi(false);
@@ -58,7 +72,7 @@ fn spans_of(text: &str) -> Vec<String> {
 /// In place, and on a pool of one worker.
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     lines();
-    let pool = FiberPool::builder().threads(1).build().unwrap();
+    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("orders").on_drop(policy);
     [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
 }
@@ -68,6 +82,7 @@ async fn assert_clean(layer: &FiberLayer) {
     assert!(Span::current().is_none(), "{:?}", Span::current());
     let left = layer.run(|| Span::current().is_none()).await;
     assert!(left, "a span is left on the fiber's thread");
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "the registry has panicked");
 }
 
 #[tokio::test]
@@ -323,4 +338,112 @@ async fn a_foreign_poll_changes_nothing() {
     .unwrap();
     open.send(()).unwrap();
     assert_eq!(call.as_mut().await, Some("request"));
+}
+
+#[tokio::test]
+async fn span_guard_in_child() {
+    for layer in layers(OnDrop::Finish) {
+        let call = layer.run(|| {
+            let guard = info_span!("work").entered();
+            let both = join(
+                move || {
+                    yield_now().wait();
+                    drop(guard);
+                    let after = name_of_current();
+                    yield_now().wait();
+                    (after, name_of_current())
+                },
+                || {
+                    yield_now().wait();
+                    yield_now().wait();
+                    name_of_current()
+                },
+            );
+            let parent = name_of_current();
+            yield_now().wait();
+            let inner = info_span!("new").in_scope(name_of_current);
+            (both, parent, inner, name_of_current())
+        });
+        // The other child was made in the span, and stays in it.
+        assert_eq!(call.await, (((None, None), Some("work")), None, Some("new"), None));
+        assert_clean(&layer).await;
+    }
+}
+
+#[tokio::test]
+async fn the_span_is_gone_also_if_somebody_has_it() {
+    for layer in layers(OnDrop::Finish) {
+        let call = layer.run(|| {
+            let outer = info_span!("outer").entered();
+            let span = info_span!("work");
+            let guard = span.clone().entered();
+            join(
+                move || {
+                    // By a child of the child.
+                    join(move || drop(guard), || ());
+                    (name_of_current(), yield_now().wait()).0
+                },
+                || (),
+            );
+            let with_it = name_of_current();
+            drop(span);
+            yield_now().wait();
+            let without = name_of_current();
+            drop(outer);
+            (with_it, without, name_of_current())
+        });
+        assert_eq!(call.await, (Some("outer"), Some("outer"), None));
+        assert_clean(&layer).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guard_of_a_child_in_its_parent() {
+    for layer in layers(OnDrop::Finish) {
+        let call = layer.run(|| {
+            // One that has ended, and one that waits.
+            let (ended, ()) = join(|| info_span!("ended").entered(), || ());
+            let kept = Rc::new(RefCell::new(None));
+            let child = Rc::clone(&kept);
+            let ((), seen) = join(
+                move || {
+                    yield_now().wait();
+                    drop(ended);
+                    drop(kept.take());
+                },
+                move || {
+                    *child.borrow_mut() = Some(info_span!("waits").entered());
+                    let before = name_of_current();
+                    yield_now().wait();
+                    yield_now().wait();
+                    let after = name_of_current();
+                    (before, after, info_span!("new").in_scope(name_of_current), name_of_current())
+                },
+            );
+            (seen, name_of_current())
+        });
+        assert_eq!(call.await, ((Some("waits"), None, Some("new"), None), None));
+        assert_clean(&layer).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guard_of_the_task_in_a_local_fiber() {
+    lines();
+    let guard = info_span!("task").entered();
+    let local = run_local(move || {
+        yield_now().wait();
+        drop(guard);
+        let after = name_of_current();
+        yield_now().wait();
+        after
+    });
+    assert_eq!(local.await, None);
+    assert!(Span::current().is_none());
+    let inner = info_span!("new").in_scope(|| run_local(name_of_current)).await;
+    assert_eq!(inner, Some("new"));
+}
+
+fn name_of_current() -> Option<&'static str> {
+    Span::current().metadata().map(|metadata| metadata.name())
 }

@@ -16,7 +16,7 @@ const CASE: &str = "TOWER_FIBER_CASE";
 
 /// Runs `case` in a child process, for five minutes at most. `None` inside that child, which has run it.
 ///
-/// `test` is the name of the test that calls this.
+/// `test` is the name of the test that calls this, with its modules.
 #[must_use = "the parent looks at it"]
 pub(crate) fn run(test: &str, case: impl FnOnce()) -> Option<Ended> {
     run_under(test, "", &[], case)
@@ -29,12 +29,19 @@ pub(crate) fn run_under(test: &str, first: &str, variables: &[(&str, &str)], cas
         case();
         return None;
     }
-    Some(in_time(test, again(test, shell(first, env::current_exe().unwrap()), variables)))
+    Some(has_run(in_time(test, again(test, shell(first, env::current_exe().unwrap()), variables))))
 }
 
 /// Runs the case of `test` as [`run`] does, in a copy of this program.
 pub(crate) fn run_program(test: &str, program: &Path) -> Ended {
-    in_time(test, again(test, shell("", program), &[]))
+    has_run(in_time(test, again(test, shell("", program), &[])))
+}
+
+/// A name that no test has would pass.
+fn has_run(ended: Ended) -> Ended {
+    let stdout = String::from_utf8_lossy(&ended.0.stdout);
+    assert!(!stdout.contains("running 0 tests"), "it is another name: {stdout}");
+    ended
 }
 
 fn again(test: &str, mut child: Command, variables: &[(&str, &str)]) -> Command {

@@ -15,20 +15,25 @@ use tracing::{
 
 /// Collects the warnings of each thread that it is the subscriber of.
 #[derive(Clone)]
-pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>, Level);
 
 impl Default for Warnings {
     fn default() -> Self {
         /// While a process has one subscriber, `tracing` decides whether anybody wants an event by that of the thread which comes by it first:
         /// one of another test that has none. With two it asks both.
-        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Warnings(Arc::default())));
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Warnings(Arc::default(), Level::WARN)));
 
         LazyLock::force(&ANOTHER);
-        Self(Arc::default())
+        Self(Arc::default(), Level::WARN)
     }
 }
 
 impl Warnings {
+    /// What is worth knowing as well.
+    pub(crate) fn and_infos() -> Self {
+        Self(Self::default().0, Level::INFO)
+    }
+
     /// Those in which this text occurs, of all that were not taken.
     pub(crate) fn with(&self, text: &str) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|warning| warning.contains(text)).cloned().collect()
@@ -42,7 +47,7 @@ impl Warnings {
 
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+        *metadata.level() <= self.1
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -46,6 +46,12 @@ async fn limited(test: impl Future<Output = ()>) {
     timeout(Duration::from_secs(120), test).await.expect("the test hangs");
 }
 
+/// Runs a test under `block_on`, where there is no task, and in a task that has made calls.
+pub(crate) fn in_each_task<F: Future<Output = ()> + 'static>(test: impl Fn() -> F) {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(limited(test()));
+    in_used_task(test());
+}
+
 /// Runs a test in a task of a current-thread runtime in which a call was made before, so that the place of the next ones is known.
 pub(crate) fn in_used_task(test: impl Future<Output = ()> + 'static) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();

@@ -20,6 +20,7 @@ mod misuse;
 mod panics;
 mod ping;
 mod protocol;
+mod reply_before_close;
 mod senders;
 mod slow;
 mod vanished;

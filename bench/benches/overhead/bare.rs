@@ -9,14 +9,10 @@ use std::{
 };
 
 use bench::{
-    drive::{Slots, one},
+    drive::{Slots, in_task, one},
     work::{Depth, Large, NoWait, Payload, Waits, call, call_async},
 };
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
-use tokio::{
-    runtime::Builder,
-    task::{LocalSet, spawn_local},
-};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, sync_fn};
 
@@ -27,16 +23,10 @@ use crate::{
 };
 
 pub(crate) fn measure(mut criterion: Criterion) -> Criterion {
-    // The layer asks on which runtime it is called, and remembers that of a task: as in a server, calls are made in one.
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let measured = LocalSet::new().block_on(&runtime, async {
-        spawn_local(async move {
-            cases::each(&mut Bare { criterion: &mut criterion });
-            criterion
-        })
-        .await
-    });
-    measured.expect("the task ends")
+    in_task(move || {
+        cases::each(&mut Bare { criterion: &mut criterion });
+        criterion
+    })
 }
 
 struct Bare<'a> {

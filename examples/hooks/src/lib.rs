@@ -7,6 +7,7 @@
 pub mod diesel;
 pub mod minijinja;
 pub mod oauth2;
+pub mod opentelemetry;
 pub mod redis;
 pub mod rustls;
 pub mod tungstenite;

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     explore,
-    raw::{Conduct, Fiber, Script, Scripted},
-    sync::oneshot,
+    raw::{DropPolicy, Fiber, Script, Scripted},
+    util::loom::oneshot,
 };
 
 /// Hosts a fiber on a thread of its own, to its end.
@@ -28,8 +28,8 @@ fn host(task: TokioTask<Scripted>) -> thread::JoinHandle<()> {
 
 type Received = oneshot::Receiver<Outcome<Scripted>>;
 
-fn call(script: &Arc<Script>, conduct: Conduct) -> (TokioTask<Scripted>, Received) {
-    TokioTask::new(Hosted::new(Fiber::new(Arc::clone(script), conduct), None))
+fn call(script: &Arc<Script>, drop_policy: DropPolicy) -> (TokioTask<Scripted>, Received) {
+    TokioTask::new(Hosted::new(Fiber::new(Arc::clone(script), drop_policy), None))
 }
 
 /// `Arc<()>` counts: what was made is dropped once, or held by whom it was sent to.
@@ -38,7 +38,7 @@ fn the_outcome_reaches_a_caller_that_waits() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = call(&script, Conduct::FINISH);
+        let (task, reply) = call(&script, DropPolicy::FINISH);
         let host = host(task);
         script.open();
         let received = block_on(reply).unwrap().expect("the fiber has ended").expect("it has not panicked");
@@ -54,7 +54,7 @@ fn a_caller_goes_while_its_fiber_ends_under_finish() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = call(&script, Conduct::FINISH);
+        let (task, reply) = call(&script, DropPolicy::FINISH);
         let host = host(task);
         drop(reply);
         script.open();
@@ -70,7 +70,7 @@ fn a_caller_goes_and_its_fiber_is_cancelled() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, reply) = call(&script, Conduct::CANCEL);
+        let (task, reply) = call(&script, DropPolicy::CANCEL);
         let host = host(task);
         drop(reply);
         // The gate stays shut: it hangs if the host does not notice, which loom reports.
@@ -87,7 +87,7 @@ fn a_caller_goes_while_its_async_service_is_pending() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, true);
-        let (task, reply) = call(&script, Conduct::FINISH);
+        let (task, reply) = call(&script, DropPolicy::FINISH);
         let host = host(task);
         drop(reply);
         host.join().unwrap();
@@ -100,7 +100,7 @@ fn a_caller_polls_and_then_goes_while_the_gate_opens() {
     explore(|| {
         let outcome = Arc::new(());
         let script = Script::new(&outcome, false);
-        let (task, mut reply) = call(&script, Conduct::FINISH);
+        let (task, mut reply) = call(&script, DropPolicy::FINISH);
         let host = host(task);
         let opener = {
             let script = Arc::clone(&script);

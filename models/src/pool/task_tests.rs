@@ -16,7 +16,7 @@ use super::{
 use crate::{
     call::hosted::{Hosted, Outcome},
     explore,
-    raw::{Caller, Conduct, Fiber, Outcome as Value, Script, Scripted},
+    raw::{Caller, DropPolicy, Fiber, Outcome as Value, Script, Scripted},
 };
 
 impl Body for Hosted<Scripted> {
@@ -60,22 +60,26 @@ impl Case {
         Self { value, script, queues, worker }
     }
 
-    fn hosted(&self, conduct: Conduct) -> Hosted<Scripted> {
-        Hosted::new(Fiber::new(loom::sync::Arc::clone(&self.script), conduct), None)
+    fn hosted(&self, drop_policy: DropPolicy) -> Hosted<Scripted> {
+        Hosted::new(Fiber::new(loom::sync::Arc::clone(&self.script), drop_policy), None)
     }
 
     /// Hands the task over, and polls the response once, as a call does.
-    fn call(&self, conduct: Conduct, cx: &mut Context<'_>) -> (Response<Hosted<Scripted>>, Poll<Outcome<Scripted>>) {
-        let (task, mut response) = with_caller(self.hosted(conduct), cx);
+    fn call(
+        &self,
+        drop_policy: DropPolicy,
+        cx: &mut Context<'_>,
+    ) -> (Response<Hosted<Scripted>>, Poll<Outcome<Scripted>>) {
+        let (task, mut response) = with_caller(self.hosted(drop_policy), cx);
         self.queues.push_start(task);
         let poll = Pin::new(&mut response).poll(cx);
         (response, poll)
     }
 
     /// Calls, and goes after the first poll.
-    fn call_and_go(&self, conduct: Conduct) {
+    fn call_and_go(&self, drop_policy: DropPolicy) {
         block_on(poll_fn(|cx| {
-            drop(self.call(conduct, cx));
+            drop(self.call(drop_policy, cx));
             Poll::Ready(())
         }));
     }
@@ -89,7 +93,7 @@ fn the_outcome_reaches_a_caller_that_waits() {
         let mut response = None;
         let outcome = block_on(poll_fn(|cx| match &mut response {
             None => {
-                let (new, poll) = case.call(Conduct::FINISH, cx);
+                let (new, poll) = case.call(DropPolicy::FINISH, cx);
                 response = Some(new);
                 poll
             }
@@ -110,7 +114,7 @@ fn a_wake_and_another_poll_while_the_task_runs() {
         let case = Case::new(false);
         let mut response = None;
         let first = block_on(poll_fn(|cx| {
-            let (new, poll) = case.call(Conduct::FINISH, cx);
+            let (new, poll) = case.call(DropPolicy::FINISH, cx);
             response = Some(new);
             Poll::Ready(poll)
         }));
@@ -131,7 +135,7 @@ fn a_wake_and_another_poll_while_the_task_runs() {
 fn a_caller_goes_while_its_fiber_ends_under_finish() {
     explore(|| {
         let case = Case::new(false);
-        case.call_and_go(Conduct::FINISH);
+        case.call_and_go(DropPolicy::FINISH);
         case.script.open();
         case.worker.join().unwrap();
         assert_eq!(loom::sync::Arc::strong_count(&case.value), 1, "received by nobody, dropped once");
@@ -144,7 +148,7 @@ fn a_caller_goes_while_its_fiber_ends_under_finish() {
 fn a_caller_goes_and_its_fiber_is_cancelled() {
     explore(|| {
         let case = Case::new(false);
-        case.call_and_go(Conduct::CANCEL);
+        case.call_and_go(DropPolicy::CANCEL);
         // The gate stays shut: it hangs if the task is not woken, which loom reports.
         case.worker.join().unwrap();
         let was_run = case.script.outcome.lock().unwrap().is_none();
@@ -156,7 +160,7 @@ fn a_caller_goes_and_its_fiber_is_cancelled() {
 fn a_caller_goes_while_its_async_service_is_pending() {
     explore(|| {
         let case = Case::new(true);
-        case.call_and_go(Conduct::FINISH);
+        case.call_and_go(DropPolicy::FINISH);
         case.worker.join().unwrap();
         assert!(case.script.outcome.lock().unwrap().is_some(), "dropped as in async");
     });
@@ -166,7 +170,7 @@ fn a_caller_goes_while_its_async_service_is_pending() {
 fn a_task_without_a_caller() {
     explore(|| {
         let case = Case::new(false);
-        case.queues.push_resume(alone(case.hosted(Conduct::FINISH), Arc::clone(&case.queues)));
+        case.queues.push_resume(alone(case.hosted(DropPolicy::FINISH), Arc::clone(&case.queues)));
         case.script.open();
         case.worker.join().unwrap();
         assert!(case.script.outcome.lock().unwrap().is_none(), "it ran to its end");

@@ -20,8 +20,8 @@ use http_body_util::LengthLimitError;
 /// | 400 Bad Request | the body could not be read, the client has gone or sent rubbish; or it was read, and is not what it should be ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
 /// | 500 Internal Server Error | anything else; the text stays here |
 ///
-/// Errors that say what they came from are looked through, as those of `serde_json` are. Those of `csv` do not say it: take the
-/// `io::Error` out by `csv::Error::into_kind`.
+/// Errors that say what they came from are looked through, as those of `serde_json` are. Those of `csv` do not say it:
+/// take the `io::Error` out by `csv::Error::into_kind`.
 #[derive(Debug)]
 pub struct BodyError {
     status: StatusCode,
@@ -62,7 +62,7 @@ impl fmt::Display for BodyError {
 
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
+        self.source.source()
     }
 }
 
@@ -107,11 +107,8 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl Error for ReadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
+// Its text says what it came from.
+impl Error for ReadError {}
 
 /// The declared length is above the limit.
 #[derive(Debug)]

@@ -6,15 +6,15 @@ use axum::{
 };
 
 use crate::{
-    FiberLayer,
+    layer::FiberLayer,
     stream::{FiberStream, iter, iter_with},
 };
 
 /// Makes a response of server-sent events from an iterator whose `next` may wait.
 ///
-/// The iterator runs in a fiber of its own, while the response is sent; it is asked for the next event when the client has taken the one
-/// before the last. An error ends the response as a failure. Give what comes back a
-/// `keep_alive` if events are rare.
+/// The iterator runs in a fiber of its own, while the response is sent; it is asked for the next event when the client
+/// has taken the one before the last. An error ends the response as a failure. Give what comes back a `keep_alive` if
+/// events are rare.
 ///
 /// # Cancel safety
 ///

@@ -17,13 +17,14 @@ use super::{
     BodyError,
     error::{CutOff, ReadError},
 };
-use crate::try_await_in_fiber;
+use crate::wait::try_await_in_fiber;
 
-/// A body as [`Read`] and [`BufRead`], piece by piece as it comes: for parsers, archives, and copies that need not fit into memory.
+/// A body as [`Read`] and [`BufRead`], piece by piece as it comes: for parsers, archives, and copies that need not fit
+/// into memory.
 ///
 /// As an extractor it takes the request's body, with axum's own limit: 2 MB, unless
-/// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) says otherwise for the route. A request that declares more is rejected with 413 before the
-/// function is called; what turns out to be longer while it is read gives an error of kind
+/// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) says otherwise for the route. A request that declares more is
+/// rejected with 413 before the function is called; what turns out to be longer while it is read gives an error of kind
 /// [`FileTooLarge`](io::ErrorKind::FileTooLarge). [`BodyError`] makes a response of either.
 ///
 /// # Cancel safety
@@ -32,8 +33,9 @@ use crate::try_await_in_fiber;
 ///
 /// # Errors
 ///
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where a wait cannot be, the kinds of
-/// `io::FiberIo`. After an error of the body each read fails, so that half of a body is never taken for a whole.
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where a wait cannot
+/// be, the kinds of `io::FiberIo`. After an error of the body each read fails, so that half of a body is never taken
+/// for a whole.
 ///
 /// # Examples
 ///

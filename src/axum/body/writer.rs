@@ -9,25 +9,27 @@ use std::{
 use axum::body::{Body, Bytes};
 
 use crate::{
-    FiberLayer,
+    layer::FiberLayer,
     stream::{FiberStream, Yielder, fiber_stream, fiber_stream_with},
 };
 
 /// How much is gathered before it is sent.
 const CHUNK: usize = 32 * 1024;
 
-/// Makes a response body of a plain function that writes it, for CSV, archives, templates, and all else that takes a [`Write`].
+/// Makes a response body of a plain function that writes it, for CSV, archives, templates, and all else that takes a
+/// [`Write`].
 ///
-/// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits while the
-/// client is slow. What is written is sent in chunks of 32 KiB, of which it is three ahead at most, whatever the size of the body;
-/// [`flush`](Write::flush) sends what there is.
+/// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits
+/// while the client is slow. What it writes is sent in chunks of 32 KiB, and it is at most three chunks ahead of the
+/// client, whatever the size of the body. [`flush`](Write::flush) sends a chunk that is not full yet.
 ///
 /// An error that it returns ends the body as a failure, so that the client sees that it is not whole.
 ///
 /// # Cancel safety
 ///
 /// When the client goes, the next chunk gives an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe), and
-/// [`caller_gone`](crate::caller_gone) is true. If the client never asks for the body (`HEAD`), the function is dropped unrun.
+/// [`caller_gone`](crate::caller_gone) is true. If the client never asks for the body (`HEAD`), the function is dropped
+/// unrun.
 ///
 /// # Panics
 ///
@@ -86,7 +88,8 @@ where
 ///
 /// # Errors
 ///
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client has gone, and where a wait cannot be, the kinds of `io::FiberIo`.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client has gone, and where a wait cannot be, the kinds of
+/// `io::FiberIo`.
 pub struct BodyWriter<'a> {
     chunks: &'a mut Yielder<io::Result<Bytes>>,
     gathered: Vec<u8>,

@@ -20,30 +20,43 @@ use tower_service::Service;
 
 use super::{Next, SyncMiddleware};
 use crate::{
-    FiberLayer,
     axum::{
         FiberHandler, SyncHandler,
         future::HandlerFuture,
         handler::{OfLayer, fiber_with},
+        sync_handler::sealed,
     },
+    layer::FiberLayer,
 };
 
 /// Makes axum middleware of a plain function: `axum::middleware::from_fn`, where `next.run(request)` looks synchronous.
 ///
 /// The function takes 0 to 15 [`FromRequestParts`](axum::extract::FromRequestParts) extractors, one
-/// [`FromRequest`](axum::extract::FromRequest) extractor (most often the [`Request`] itself), and [`Next`], and returns anything that is
-/// [`IntoResponse`]. It runs in a fiber, and may wait. While it waits, also in `next.run`, other requests are served.
+/// [`FromRequest`](axum::extract::FromRequest) extractor (most often the [`Request`] itself), and [`Next`], and returns
+/// anything that is [`IntoResponse`]. It runs in a fiber, and may wait. While it waits, also in `next.run`, other
+/// requests are served.
 ///
 /// What is below it may be async or plain, in fibers of its own.
 ///
+/// # Context
+///
+/// Pass values to what is below in an [extension](axum::http::Extensions) of the request, not in a scope of a
+/// task-local around `next.run` (`KEY.sync_scope(value, || next.run(request))`): that stays on the thread over the
+/// wait, where other requests read the value. If the layer that is given to
+/// [`fiber_layer`](FromSyncFnLayer::fiber_layer) [carries](crate::FiberLayerBuilder::carry) the key, the wait is
+/// refused instead, unless the request's task had a value before. The [servers
+/// chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
+///
 /// # Cancel safety
 ///
-/// When the client goes, the function runs to its end in the background ([`OnDrop::Finish`](crate::OnDrop::Finish)), and with it what
-/// it waits for in `next.run`: unlike async middleware, it is not cut off. [`fiber_layer`](FromSyncFnLayer::fiber_layer) sets another policy.
+/// When the client goes, the function runs to its end in the background ([`OnDrop::Finish`](crate::OnDrop::Finish)),
+/// and with it what it waits for in `next.run`: unlike async middleware, it is not cut off.
+/// [`fiber_layer`](FromSyncFnLayer::fiber_layer) sets another policy.
 ///
 /// # Panics
 ///
-/// The response future panics if the function or what is below it does, with the same payload, and outside a tokio runtime.
+/// The response future panics if the function or what is below it does, with the same payload, and outside a tokio
+/// runtime.
 ///
 /// # Examples
 ///
@@ -153,6 +166,7 @@ impl<F: Clone, S: Clone, T, I> Layer<I> for FromSyncFnLayer<F, S, T> {
 }
 
 /// The service of [`from_sync_fn`] and [`from_sync_fn_with_state`].
+#[must_use = "services do nothing unless called"]
 pub struct FromSyncFn<F, S, T, I> {
     layer: FromSyncFnLayer<F, S, T>,
     inner: I,
@@ -225,6 +239,8 @@ struct Before<F> {
     f: F,
     next: Next,
 }
+
+impl<F, T> sealed::Sealed<T> for Before<F> {}
 
 impl<F: SyncMiddleware<T, S>, T, S> SyncHandler<T, S> for Before<F> {
     type Marker = F::Marker;

@@ -6,7 +6,7 @@ use axum::{extract::Request, response::Response};
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 use tower_service::Service;
 
-use crate::await_in_fiber;
+use crate::wait::await_in_fiber;
 
 /// What is below a middleware function: more middleware, and the handler.
 ///

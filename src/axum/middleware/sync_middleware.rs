@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use super::Next;
 use crate::axum::extract::{Extract, all_the_tuples};
 
-/// A plain function that [`from_sync_fn`](super::from_sync_fn) takes: 1 to 16 extractors and [`Next`] in, a response out.
+/// A plain function that [`from_sync_fn`](super::from_sync_fn) takes: 1 to 16 extractors and [`Next`] in, a response
+/// out.
 ///
-/// `T` stands for the argument types and is inferred; `S` is the middleware's state.
+/// `T` stands for the argument types and is inferred; `S` is the middleware's state. It is implemented for such
+/// functions only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can be middleware",
     label = "not a plain middleware function",
@@ -16,7 +18,7 @@ use crate::axum::extract::{Extract, all_the_tuples};
     note = "the last extractor may implement `FromRequest`, as `Request` does, the others `FromRequestParts`",
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
-pub trait SyncMiddleware<T, S>: Clone + Send + Sync + 'static {
+pub trait SyncMiddleware<T, S>: sealed::Sealed<T> + Clone + Send + Sync + 'static {
     /// How its arguments are found.
     type Marker;
 
@@ -27,8 +29,16 @@ pub trait SyncMiddleware<T, S>: Clone + Send + Sync + 'static {
     fn call(self, arguments: Self::Arguments, next: Next) -> Response;
 }
 
+mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed<T> {}
+}
+
 macro_rules! sync_middleware {
     ([$($part:ident $value:ident)*] $last:ident $last_value:ident) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, R, M, $($part,)* $last> sealed::Sealed<(M, $($part,)* $last,)> for F where F: Fn($($part,)* $last, Next) -> R {}
+
         #[diagnostic::do_not_recommend]
         impl<F, S, R, M, $($part,)* $last> SyncMiddleware<(M, $($part,)* $last,), S> for F
         where

@@ -15,14 +15,15 @@ use axum::{
 };
 use tokio::sync::mpsc;
 
-use super::{SyncWebSocket, WebSocketEnd, WebSocketSender, pump::Pump, shared::Shared};
-use crate::{Cancelled, InFiber, settings::Settings};
+use super::{SyncWebSocket, WebSocketEnd, WebSocketSender, pump::Pump, shared::WebSocketState};
+use crate::{error::Cancelled, run::InFiber, settings::Settings};
 
-/// A websocket that is not yet connected. What follows a call into its fiber is taken where this is made: spans, task-locals.
+/// A websocket that is not yet connected. What follows a call into its fiber is taken where this is made: spans,
+/// task-locals.
 pub(super) struct Prepared {
     fiber: InFiber<()>,
     outgoing: mpsc::Receiver<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<WebSocketState>,
 }
 
 impl Prepared {
@@ -30,7 +31,7 @@ impl Prepared {
     where
         G: FnOnce(SyncWebSocket) + Send + 'static,
     {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(WebSocketState::default());
         let (sender, outgoing) = WebSocketSender::new(&shared);
         let socket = SyncWebSocket::new(sender, Arc::clone(&shared), protocol);
         let fiber = InFiber::new(move || f(socket), settings, type_name::<G>());
@@ -50,7 +51,7 @@ pub(super) struct Conversation {
     /// Of the function's panic.
     payload: Option<Box<dyn Any + Send>>,
     pump: Pump,
-    shared: Arc<Shared>,
+    shared: Arc<WebSocketState>,
 }
 
 impl Conversation {
@@ -79,9 +80,15 @@ impl Future for Conversation {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // In the order in which a message comes, is worked on and is answered.
-        self.pump.receive(cx);
-        self.poll_fiber(cx);
-        ready!(self.pump.poll_send(cx));
+        loop {
+            self.pump.receive(cx);
+            self.poll_fiber(cx);
+            let poll = self.pump.poll_send(cx);
+            if !self.pump.may_read_on() {
+                ready!(poll);
+                break;
+            }
+        }
         if self.fiber.is_some() {
             return Poll::Pending;
         }

@@ -14,13 +14,14 @@ pub enum WebSocketEnd {
     ClosedByPeer(Option<CloseFrame>),
     /// This side closed it. The frame is the client's answer, if that came in time and has a code.
     ClosedHere(Option<CloseFrame>),
-    /// The client has gone without a close: its connection was cut, or it did not read on in time. The error is the system's,
-    /// if there is one.
+    /// The client has gone without a close: its connection was cut, or it did not read on in time. The error is the
+    /// system's, if there is one.
     Vanished(Option<axum::Error>),
     /// The client broke the protocol, or sent more than the limits of
     /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. It was told so by a close frame.
     Failed(axum::Error),
-    /// The fiber that wanted to receive was cancelled, by its layer's handle or since its runtime ends, or its thread is panicking.
+    /// The fiber that wanted to receive was cancelled, by its layer's handle or since its runtime ends, or its thread
+    /// is panicking.
     Cancelled,
 }
 
@@ -86,8 +87,8 @@ impl Kind {
         if inner.source().is_some_and(|source| source.is::<io::Error>()) {
             return Self::Io;
         }
-        // By the names of tungstenite's variants: axum takes a new version of it without saying so, and a type of another
-        // version would be another type.
+        // By the names of tungstenite's variants: axum takes a new version of it without saying so, and a type of
+        // another version would be another type.
         let name = format!("{inner:?}");
         match name.split(['(', ' ', ')']).next() {
             Some("Capacity") => Self::TooLarge,

@@ -39,7 +39,8 @@ impl<H: WebSocketHandler + ?Sized> WebSocketHandler for &mut H {
 impl SyncWebSocket {
     /// Gives all that happens to `handler`, until the websocket has ended.
     ///
-    /// A broken protocol is also reported by a warning through `tracing` (feature `tracing`), whatever the handler does with it.
+    /// A broken protocol is also reported by a warning through `tracing` (feature `tracing`), whatever the handler does
+    /// with it.
     ///
     /// # Cancel safety
     ///

@@ -5,11 +5,16 @@
 //!                       │                       ── send ─► messages that are to go (64 at most) ──┤
 //!                       └─ the pump, which owns the connection ◄──────────────────────────────────┘
 //! ```
+//!
+//! When a close has been read, nothing can be sent any more. So the pump does not read on before what was read last has
+//! been answered, as a loop that receives and sends in turn would not; but it does not wait for that without end
+//! (`hold.rs`).
 
 mod conversation;
 mod end;
 mod error;
 mod handler;
+mod hold;
 mod pump;
 mod sender;
 mod shared;

@@ -18,7 +18,8 @@ use tokio::{
 
 use super::{
     WebSocketEnd,
-    shared::{Close, Shared},
+    hold::Hold,
+    shared::{Close, Room, WebSocketState},
 };
 
 /// How long a websocket may take from its close, by either side, to the end of its connection.
@@ -27,13 +28,14 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub(super) struct Pump {
     /// Until it has ended.
     connection: Option<Connection>,
-    shared: Arc<Shared>,
+    shared: Arc<WebSocketState>,
 }
 
 struct Connection {
     socket: WebSocket,
     outgoing: mpsc::Receiver<Message>,
     reads: bool,
+    hold: Hold,
     writes: bool,
     needs_flush: bool,
     /// What is sent after all that is queued.
@@ -45,11 +47,12 @@ struct Connection {
 }
 
 impl Pump {
-    pub(super) fn new(socket: WebSocket, outgoing: mpsc::Receiver<Message>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(socket: WebSocket, outgoing: mpsc::Receiver<Message>, shared: Arc<WebSocketState>) -> Self {
         let connection = Connection {
             socket,
             outgoing,
             reads: true,
+            hold: Hold::default(),
             writes: true,
             needs_flush: false,
             close: None,
@@ -60,11 +63,18 @@ impl Pump {
         Self { connection: Some(connection), shared }
     }
 
-    /// Reads what there is room for.
+    /// Reads what may be read.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection {
             connection.receive(&self.shared, cx);
         }
+    }
+
+    /// Whether reading has waited for what is done by now.
+    pub(super) fn may_read_on(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| {
+            connection.reads && connection.hold.is_on() && !connection.is_held(self.shared.room())
+        })
     }
 
     /// Sends what it can; ready when the connection has ended.
@@ -96,8 +106,14 @@ impl Drop for Pump {
 }
 
 impl Connection {
-    fn receive(&mut self, shared: &Shared, cx: &mut Context<'_>) {
-        while self.reads && (self.is_peer_closed || shared.poll_room(cx)) {
+    fn receive(&mut self, shared: &WebSocketState, cx: &mut Context<'_>) {
+        while self.reads {
+            let room = shared.poll_room(cx);
+            if !self.is_held(room) {
+                self.hold.release();
+            } else if room == Room::Full || !self.hold.is_over(cx) {
+                return;
+            }
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(message))) => self.received(message, shared),
@@ -107,7 +123,18 @@ impl Connection {
         }
     }
 
-    fn received(&mut self, message: Message, shared: &Shared) {
+    /// Whether reading waits, for room or for an answer that is still to go out. When a close or the end of the stream
+    /// has been read, tungstenite sends nothing more.
+    fn is_held(&self, room: Room) -> bool {
+        if self.is_peer_closed {
+            return false;
+        }
+        let may_answer = self.writes && !self.is_close_sent && self.close.is_none();
+        let is_unanswered = room == Room::Unanswered || self.needs_flush || !self.outgoing.is_empty();
+        room == Room::Full || (may_answer && is_unanswered)
+    }
+
+    fn received(&mut self, message: Message, shared: &WebSocketState) {
         match message {
             Message::Text(_) | Message::Binary(_) => shared.push(message),
             // tungstenite answers.
@@ -126,7 +153,7 @@ impl Connection {
     }
 
     /// Nothing more can be read.
-    fn lose(&mut self, end: WebSocketEnd, shared: &Shared) {
+    fn lose(&mut self, end: WebSocketEnd, shared: &WebSocketState) {
         self.reads = false;
         self.send_no_more(shared);
         match end.close_code() {
@@ -138,7 +165,7 @@ impl Connection {
         shared.set_end(end);
     }
 
-    fn send_no_more(&mut self, shared: &Shared) {
+    fn send_no_more(&mut self, shared: &WebSocketState) {
         shared.stop();
         self.outgoing.close();
         while self.outgoing.try_recv().is_ok() {}

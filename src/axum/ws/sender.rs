@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     SendError,
-    shared::Shared,
+    shared::WebSocketState,
     wait::{GivenUp, wait},
 };
 
@@ -23,7 +23,8 @@ const REASON: usize = 123;
 ///
 /// # Examples
 ///
-/// A room, in which each message goes to all. Members that read too slowly lose messages instead of holding up the others:
+/// A room, in which each message goes to all. Members that read too slowly lose messages instead of holding up the
+/// others:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -48,17 +49,18 @@ const REASON: usize = 123;
 #[derive(Clone)]
 pub struct WebSocketSender {
     queue: mpsc::Sender<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<WebSocketState>,
 }
 
 impl WebSocketSender {
     /// And where the pump takes the messages from.
-    pub(super) fn new(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Message>) {
+    pub(super) fn new(shared: &Arc<WebSocketState>) -> (Self, mpsc::Receiver<Message>) {
         let (queue, outgoing) = mpsc::channel(OUTBOUND);
         (Self { queue, shared: Arc::clone(shared) }, outgoing)
     }
 
-    /// Queues a message for the client, after those that are queued; waits while 64 are, since the client reads too slowly.
+    /// Queues a message for the client, after those that are queued; waits while 64 are, since the client reads too
+    /// slowly.
     ///
     /// `Ok` says that it was queued, not that it has arrived: a client that goes does not get what is queued. A
     /// [`Message::Close`] closes the websocket, as [`close`](Self::close) does.
@@ -69,8 +71,8 @@ impl WebSocketSender {
     ///
     /// # Errors
     ///
-    /// If the websocket was closed or has lost its client, also while this waits; if the fiber was cancelled; and if the thread
-    /// is panicking and the queue is full.
+    /// If the websocket was closed or has lost its client, also while this waits; if the fiber was cancelled; and if
+    /// the thread is panicking and the queue is full.
     ///
     /// # Panics
     ///
@@ -109,8 +111,8 @@ impl WebSocketSender {
     ///
     /// # Errors
     ///
-    /// If 64 messages are queued ([`is_full`](SendError::is_full)), or the websocket was closed or has lost its client. The
-    /// message is handed back.
+    /// If 64 messages are queued ([`is_full`](SendError::is_full)), or the websocket was closed or has lost its client.
+    /// The message is handed back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let Some(message) = self.admit(message.into())? else { return Ok(()) };
         self.queue.try_send(message).map_err(|error| match error {
@@ -133,11 +135,12 @@ impl WebSocketSender {
         }
     }
 
-    /// Closes the websocket: what is queued is sent, then a close frame. It does not wait, and does nothing if the websocket is closed.
+    /// Closes the websocket: what is queued is sent, then a close frame. It does not wait, and does nothing if the
+    /// websocket is closed.
     ///
-    /// Sending fails from now on. The function that serves the websocket gets what the client still sends before it answers
-    /// the close, then `None`. All of that has ten seconds, after which the connection is cut. A reason is cut at 123 bytes, which is
-    /// what fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
+    /// Sending fails from now on. The function that serves the websocket gets what the client still sends before it
+    /// answers the close, then `None`. All of that has ten seconds, after which the connection is cut. A reason is cut
+    /// at 123 bytes, which is what fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
     ///
     /// # Panics
     ///
@@ -151,7 +154,8 @@ impl WebSocketSender {
         self.shared.close(Some(CloseFrame { code, reason: cut(reason.into()) }));
     }
 
-    /// Whether the websocket was closed by either side, has lost its client, or has been served to the end: sending fails.
+    /// Whether the websocket was closed by either side, has lost its client, or has been served to the end: sending
+    /// fails.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.is_closing() || self.queue.is_closed()

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -16,15 +17,28 @@ const INBOUND: usize = 16;
 /// A close frame, or one without a code.
 pub(super) type Close = Option<CloseFrame>;
 
+/// What the pump may do about the next message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Read it.
+    Free,
+    /// Read it, but it may be a close, after which what the function has received can be answered no more.
+    Unanswered,
+    /// Wait.
+    Full,
+}
+
 /// Locked for moments, never over a wait; no waker is woken or dropped under the lock.
 #[derive(Default)]
-pub(super) struct Shared(Mutex<State>);
+pub(super) struct WebSocketState(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     messages: VecDeque<Message>,
     receiver: Option<Waker>,
     is_receiver_gone: bool,
+    /// From a message on until the function waits for the next one.
+    is_unanswered: bool,
     pump: Option<Waker>,
     is_closing: bool,
     /// Until the pump takes it.
@@ -36,18 +50,32 @@ struct State {
     is_cancelled: bool,
 }
 
+impl State {
+    fn room(&self) -> Room {
+        match self {
+            Self { is_receiver_gone: true, .. } => Room::Free,
+            Self { messages, .. } if messages.len() >= INBOUND => Room::Full,
+            Self { is_unanswered: true, .. } => Room::Unanswered,
+            _ => Room::Free,
+        }
+    }
+}
+
 /// For the fiber and the senders.
-impl Shared {
+impl WebSocketState {
     pub(super) fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
+        let waker = cx.waker().clone();
         let mut state = self.lock();
         let was_full = state.messages.len() >= INBOUND;
         let Some(message) = state.messages.pop_front() else {
             if state.end.is_some() {
                 return Poll::Ready(None);
             }
-            let former = set(&mut state.receiver, cx);
+            let former = state.receiver.replace(waker);
+            let pump = if mem::take(&mut state.is_unanswered) { state.pump.take() } else { None };
             drop(state);
             drop(former);
+            wake(pump);
             return Poll::Pending;
         };
         let pump = if was_full { state.pump.take() } else { None };
@@ -60,7 +88,7 @@ impl Shared {
     pub(super) fn leave(&self) {
         let mut state = self.lock();
         state.is_receiver_gone = true;
-        let messages = std::mem::take(&mut state.messages);
+        let messages = mem::take(&mut state.messages);
         let pump = state.pump.take();
         drop(state);
         drop(messages);
@@ -106,15 +134,21 @@ impl Shared {
 }
 
 /// For the pump.
-impl Shared {
-    /// Whether a message may be read; if not, the pump is woken when one may be.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> bool {
+impl WebSocketState {
+    /// Whether a message may be read; the pump is woken when another answer is possible.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Room {
+        // Wakers are foreign code: they are cloned and dropped with nothing locked.
+        let waker = cx.waker().clone();
         let mut state = self.lock();
-        let former = set(&mut state.pump, cx);
-        let has_room = state.is_receiver_gone || state.messages.len() < INBOUND;
+        let former = state.pump.replace(waker);
+        let room = state.room();
         drop(state);
         drop(former);
-        has_room
+        room
+    }
+
+    pub(super) fn room(&self) -> Room {
+        self.lock().room()
     }
 
     pub(super) fn push(&self, message: Message) {
@@ -123,6 +157,7 @@ impl Shared {
             return;
         }
         state.messages.push_back(message);
+        state.is_unanswered = true;
         let receiver = state.receiver.take();
         drop(state);
         wake(receiver);
@@ -130,8 +165,10 @@ impl Shared {
 
     /// What is to be sent last, once; the pump is woken when there is something.
     pub(super) fn poll_close(&self, cx: &Context<'_>) -> Option<Close> {
+        // Wakers are foreign code: they are cloned and dropped with nothing locked.
+        let waker = cx.waker().clone();
         let mut state = self.lock();
-        let former = set(&mut state.pump, cx);
+        let former = state.pump.replace(waker);
         let close = state.close.take();
         drop(state);
         drop(former);
@@ -159,11 +196,6 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Gives the former waker, which may be the last that holds its task: it is not dropped under the lock.
-fn set(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
-    if slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) { None } else { slot.replace(cx.waker().clone()) }
 }
 
 fn wake(waker: Option<Waker>) {

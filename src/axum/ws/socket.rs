@@ -13,16 +13,23 @@ use axum::{
 
 use super::{
     SendError, WebSocketEnd, WebSocketSender,
-    shared::Shared,
+    shared::WebSocketState,
     wait::{GivenUp, wait},
 };
 
 /// A websocket for plain functions, by [`on_upgrade_fiber`](super::WebSocketUpgradeExt::on_upgrade_fiber).
 ///
-/// While the function runs or waits for something else, what it has sent goes out, up to 16 messages come in, and pings are answered.
-/// Then nothing more is read, so that a client that sends faster than the function receives has to wait.
+/// Messages are read one at a time: the next one when the function waits for it and all that was sent has gone out. A
+/// client that sends a last message and closes at once thus gets the answer to it before the close is answered. If that
+/// takes longer than five seconds, reading goes on: pings are answered, a close or the loss of the client is noticed,
+/// and up to 16 messages come in until the function receives them. Then nothing more is read, so that a client that
+/// sends faster than the function receives has to wait.
 ///
-/// As an iterator it gives what [`recv`](Self::recv) does. To send inside such a loop, take a [`sender`](Self::sender) before.
+/// What is sent goes out at any time, and while the function has received nothing that it may want to answer, pings are
+/// answered at any time.
+///
+/// As an iterator it gives what [`recv`](Self::recv) does. To send inside such a loop, take a [`sender`](Self::sender)
+/// before.
 ///
 /// # Cancel safety
 ///
@@ -51,18 +58,19 @@ use super::{
 /// ```
 pub struct SyncWebSocket {
     sender: WebSocketSender,
-    shared: Arc<Shared>,
+    shared: Arc<WebSocketState>,
     protocol: Option<HeaderValue>,
     /// When it was asked for, or a wait was cancelled.
     end: OnceLock<Arc<WebSocketEnd>>,
 }
 
 impl SyncWebSocket {
-    pub(super) fn new(sender: WebSocketSender, shared: Arc<Shared>, protocol: Option<HeaderValue>) -> Self {
+    pub(super) fn new(sender: WebSocketSender, shared: Arc<WebSocketState>, protocol: Option<HeaderValue>) -> Self {
         Self { sender, shared, protocol, end: OnceLock::new() }
     }
 
-    /// Waits for the next message; `None` when the websocket has ended, in whatever way ([`end`](Self::end) says in which).
+    /// Waits for the next message; `None` when the websocket has ended, in whatever way ([`end`](Self::end) says in
+    /// which).
     ///
     /// Gives [`Message::Text`] and [`Message::Binary`]. Pings are answered, pongs are dropped, a close is the end.
     ///
@@ -105,11 +113,11 @@ impl SyncWebSocket {
         self.sender.send(message)
     }
 
-    /// Closes the websocket, without waiting: [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the client still sends
-    /// before it answers the close, and `None`.
+    /// Closes the websocket, without waiting: [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the
+    /// client still sends before it answers the close, and `None`.
     ///
-    /// Without it the websocket is closed with the code 1000 when the function returns, with 1001 if it was cancelled, and
-    /// with 1011 if it panics.
+    /// Without it the websocket is closed with the code 1000 when the function returns, with 1001 if it was cancelled,
+    /// and with 1011 if it panics.
     ///
     /// # Panics
     ///
@@ -125,10 +133,11 @@ impl SyncWebSocket {
         self.sender.clone()
     }
 
-    /// How the websocket has ended; `None` while it has not. Messages that came before may still be there to be received.
+    /// How the websocket has ended; `None` while it has not. Messages that came before may still be there to be
+    /// received.
     ///
-    /// A broken protocol that the function does not ask for here is reported by a warning through `tracing` (feature `tracing`) when the
-    /// function has returned.
+    /// A broken protocol that the function does not ask for here is reported by a warning through `tracing` (feature
+    /// `tracing`) when the function has returned.
     #[must_use]
     pub fn end(&self) -> Option<&WebSocketEnd> {
         let end = self.known_end();

@@ -6,15 +6,16 @@ use axum::{
 };
 
 use super::{SyncWebSocket, conversation::Prepared};
-use crate::{FiberLayer, settings::Settings, timers};
+use crate::{layer::FiberLayer, settings::Settings, util::timers};
 
-/// Serves a websocket by a plain function: for axum's [`WebSocketUpgrade`], whose settings (`protocols`, `max_message_size`,
-/// `on_failed_upgrade`) apply.
+/// Serves a websocket by a plain function: for axum's [`WebSocketUpgrade`], whose settings (`protocols`,
+/// `max_message_size`, `on_failed_upgrade`) apply.
 ///
-/// The function and what moves its messages run in one task, which axum spawns; the function's panic goes to that task, after
-/// the client was told by a close frame with the code 1011.
+/// The function and what moves its messages run in one task, which axum spawns; the function's panic goes to that task,
+/// after the client was told by a close frame with the code 1011.
 ///
-/// axum's notes on [`ws`](axum::extract::ws) apply, so use [`any`](axum::routing::any) for routes that HTTP/2 clients should reach.
+/// axum's notes on [`ws`](axum::extract::ws) apply, so use [`any`](axum::routing::any) for routes that HTTP/2 clients
+/// should reach.
 ///
 /// # Examples
 ///
@@ -42,7 +43,8 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
     ///
     /// # Cancel safety
     ///
-    /// Nothing drops `f` while it waits but the end of the runtime. A client that goes is the end of the websocket, not of `f`.
+    /// Nothing drops `f` while it waits but the end of the runtime. A client that goes is the end of the websocket, not
+    /// of `f`.
     ///
     /// # Panics
     ///
@@ -54,11 +56,13 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
 
     /// The same with the settings of `layer`, whose name and counters it shares.
     ///
-    /// What [`carry`](crate::FiberLayerBuilder::carry) and spans bring into the fiber is what is current where this is called.
+    /// What [`carry`](crate::FiberLayerBuilder::carry) and spans bring into the fiber is what is current where this is
+    /// called.
     ///
     /// # Cancel safety
     ///
-    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber). [`cancel_all`](crate::FiberHandle::cancel_all) cancels the waits of the websocket.
+    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber). [`cancel_all`](crate::FiberHandle::cancel_all) cancels the
+    /// waits of the websocket.
     ///
     /// # Panics
     ///
@@ -111,7 +115,7 @@ where
     G: FnOnce(SyncWebSocket) + Send + 'static,
 {
     assert!(
-        timers::are_there(),
+        timers::has_timers(),
         "websockets need timers, to end where the client does not: build the runtime with `enable_time` or `enable_all`, and call \
          `on_upgrade_fiber` in it"
     );
@@ -122,6 +126,7 @@ where
 mod sealed {
     use axum::extract::ws::WebSocketUpgrade;
 
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
     pub trait Sealed {}
 
     impl<F> Sealed for WebSocketUpgrade<F> {}

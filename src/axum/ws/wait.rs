@@ -4,7 +4,7 @@ use std::{future::Future, thread};
 
 use crate::{
     error::{CANCELLED, TryAwaitError, UNWINDING},
-    try_await_in_fiber,
+    wait::try_await_in_fiber,
 };
 
 /// Why a wait was given up.

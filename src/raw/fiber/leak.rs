@@ -1,47 +1,56 @@
-//! Fibers that are dropped where they cannot be ended.
+//! Fibers that are dropped before their end, or with something left.
 
 use std::{
-    mem::{self, ManuallyDrop},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use super::Fiber;
 use crate::{
-    discard::discard,
-    raw::{Job, entry::Slot},
+    raw::{Job, entry::Slot, foreign::let_go},
+    util::drop_quietly::{FirstPanic, drop_quietly},
 };
 
 impl<J: Job> Fiber<J> {
-    /// Drops what most fibers do not have when they are dropped.
+    /// Drops what most fibers do not have when they are dropped. Each part is given back or leaked whatever happens to
+    /// the others.
     #[cold]
     pub(super) fn drop_rest(&mut self) {
-        let locals = self.base.locals.take();
-        if self.live.is_some() {
-            // By invariant 2 forgetting its stack is sound.
-            let _leaked = ManuallyDrop::new(locals);
-            self.leak("a suspended fiber");
-        } else if !self.is_home() {
-            let _leaked = ManuallyDrop::new(locals);
-            if matches!(self.slot, Slot::Parked(_)) {
-                let _leaked = ManuallyDrop::new(mem::replace(&mut self.slot, Slot::Running));
-                self.leak("a parked future");
+        let mut panics = FirstPanic::default();
+        let (is_home, was_live) = (self.is_home(), self.live.take().is_some());
+        let mut rare = self.header.take_rare();
+        let has_nested = rare.as_ref().is_some_and(|rare| rare.nest.get().is_some());
+        let root = match mem::replace(&mut self.slot, Slot::Taken) {
+            Slot::Parked(root) => Some(root),
+            fresh => {
+                panics.run(|| drop(fresh));
+                None
             }
-        } else {
+        };
+        // What is behind `AtHome` is forgotten unless it is taken: by invariant 2 that is sound.
+        if was_live {
+            self.leak("a suspended fiber", has_nested);
+        } else if is_home {
             // Before the locals, as frames are.
-            drop(mem::replace(&mut self.slot, Slot::Running));
+            root.into_iter().for_each(|root| panics.run(|| drop(root.take())));
+            let locals = rare.as_mut().and_then(|rare| rare.locals.take());
+            locals.into_iter().for_each(|locals| panics.run(|| drop(locals.take())));
+        } else if root.is_some() {
+            self.leak("a parked future", has_nested);
         }
-        // After it was counted: both wake tasks, whose wakers are anybody's code.
-        drop(self.base.gone.take());
-        drop(mem::take(&mut *self.admission));
+        // After it was counted: both wake tasks.
+        let_go(rare);
+        let_go(mem::take(&mut *self.admission));
+        panics.finish();
     }
 
     /// Counts a fiber or root that is never touched again.
     #[cold]
-    fn leak(&mut self, what: &str) {
-        // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its thread-locals may
-        // be gone.
-        discard(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
-        self.base.account.leak(self.has_nested);
+    fn leak(&mut self, what: &str, has_nested: bool) {
+        // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its
+        // thread-locals may be gone.
+        drop_quietly(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
+        self.header.call_guard.leak(has_nested);
     }
 
     fn report_leak(&self, what: &str) {

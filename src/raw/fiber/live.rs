@@ -7,13 +7,14 @@ use std::{
 };
 
 use corosensei::{Coroutine, CoroutineResult};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Fiber, is_within};
+use super::Fiber;
 use crate::raw::{
-    Caller, Home, Job,
-    admission::{Applicant, Equipment},
+    Caller, Home, Job, State,
+    admission::{Resources, StackRequest},
+    at_home::AtHome,
     clock::Moment,
+    counters::Own,
     current::{Restore, with_current},
     entry::{Ending, Slot, entry},
     frame::{Frame, FramePtr},
@@ -22,11 +23,12 @@ use crate::raw::{
 
 type FiberCoroutine = Coroutine<FramePtr, (), (), FiberStack>;
 
-/// A stack in use.
+/// A stack in use. The coroutine is never dropped as it is (invariant 7): it is taken, and ended or forgotten.
 pub(super) struct Live {
-    pub(super) coroutine: FiberCoroutine,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) coroutine: AtHome<FiberCoroutine>,
     pub(super) given_up: bool,
+    /// It has suspended in a shield.
+    pub(super) shielded: bool,
     /// Its stack was empty when it began, and how much is used is to be found out.
     pub(super) measured: bool,
 }
@@ -38,7 +40,43 @@ pub(super) fn resume(coroutine: &mut FiberCoroutine, frame: &Frame) -> Coroutine
     coroutine.resume(NonNull::from(frame))
 }
 
+/// Tells the compiler which way is the usual one: it would take it for the rarest, and not inline the switch.
+#[cold]
+#[inline(never)]
+fn not_plain() -> Option<Poll<()>> {
+    None
+}
+
 impl<J: Job> Fiber<J> {
+    /// Counts and polls a fresh fiber, and ends its call if it ends. For the way of most calls: one that begins where
+    /// it was made and needs nothing but a stack for that. `None` if it needs more: then it has not been polled, and
+    /// may have been counted. `ending` is `Pending`; whether it is ready then is returned too.
+    #[inline]
+    pub(crate) fn poll_plain(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
+        if with_current(|outer| outer.is_some()) {
+            return not_plain();
+        }
+        // If a first poll has unwound, it is not there: what has begun once goes the general way, which says so.
+        if !matches!(self.slot, Slot::Start(_)) {
+            return not_plain();
+        }
+        if !self.admission.is_plain() {
+            return not_plain();
+        }
+        let own = self.shared().counters.own_or_first();
+        let Some(stack) = own.and_then(|_| self.shared().take_plain()) else { return not_plain() };
+        self.open_in(own);
+        // After it was entered: a layer that was closed waits for this call, or it is refused.
+        if self.shared().in_flight.is_closed() {
+            return not_plain();
+        }
+        let poll = self.start(stack, false, None, cx, None, ending, own);
+        if poll.is_ready() {
+            self.header.call_guard.close(own);
+        }
+        Some(poll)
+    }
+
     /// Runs a fiber that has no stack: it gets one first.
     #[inline]
     pub(super) fn begin(
@@ -47,76 +85,106 @@ impl<J: Job> Fiber<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        if matches!(self.slot, Slot::Running) {
+        if matches!(self.slot, Slot::Taken) {
             self.refuse_ended();
         }
         let outer = with_current(|outer| outer.map(NonNull::from));
-        let equipment = match self.admission.take_warm(self.base.meta()) {
-            Some(stack) => Equipment { stack, permit: None },
+        if self.header.call_guard.registration().is_some() && !self.is_watched() {
+            self.leave_line();
+        }
+        let mut stack = match self.admission.take_warm(self.header.shared()) {
+            Some(stack) => stack,
             None => match self.apply(outer.is_some(), cx) {
-                Poll::Ready(equipment) => equipment,
+                Poll::Ready(Resources { stack, permit }) => {
+                    if permit.is_some() {
+                        self.header.call_guard.permit = ManuallyDrop::new(permit);
+                    }
+                    stack
+                }
+                Poll::Pending if outer.is_some() => return self.stand_in_line(cx),
                 Poll::Pending => return,
             },
         };
-        let mut live = ManuallyDrop::new(self.equip(equipment));
-        let frame = self.frame(cx, caller, outer, ending);
-        let result = resume(&mut live.coroutine, &frame);
-        let live = ManuallyDrop::into_inner(live);
-        if let CoroutineResult::Return(()) = result {
-            self.end(live);
-            self.settle(&frame, cx, ending);
-        } else {
-            self.live = ManuallyDrop::new(Some(live));
-            self.note_suspend(&frame, cx);
-        }
-    }
-
-    /// Stands in line for what there is not at once.
-    #[inline(never)]
-    fn apply(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<Equipment> {
-        let meta = &self.base.account.meta;
-        let is_inside = is_nested && meta.limit.is_some() && is_within(meta);
-        let applicant = Applicant { meta, label: self.base.label, is_inside, is_nested };
-        self.admission.poll(applicant, cx)
-    }
-
-    #[inline]
-    fn equip(&mut self, Equipment { mut stack, permit }: Equipment) -> Live {
-        let measured = self.meta().usage.is_wanted();
+        let measured = self.shared().usage.is_wanted();
         if measured {
             stack.wipe();
         }
-        self.base.usable = stack.usable();
         self.open();
-        if self.base.account.is_watched() && self.base.begun.is_none() {
-            self.base.begun = Some(Moment::now());
+        _ = self.start(stack, measured, outer, cx, caller, ending, None);
+    }
+
+    /// Takes what it needs to begin, or waits in line for what is not available at once.
+    #[inline(never)]
+    fn apply(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<Resources> {
+        let is_under_way = matches!(self.slot, Slot::Parked(_));
+        let shared = &self.header.call_guard.shared;
+        let has_permit = self.header.call_guard.permit.is_some();
+        let request = StackRequest { shared, label: self.header.label, is_nested, is_under_way, has_permit };
+        self.admission.poll(request, cx)
+    }
+
+    /// The one way in which a fiber takes a stack, and in which its first stretch on it ends. What a plain call has not
+    /// is compiled out. Returns whether the ending is ready.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "it is compiled into its two callers")]
+    fn start(
+        &mut self,
+        stack: FiberStack,
+        measured: bool,
+        outer: Option<NonNull<State>>,
+        cx: &Context<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+        ending: &mut Ending<J>,
+        own: Option<Own>,
+    ) -> Poll<()> {
+        let is_plain = own.is_some();
+        let header = &mut self.header;
+        let is_watched = if is_plain { header.shared().is_watched() } else { header.call_guard.is_watched() };
+        if is_watched && header.begun.is_none() {
+            header.begun = Some(Moment::now());
         }
-        self.base.account.begin();
+        header.usable = stack.usable();
+        header.call_guard.begin(own);
         // Only now: before it has begun, a fiber can go anywhere.
-        self.base.home = Some(Home::here());
-        Live { coroutine: Coroutine::with_stack(stack, entry::<J>), permit, given_up: false, measured }
+        header.home = Some(Home::here());
+        // Nothing unwinds between the resume and the moves below, since `entry` does not (invariant 9), so a coroutine
+        // that has been resumed is not dropped here (invariant 7).
+        let mut coroutine = Coroutine::with_stack(stack, entry::<J>);
+        let frame = self.frame(cx, caller, outer, ending, is_plain);
+        let result = resume(&mut coroutine, &frame);
+        if let CoroutineResult::Return(()) = result {
+            self.end(coroutine, measured, own);
+            let has_ended = ending.is_ready();
+            if !is_plain || !has_ended || self.header.known_rare().is_some() {
+                self.settle(&frame, cx, has_ended);
+            }
+            if has_ended { Poll::Ready(()) } else { Poll::Pending }
+        } else {
+            let coroutine = AtHome::new(coroutine);
+            self.live = Some(Live { coroutine, given_up: false, shielded: false, measured });
+            self.note_suspend(&frame, cx);
+            Poll::Pending
+        }
     }
 
     /// Takes the stack back after `entry` has returned.
     #[inline]
-    pub(super) fn end(&mut self, Live { coroutine, permit, measured, .. }: Live) {
+    pub(super) fn end(&mut self, coroutine: FiberCoroutine, measured: bool, own: Option<Own>) {
         let mut stack = coroutine.into_stack();
-        if measured || self.meta().hygiene {
+        if own.is_none() && (measured || self.shared().hygiene) {
             self.look_at(&mut stack, measured);
         }
         drop(stack);
-        self.base.account.end(self.orders.is_cancelled());
-        // Last: whoever gets it finds the stack and the numbers in order.
-        drop(permit);
+        self.header.call_guard.end(self.signals.is_cancelled(), own);
     }
 
     #[cold]
     fn look_at(&self, stack: &mut FiberStack, measured: bool) {
-        let meta = self.meta();
+        let shared = self.shared();
         if measured {
-            meta.usage.note(stack.touched());
+            shared.usage.note(stack.touched());
         }
-        if meta.hygiene {
+        if shared.hygiene {
             stack.wipe();
         }
     }

@@ -1,26 +1,29 @@
 //! A fiber's owner: start, resume, park, end, leak.
 
-mod bare;
 mod leak;
 mod live;
-mod notes;
+mod signals;
 mod watched;
 
+#[cfg(debug_assertions)]
+use std::any::TypeId;
 use std::{mem::ManuallyDrop, ptr::NonNull, sync::Arc, task::Context, thread};
 
 use corosensei::CoroutineResult;
 
 use self::live::{Live, resume};
 use super::{
-    Caller, Home, Job, Meta,
-    account::Account,
-    admission::{Admission, Ticket},
-    base::Base,
-    calls::News,
+    Caller, Home, Job, Shared,
+    admission::Admission,
+    call_guard::CallGuard,
+    counters::Own,
     current::with_current,
     entry::{Ending, Slot},
-    frame::{Frame, Notes, Orders},
-    roll::Seat,
+    foreign::let_go,
+    frame::{Frame, Reply, Signals},
+    header::Header,
+    in_flight::Epoch,
+    registry::Registration,
     state::State,
 };
 
@@ -36,31 +39,28 @@ pub(crate) enum Phase {
 }
 
 /// Whether this code runs in a fiber of the layer with these data, however deep.
-pub(crate) fn is_within(meta: &Meta) -> bool {
-    with_current(|state| state.is_some_and(|state| state.is_within(meta)))
+pub(crate) fn is_within(shared: &Shared) -> bool {
+    with_current(|state| state.is_some_and(|state| state.is_within(shared)))
 }
 
 /// The owner of a fiber.
 ///
 /// Dropping it never runs code on the fiber: a suspended one is leaked and counted, a parked root is dropped at home
 /// and leaked and counted elsewhere. Policies that do better act before.
+///
+/// It may be sent to another thread if its job may: whatever is bound to the home thread is behind
+/// [`AtHome`](super::at_home).
 pub(crate) struct Fiber<J: Job> {
     slot: Slot<J>,
-    /// Never dropped as it is: it is taken, and ended or forgotten (invariant 7).
-    live: ManuallyDrop<Option<Live>>,
+    live: Option<Live>,
     /// Dropped by `drop_rest`, as what is rare: glue that looks for it would cost each call a function.
     admission: ManuallyDrop<Admission>,
-    orders: Orders,
-    /// Another fiber has been in the roll inside this one.
-    has_nested: bool,
+    signals: Signals,
     /// What its layer's calls had been told when it began, or when it last looked.
-    news: News,
-    /// Last, since the account in it is to be dropped last.
-    base: Base,
+    epoch: Epoch,
+    /// Last, since the call guard in it is to be dropped last.
+    header: Header,
 }
-
-// SAFETY: invariant 10.
-unsafe impl<J: Job + Send> Send for Fiber<J> where J::Output: Send {}
 
 // Nothing points into a fiber between two polls, and it never pins the job in place.
 impl<J: Job> Unpin for Fiber<J> {}
@@ -68,65 +68,74 @@ impl<J: Job> Unpin for Fiber<J> {}
 impl<J: Job> Fiber<J> {
     /// `label` is the type name of the service or function, for messages.
     #[inline]
-    pub(crate) fn new(job: J, ticket: Ticket, meta: Arc<Meta>, label: &'static str) -> Self {
+    pub(crate) fn new(job: J, admission: Admission, shared: Arc<Shared>, label: &'static str) -> Self {
         Self {
             slot: Slot::Start(job),
-            live: ManuallyDrop::new(None),
-            admission: ManuallyDrop::new(Admission::Admitted(ticket)),
-            orders: Orders::NONE,
-            has_nested: false,
-            news: News::NONE,
-            base: Base::new(Account::new(meta), label),
+            live: None,
+            admission: ManuallyDrop::new(admission),
+            signals: Signals::NONE,
+            epoch: Epoch::NONE,
+            header: Header::new(CallGuard::new(shared), label),
         }
     }
 
-    /// Enters the call in the books of its layer, when it has found its place.
+    /// Counts the call in its layer, when it has found its place.
     #[inline]
     pub(crate) fn open(&mut self) {
-        if self.base.account.open() {
-            self.news = self.meta().calls.news();
+        self.open_in(None);
+    }
+
+    #[inline]
+    fn open_in(&mut self, own: Option<Own>) {
+        if self.header.call_guard.open(own) {
+            self.epoch = self.shared().in_flight.epoch();
         }
     }
 
-    /// Takes the call out of the books, before the fiber is dropped: its outcome has been taken.
+    /// Ends the call, before the fiber is dropped: its outcome has been taken.
     #[inline]
     pub(crate) fn close(&mut self) {
-        self.base.account.close();
+        self.header.call_guard.close(None);
+    }
+
+    /// Its caller has gone while it waited inside another fiber: it goes on outside of that.
+    pub(crate) fn come_out(&mut self) {
+        self.header.call_guard.come_out();
     }
 
     #[inline]
-    pub(crate) fn meta(&self) -> &Meta {
-        self.base.meta()
+    pub(crate) fn shared(&self) -> &Shared {
+        self.header.shared()
     }
 
-    pub(crate) fn meta_arc(&self) -> Arc<Meta> {
-        Arc::clone(&self.base.account.meta)
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        Arc::clone(&self.header.call_guard.shared)
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.base.name()
+        self.header.name()
     }
 
     /// Where its code waits, or waited last.
     #[cfg(any(debug_assertions, feature = "lint"))]
     pub(crate) fn waits_at(&self) -> Option<&'static std::panic::Location<'static>> {
-        self.base.waits_at.get()
+        self.header.waits_at.get()
     }
 
     /// Whether this thread may poll the fiber.
     #[inline]
     pub(crate) fn is_home(&self) -> bool {
-        self.base.home.is_none_or(Home::is_here)
+        self.header.home.is_none_or(Home::is_here)
     }
 
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match (&*self.live, &self.slot) {
+        match (&self.live, &self.slot) {
             (Some(Live { given_up: true, .. }), _) => Phase::GivenUp,
             (Some(_), _) => Phase::Suspended,
             (None, Slot::Start(_)) => Phase::Fresh,
             (None, Slot::Parked(_)) => Phase::Parked,
-            (None, Slot::Running) => Phase::Finished,
+            (None, Slot::Taken) => Phase::Finished,
         }
     }
 
@@ -135,18 +144,30 @@ impl<J: Job> Fiber<J> {
         self.live.as_ref().is_some_and(|live| live.given_up)
     }
 
+    /// Whether it, or a fiber inside it, has suspended in a shield.
+    #[inline]
+    pub(crate) fn is_shielded(&self) -> bool {
+        let is_own = self.live.as_ref().is_some_and(|live| live.shielded);
+        is_own || self.header.nest().is_some_and(|nest| nest.is_shielded())
+    }
+
     /// Cancels the fiber as its layer says; it takes effect at the next poll.
     pub(crate) fn cancel(&mut self) {
-        self.orders |= Orders::cancel(self.meta().conduct.unwinds);
+        self.signals |= Signals::cancel(self.shared().drop_policy.unwinds);
+    }
+
+    /// Cancels a local fiber that is dropped: it unwinds, whatever its layer says.
+    pub(crate) fn unwind(&mut self) {
+        self.signals |= Signals::cancel(cfg!(panic = "unwind"));
     }
 
     /// Tells the code of the fiber that its caller has gone; it takes effect at the next poll.
     pub(crate) fn tell_caller_gone(&mut self) {
-        self.orders |= Orders::CALLER_GONE;
+        self.signals |= Signals::CALLER_GONE;
     }
 
-    /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that has no
-    /// stack waits for one first. `ending` is `Pending`.
+    /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that
+    /// has no stack waits for one first. `ending` is `Pending`.
     ///
     /// # Panics
     ///
@@ -160,9 +181,9 @@ impl<J: Job> Fiber<J> {
     ) {
         self.assert_home();
         if self.live.is_some() {
-            self.go_on(cx, caller, ending)
+            self.go_on(cx, caller, ending);
         } else {
-            self.begin(cx, caller, ending)
+            self.begin(cx, caller, ending);
         }
         debug_assert!(
             self.live.is_none() || ending.is_pending(),
@@ -174,24 +195,25 @@ impl<J: Job> Fiber<J> {
     #[inline]
     fn go_on(&mut self, cx: &mut Context<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
         let outer = with_current(|outer| outer.map(NonNull::from));
-        // Which fiber with a seat ran before, if this one has a seat too.
-        let former = self.base.account.seat().map(Seat::run);
-        let frame = self.frame(cx, caller, outer, ending);
-        let result = resume(&mut self.live.as_mut().expect("it has begun").coroutine, &frame);
+        // Which fiber with a registration ran before, if this one has a registration too.
+        let former = self.header.call_guard.registration().map(Registration::run);
+        let frame = self.frame(cx, caller, outer, ending, false);
+        let live = self.live.as_mut().expect("it has begun");
+        let result = resume(live.coroutine.get_mut(), &frame);
         if let Some(former) = former {
-            self.base.account.seat().into_iter().for_each(|seat| seat.pause(former));
+            self.header.call_guard.registration().into_iter().for_each(|registration| registration.pause(former));
         }
         if let CoroutineResult::Return(()) = result {
             let live = self.live.take().expect("it has ended just now");
-            self.end(live);
-            self.settle(&frame, cx, ending);
+            self.end(live.coroutine.take(), live.measured, None);
+            self.settle(&frame, cx, ending.is_ready());
         } else {
             self.note_suspend(&frame, cx);
         }
     }
 
-    /// What a poll passes to the fiber. From here until control is back, `slot`, `base` and `ending` belong to that (invariants 5
-    /// and 6).
+    /// What a poll passes to the fiber. From here until control is back, `slot`, `header` and `ending` belong to that
+    /// (invariants 5 and 6). A plain call has no fiber around it and nobody else to ask, and has just been counted.
     #[inline]
     fn frame(
         &mut self,
@@ -199,58 +221,44 @@ impl<J: Job> Fiber<J> {
         caller: Option<&(dyn Caller + 'static)>,
         outer: Option<NonNull<State>>,
         ending: &mut Ending<J>,
+        is_plain: bool,
     ) -> Frame {
-        let once = if self.meta().calls.news() == self.news { Orders::NONE } else { self.hear() };
-        let caller = self.listen(caller.map(NonNull::from), outer.is_some());
-        let panicking = self.orders.is_unwinding() && thread::panicking();
+        let is_told = !is_plain && self.shared().in_flight.epoch() != self.epoch;
+        let once = if is_told { self.hear() } else { Signals::NONE };
+        let caller = if is_plain { None } else { self.listen(caller.map(NonNull::from), outer.is_some()) };
         Frame {
             waker: NonNull::from(cx.waker()),
             slot: NonNull::from(&mut self.slot).cast(),
             ending: NonNull::from(ending).cast(),
-            base: NonNull::from(&self.base),
+            header: NonNull::from(&self.header),
             outer,
             caller,
-            orders: self.orders | once,
-            panicking,
-            notes: Notes::default(),
+            signals: if is_plain { Signals::NONE } else { self.signals | once },
+            panicking: thread::panicking(),
+            reply: Reply::default(),
+            #[cfg(debug_assertions)]
+            job: TypeId::of::<J>(),
         }
     }
 
     /// After the fiber has returned its stack: it has ended, or is parked.
-    #[inline]
-    fn settle(&mut self, frame: &Frame, cx: &Context<'_>, ending: &Ending<J>) {
-        if !frame.notes.is_empty() {
-            self.read(&frame.notes);
+    #[inline(always)]
+    fn settle(&mut self, frame: &Frame, cx: &Context<'_>, has_ended: bool) {
+        // A parked root keeps its permit for those inside it that wait and have none of their own. It is given back
+        // when the stack is, so that who gets it finds the numbers in order.
+        let is_needed_inside = || !has_ended && self.header.nest().is_some_and(|nest| nest.waiting() > 0);
+        if self.header.call_guard.permit.is_some() && !is_needed_inside() {
+            drop(self.header.call_guard.permit.take());
         }
-        if ending.is_ready() {
-            drop(self.base.gone.take());
-        } else if frame.outer.is_some() || self.has_nested {
-            // Fibers around and inside have to find it in the roll.
-            with_current(|outer| outer.map(State::note_seat));
-            self.wait(cx);
+        if has_ended {
+            if let Some(rare) = self.header.take_rare() {
+                // Channels that close wake tasks.
+                let_go(rare);
+            }
+        } else if frame.outer.is_some() || self.header.nest().is_some() {
+            // Fibers around and inside have to find it in the registry.
+            self.wait(false, cx);
         }
-    }
-
-    /// After the fiber has suspended.
-    #[inline]
-    fn note_suspend(&mut self, frame: &Frame, cx: &Context<'_>) {
-        let is_nested = frame.outer.is_some();
-        if !frame.notes.is_empty() || is_nested || self.has_nested || self.base.account.is_watched() {
-            self.note_seen(&frame.notes, is_nested, cx);
-        }
-    }
-
-    /// Adds what the fiber around this one says to the orders, and finds whom to ask for the caller.
-    #[inline]
-    fn listen(&mut self, mut caller: Option<NonNull<dyn Caller>>, is_nested: bool) -> Option<NonNull<dyn Caller>> {
-        if is_nested {
-            with_current(|outer| {
-                let outer = outer.expect("there is a fiber around");
-                self.orders |= outer.orders().for_nested(self.base.meta().conduct);
-                caller = caller.or(outer.frame().caller);
-            });
-        }
-        caller
     }
 
     #[inline]
@@ -268,7 +276,7 @@ impl<J: Job> Fiber<J> {
     #[cold]
     fn refuse_poll(&self) -> ! {
         let here = Home::here();
-        let home = self.base.home.expect("it has another home");
+        let home = self.header.home.expect("it has another home");
         panic!(
             "fiber of service `{}` lives on {home} and was polled on {here}: a fiber never changes threads; drive \
              its runtime from one thread only, or run the service on the pool (`FiberLayer::builder().pooled()`)",
@@ -280,8 +288,11 @@ impl<J: Job> Fiber<J> {
 impl<J: Job> Drop for Fiber<J> {
     #[inline(always)]
     fn drop(&mut self) {
-        let is_plain = self.live.is_none() && self.admission.is_plain() && !self.base.has_remains();
-        if !is_plain || matches!(self.slot, Slot::Parked(_)) {
+        let is_bare = self.live.is_none()
+            && self.admission.is_plain()
+            && self.header.known_rare().is_none()
+            && !matches!(self.slot, Slot::Parked(_));
+        if !is_bare {
             self.drop_rest();
         }
     }

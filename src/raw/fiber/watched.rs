@@ -1,38 +1,39 @@
-//! What a poll of a fiber has around it if its layer has a watch.
+//! What a poll of a fiber has around it if its layer detects blocking.
 
 use std::task::Context;
 
 use super::Fiber;
-use crate::raw::{Job, roll::Roll};
+use crate::raw::{Job, registry::Registry, with_current};
 
 impl<J: Job> Fiber<J> {
-    /// Whether its layer has a watch.
+    /// Whether its layer detects blocking.
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
-        self.meta().sentry.is_some()
+        self.shared().detector.is_some()
     }
 
-    /// Says on this thread's post that the fiber runs, until the guard is dropped, and puts it into the roll, where whoever finds that
-    /// looks for it. Before its poll.
+    /// Says in this thread's run slot that the fiber runs, until the guard is dropped, and registers the fiber, so that
+    /// the detector can look it up. Called before its poll.
     #[inline(never)]
-    pub(crate) fn man_post(&mut self, cx: &Context<'_>) -> Option<impl Drop + use<J>> {
+    pub(crate) fn enter_run_slot(&mut self, cx: &Context<'_>) -> Option<impl Drop + use<J>> {
         // The poll says so.
         if !self.is_home() {
             return None;
         }
-        self.base.reserve_id();
-        if self.base.account.seat().is_none() {
-            self.wait(cx);
+        self.leave_line();
+        self.header.reserve_id();
+        if self.header.call_guard.registration().is_none() {
+            self.wait(false, cx);
         }
-        let sentry = self.meta().sentry.as_ref()?;
-        Some(Roll::here().post.man(self.base.id(), sentry.patience(), sentry.prepare()))
+        let detector = self.shared().detector.as_ref()?;
+        Some(Registry::here().run_slot.enter(self.header.id(), detector.patience(), detector.prepare()))
     }
 
     /// After its poll, and after the guard.
-    pub(crate) fn leave_post(&mut self) {
-        if self.base.home.is_none() {
-            self.base.account.leave_seat();
-            self.base.forget_id();
+    pub(crate) fn leave_run_slot(&mut self) {
+        // In line inside a fiber it keeps its registration.
+        if with_current(|outer| outer.is_none()) {
+            self.leave_line();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What happens when a fiber overflows its stack: a message, and the end of the process.
 //!
-//! A handler of SIGSEGV and SIGBUS looks whether the fault is in the guard of the fiber that runs on this thread. Every other fault goes
-//! to the handler that was there before: std's, which reports overflows of threads, or the program's own.
+//! A handler of SIGSEGV and SIGBUS looks whether the fault is in the guard of the fiber that runs on this thread. Every
+//! other fault goes to the handler that was there before: std's, which reports overflows of threads, or the program's
+//! own.
 
 use std::{
     cell::UnsafeCell,
@@ -43,13 +44,14 @@ impl Former {
         if read != 0 {
             return;
         }
-        // SAFETY: invariant 11: it was just filled.
+        // SAFETY: invariant 11: the call above succeeded, so the kernel has filled it, and no handler reads it yet.
         let mut action = unsafe { former.read() };
         // As before, with information, and on the signal stack.
         action.sa_flags |= libc::SA_SIGINFO | libc::SA_ONSTACK;
         action.sa_flags &= !libc::SA_RESETHAND;
         action.sa_sigaction = handle as WithInfo as usize;
-        // SAFETY: invariant 11: the handler keeps to it.
+        // SAFETY: invariant 11: the action is a valid one, and its handler, `handle` below, calls only what may be
+        // called there.
         let result = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
         debug_assert_eq!(result, 0);
     }
@@ -68,7 +70,8 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     let code = fault.si_code;
     // Below zero somebody sent the signal, and there is no address.
     if code > 0 {
-        // SAFETY: invariant 11: a fault has an address.
+        // SAFETY: invariant 11: a code above zero says that the kernel sent the signal for a fault, which has an
+        // address.
         let address = unsafe { fault.si_addr() }.addr();
         with_current(|state| {
             if let Some(state) = state.filter(|state| state.guard().contains(&address)) {
@@ -118,15 +121,15 @@ fn pass_on(
 
 /// Ends the process. It neither allocates nor locks: the fiber may have been interrupted in the middle of either.
 fn report(state: &State) -> ! {
-    state.with_meta(|meta, label| {
+    state.with_shared(|shared, label| {
         let (mut now, mut then) = ([0; 20], [0; 20]);
         let size = state.usable().len();
         let text = [
             "fiber of service \"",
-            meta.name_or(label),
+            shared.name_or(label),
             "\" overflowed its stack of ",
             decimal(size / 1024, &mut now),
-            " KiB; raise it with FiberLayer::stack_size, as in FiberLayer::builder().stack_size(",
+            " KiB; raise it by FiberLayer::builder().stack_size(",
             decimal(2 * size, &mut then),
             ")\n",
         ];

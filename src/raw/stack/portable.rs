@@ -106,8 +106,8 @@ impl Drop for FiberStack {
     }
 }
 
-// SAFETY: invariant 8: both bounds are those of the `DefaultStack` that this value owns, which is mapped, guarded and no
-// smaller than corosensei's minimum for as long as it lives.
+// SAFETY: invariant 8: both bounds are those of the `DefaultStack` that this value owns, which is mapped, guarded and
+// no smaller than corosensei's minimum for as long as it lives.
 unsafe impl Stack for FiberStack {
     #[inline]
     fn base(&self) -> StackPointer {

@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{FiberStack, Source};
+use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
 
 /// How many wait.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
@@ -34,18 +35,19 @@ pub(in crate::raw) fn take_at_once(source: Source, reserve: bool) -> Option<Fibe
 #[cold]
 pub(super) fn relieve() {
     RETURNS.fetch_add(1, Ordering::SeqCst);
-    RETURNED.notify_one();
+    // It wakes a task, whose waker is foreign code.
+    drop_quietly(foreign(|| RETURNED.notify_one()));
 }
 
 /// Waits until a stack can be had.
 ///
 /// # Cancel safety
 ///
-/// Whoever gives up passes its turn on.
+/// A task that gives up passes its turn on.
 pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStack {
     let mut returned = pin!(RETURNED.notified());
-    // In the queue before anybody can see that somebody waits, and come later. What was meant for those of an earlier shortage would cost
-    // this one its place: it would try, fail, and queue again.
+    // Joins the queue before `WAITING` shows it, or a later caller could come first. A permit that was meant for
+    // waiters of an earlier shortage is used up here: it would make this task try, fail, and queue again behind others.
     while returned.as_mut().enable() && !is_there() {
         returned.set(RETURNED.notified());
     }
@@ -59,7 +61,7 @@ pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> F
         if is_my_turn {
             match source.take(reserve) {
                 Ok(stack) => {
-                    // More than one may have been returned at once. Whoever is woken for nothing loses its place.
+                    // More than one may have been returned at once. A task that is woken for nothing loses its place.
                     if WAITING.load(Ordering::SeqCst) > 1 && source.has_idle() {
                         RETURNED.notify_one();
                     }

@@ -1,12 +1,13 @@
-//! A stack for signal handlers, on threads that have none or too little: whoever overflows a stack has no room left on it.
+//! A stack for signal handlers, on threads that have none or too small a one: after an overflow there is no room for
+//! the handler on the stack that has overflowed.
 //!
-//! std gives one to the threads that it starts, unless the program has its own handlers; it is enough for a short handler. Threads of C
-//! code have none.
+//! std gives one to the threads that it starts, unless the program has its own handlers; it is enough for a short
+//! handler. Threads of C code have none.
 
 use std::{cell::Cell, mem::MaybeUninit, ptr};
 
-/// Enough for the handler of faults, for those that it passes other faults on to, for the one that walks the stack, and for the registers
-/// of today's processors.
+/// Enough for the handler of faults, for those that it passes other faults on to, for the one that walks the stack, and
+/// for the registers of today's processors.
 const SIZE: usize = 64 * 1024;
 
 thread_local! {
@@ -52,7 +53,7 @@ impl Drop for OwnStack {
 
 fn current() -> libc::stack_t {
     let mut current = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
-    // SAFETY: invariant 11: the kernel fills the structure.
+    // SAFETY: invariant 11: without a new stack the call changes nothing, and the kernel only fills the structure.
     let result = unsafe { libc::sigaltstack(ptr::null(), &raw mut current) };
     debug_assert_eq!(result, 0);
     current

@@ -5,36 +5,34 @@ use std::{
     ops::Range,
     ptr::{self, NonNull},
     rc::Rc,
+    sync::Arc,
 };
 
 use tokio::sync::watch;
 
-use super::{NESTED, NESTED_SHIELDED, ON_THREAD_STACK, State};
-use crate::raw::{Caller, Meta, frame::Notes, locals::Locals, roll::FiberId, stack::GUARD_SIZE};
+use super::{ON_THREAD_STACK, State};
+use crate::raw::{
+    Caller, Shared, at_home::AtHome, header::Rare, id::FiberId, locals::Locals, nest::Nest, stack::GUARD_SIZE,
+};
 
 impl State {
-    /// Whether a fiber waits inside the awaited future, and is to hear of a cancel before this one acts on it.
-    pub(crate) fn has_nested(&self) -> bool {
-        self.has(NESTED)
+    /// How many fibers wait directly inside this one, and are to hear of a cancel before it acts on that.
+    pub(crate) fn nested_waiting(&self) -> usize {
+        self.header().nest().map_or(0, |nest| nest.waiting())
     }
 
-    /// Whether that fiber has put the cancel off.
+    /// Whether one of those inside, however deep, has put the cancel off.
     pub(crate) fn has_nested_shield(&self) -> bool {
-        self.has(NESTED_SHIELDED)
+        self.header().nest().is_some_and(|nest| nest.is_shielded())
     }
 
-    pub(in crate::raw) fn note_nested(&self, is_shielded: bool) {
-        self.set(if is_shielded { NESTED | NESTED_SHIELDED } else { NESTED });
-        self.note_seat();
-    }
-
-    /// Another fiber has taken a place in the roll inside this one.
-    pub(in crate::raw) fn note_seat(&self) {
-        self.frame().notes.add(Notes::NESTED);
+    /// Of the fibers inside.
+    pub(in crate::raw) fn nest(&self) -> &Arc<Nest> {
+        self.header().rare().nest.get_or_init(|| Arc::new(Nest::new(self.id())))
     }
 
     pub(in crate::raw) fn id(&self) -> FiberId {
-        self.base().id()
+        self.header().id()
     }
 
     /// The fiber on whose stack this one was resumed last.
@@ -43,14 +41,25 @@ impl State {
         self.frame().outer.map(|outer| unsafe { outer.as_ref() })
     }
 
+    /// This fiber and those around it that belong to the layer with these data.
+    fn of_layer(&self, shared: &Shared) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |state| state.outer())
+            .filter(move |state| ptr::eq(state.header().shared(), shared))
+    }
+
     /// Whether this fiber or one around it belongs to the layer with these data.
-    pub(crate) fn is_within(&self, meta: &Meta) -> bool {
-        iter::successors(Some(self), |state| state.outer()).any(|state| state.with_meta(|own, _| ptr::eq(own, meta)))
+    pub(crate) fn is_within(&self, shared: &Shared) -> bool {
+        self.of_layer(shared).next().is_some()
+    }
+
+    /// Whether one of those was left behind by a fiber of the layer.
+    pub(in crate::raw) fn is_left_behind(&self, shared: &Shared) -> bool {
+        self.of_layer(shared).any(|state| state.header().call_guard.is_left_behind())
     }
 
     /// The addresses that code on this stack may use.
     pub(in crate::raw) fn usable(&self) -> Range<usize> {
-        self.base().usable.clone()
+        self.header().usable.clone()
     }
 
     /// Those below, which end the process.
@@ -80,25 +89,30 @@ impl State {
             let caller: &dyn Caller = unsafe { caller.as_ref() };
             caller.is_gone()
         };
-        self.orders.get().is_caller_gone() || self.frame().caller.is_some_and(asks)
+        self.signals.get().is_caller_gone() || self.frame().caller.is_some_and(asks)
     }
 
     /// The fiber-locals of its code.
     pub(crate) fn locals(&self) -> Rc<Locals> {
-        Rc::clone(self.base().locals.get_or_init(Rc::default))
+        Rc::clone(self.header().rare().locals.get_or_init(|| AtHome::new(Rc::default())).get())
     }
 
     /// Runs the destructors of the fiber-locals, before the fiber ends.
     #[inline]
     pub(in crate::raw) fn end_locals(&self) {
-        if let Some(locals) = self.base().locals.get() {
-            let locals = Rc::clone(locals);
-            locals.end();
+        if let Some(rare) = self.header().known_rare() {
+            end_locals(rare);
         }
     }
 
     /// Tells `true` when the caller has gone, and closes when the fiber ends.
     pub(crate) fn watch_caller(&self) -> watch::Receiver<bool> {
-        self.base().gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
+        self.header().rare().gone.get_or_init(|| watch::Sender::new(self.is_caller_gone())).subscribe()
     }
+}
+
+#[cold]
+fn end_locals(rare: &Rare) {
+    let locals = rare.locals.get().map(|locals| Rc::clone(locals.get()));
+    locals.into_iter().for_each(|locals| locals.end());
 }

@@ -1,26 +1,20 @@
 //! The state of a running fiber: what code on its stack can see and do.
 
 mod around;
+mod waits;
 
-use std::{
-    cell::Cell,
-    future::Future,
-    mem,
-    panic::Location,
-    pin::Pin,
-    ptr::NonNull,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::{cell::Cell, panic::Location, ptr::NonNull, sync::Arc, task::Waker};
 
 use corosensei::Yielder;
 
 use super::{
-    Bar, Meta,
-    base::Base,
-    current,
-    frame::{Frame, FramePtr, Notes, Orders},
+    Shared,
+    foreign::foreign,
+    frame::{Frame, FramePtr, Signals},
+    header::Header,
+    registry,
 };
+use crate::util::drop_quietly::drop_quietly;
 
 /// Waits in a row that may be ready at once before one of them yields.
 const READY_WAITS: u8 = 128;
@@ -34,24 +28,25 @@ const POLLING: u8 = 1;
 const SUSPENDED: u8 = 2;
 /// The fiber has been unwound too often and will not end.
 const GIVEN_UP: u8 = 4;
-/// A fiber was polled inside the latest poll of an awaited future, and waits.
-const NESTED: u8 = 8;
-/// That one is in a shield.
-const NESTED_SHIELDED: u8 = 16;
+/// Code of others runs between two steps of the crate's own.
+const FOREIGN: u8 = 8;
 /// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
 const ON_THREAD_STACK: u8 = 32;
 /// The code is in a section that puts a cancel off.
 const SHIELDED: u8 = 64;
 
+/// Where nothing can suspend.
+const MISPLACED: u8 = POLLING | FOREIGN | ON_THREAD_STACK;
+
 /// What keeps a fiber from suspending, or has to be noted when it does.
-const UNUSUAL: u8 = POLLING | GIVEN_UP | NESTED_SHIELDED | ON_THREAD_STACK | SHIELDED;
+const UNUSUAL: u8 = MISPLACED | GIVEN_UP | SHIELDED;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
     frame: Cell<FramePtr>,
     flags: Cell<u8>,
     /// Those in force.
-    orders: Cell<Orders>,
+    signals: Cell<Signals>,
     ready_waits: Cell<u8>,
     unwinds: Cell<u8>,
     /// Sections that put a cancel off, one inside the other.
@@ -62,17 +57,15 @@ impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
     #[inline]
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
-        let state = Self {
+        Self {
             yielder: NonNull::from(yielder),
             frame: Cell::new(frame),
             flags: Cell::new(0),
-            orders: Cell::new(Orders::NONE),
+            signals: Cell::new(Signals::NONE),
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
             shields: Cell::new(0),
-        };
-        state.take_orders();
-        state
+        }
     }
 
     /// The frame of the latest resume. Only for code that runs on the fiber.
@@ -99,20 +92,20 @@ impl State {
 
     /// What the owner says about itself. Only for code that runs on the fiber, or was interrupted there.
     #[inline]
-    pub(super) fn base(&self) -> &Base {
-        // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame, and does not touch this part until
-        // control is back. No caller keeps the reference over a suspend.
-        unsafe { self.frame().base.as_ref() }
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame, and does not touch this part
+        // until control is back. No caller keeps the reference over a suspend.
+        unsafe { self.frame().header.as_ref() }
     }
 
     /// Calls `f` with the layer's data and the label of what runs here.
-    pub(crate) fn with_meta<R>(&self, f: impl FnOnce(&Meta, &'static str) -> R) -> R {
-        let base = self.base();
-        f(base.meta(), base.label)
+    pub(crate) fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R {
+        let header = self.header();
+        f(header.shared(), header.label)
     }
 
-    pub(crate) fn meta_arc(&self) -> Arc<Meta> {
-        Arc::clone(&self.base().account.meta)
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        Arc::clone(&self.header().call_guard.shared)
     }
 
     #[inline]
@@ -139,7 +132,12 @@ impl State {
     /// Whether the code is where nothing can suspend.
     #[inline]
     pub(crate) fn is_misplaced(&self) -> bool {
-        self.has(POLLING | ON_THREAD_STACK)
+        self.has(MISPLACED)
+    }
+
+    /// Whether that is because code of others runs there.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.has(FOREIGN)
     }
 
     pub(crate) fn is_on_thread_stack(&self) -> bool {
@@ -147,30 +145,27 @@ impl State {
     }
 
     /// Those in force.
-    pub(super) fn orders(&self) -> Orders {
-        self.orders.get()
-    }
-
-    pub(crate) fn has_orders(&self) -> bool {
-        self.orders.get() != Orders::NONE
+    pub(super) fn signals(&self) -> Signals {
+        self.signals.get()
     }
 
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.orders.get().is_cancelled()
+        self.signals.get().is_cancelled()
     }
 
     #[inline]
     pub(crate) fn is_unwinding(&self) -> bool {
-        self.orders.get().is_unwinding()
+        self.signals.get().is_unwinding()
     }
 
-    /// Whether the fiber cannot tell its own panicking from its poller's.
+    /// Whether the poller's thread was panicking when it resumed the fiber, which can tell its own panicking no more.
+    /// Then it takes it that it is not: it had suspended, and what panics below it stays there.
     pub(crate) fn is_poller_panicking(&self) -> bool {
         self.frame().panicking
     }
 
-    /// Puts orders that can be put off off until the guard is dropped.
+    /// Defers signals that can be deferred until the guard is dropped.
     pub(crate) fn shield(&self) -> impl Drop + '_ {
         struct Shield<'a>(&'a State);
 
@@ -180,7 +175,7 @@ impl State {
                 self.0.shields.set(shields);
                 if shields == 0 {
                     self.0.clear(SHIELDED);
-                    self.0.take_orders();
+                    self.0.take_signals();
                 }
             }
         }
@@ -190,26 +185,58 @@ impl State {
         Shield(self)
     }
 
+    /// Until the guard is dropped, waits are refused.
+    #[inline]
+    pub(in crate::raw) fn refuse_waits(&self) -> impl Drop + '_ {
+        struct Refused<'a>(&'a State, u8);
+
+        impl Drop for Refused<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.flags.set(self.0.flags.get() & !FOREIGN | self.1);
+            }
+        }
+
+        let former = self.flags.get() & FOREIGN;
+        self.set(FOREIGN);
+        Refused(self, former)
+    }
+
     /// Puts into force what the owner has said.
     #[inline]
-    fn take_orders(&self) {
-        let orders = self.frame().orders;
-        if orders != self.orders.get() {
-            self.obey(orders);
+    pub(super) fn take_signals(&self) {
+        let signals = self.frame().signals;
+        if signals != self.signals.get() {
+            self.obey(signals);
         }
     }
 
     #[cold]
-    fn obey(&self, orders: Orders) {
-        if orders.wants_report() {
-            self.report();
+    fn obey(&self, signals: Signals) {
+        if signals.wants_report() {
+            drop_quietly(foreign(|| self.report()));
         }
-        let mut all = self.orders.get();
-        all |= if self.has(SHIELDED) { orders.shielded() } else { orders.lasting() };
-        self.orders.set(all);
-        if let Some(gone) = self.base().gone.get().filter(|_| all.is_caller_gone()) {
-            // Orders that a shield puts off come again at each resume; this is said once.
-            gone.send_if_modified(|gone| !mem::replace(gone, true));
+        let former = self.signals.get();
+        let all = former | if self.has(SHIELDED) { signals.shielded() } else { signals.lasting() };
+        if all == former {
+            // What a shield puts off comes again at each resume.
+            return;
+        }
+        self.signals.set(all);
+        if all.is_caller_gone() && !former.is_caller_gone() {
+            self.tell_caller_gone();
+        }
+        // Those inside hear of it when they are polled, which their combinator may not do unless they are woken.
+        if self.nested_waiting() > 0 {
+            registry::wake_inside(self.id());
+        }
+    }
+
+    /// Tells those who have asked.
+    fn tell_caller_gone(&self) {
+        let gone = self.header().known_rare().and_then(|rare| rare.gone.get()).cloned();
+        if let Some(gone) = gone {
+            drop_quietly(foreign(move || gone.send_replace(true)));
         }
     }
 
@@ -222,78 +249,5 @@ impl State {
             }
         }
         self.unwinds.set(self.unwinds.get() + 1);
-    }
-
-    /// Whether the code holds what it must not hold while it is suspended.
-    #[inline]
-    pub(crate) fn is_barred(&self) -> bool {
-        self.base().meta().bar.as_ref().is_some_and(Bar::is_held)
-    }
-
-    /// Polls an awaited future once, on this stack, with the newest waker; a wait inside that poll is nested.
-    #[inline]
-    pub(crate) fn poll_awaited<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
-        struct Polling<'a>(&'a State);
-
-        impl Drop for Polling<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                self.0.clear(POLLING);
-            }
-        }
-
-        self.flags.set(self.flags.get() & !(NESTED | NESTED_SHIELDED) | POLLING);
-        let _polling = Polling(self);
-        future.poll(&mut Context::from_waker(self.waker()))
-    }
-
-    /// Counts a wait that was ready at once; whether it is time to yield.
-    #[inline]
-    pub(crate) fn is_yield_due(&self) -> bool {
-        let waits = self.ready_waits.get().saturating_add(1);
-        self.ready_waits.set(waits);
-        waits >= READY_WAITS
-    }
-
-    /// Suspends once, so that other tasks of the thread run.
-    #[cold]
-    pub(crate) fn yield_now(&self, caller: &'static Location<'static>) {
-        self.waker().wake_by_ref();
-        self.suspend(caller);
-    }
-
-    /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
-    #[inline]
-    pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
-        self.base().waits_at.set(Some(caller));
-        if self.has(UNUSUAL) {
-            self.note_suspend();
-        }
-        self.ready_waits.set(0);
-        self.set(SUSPENDED);
-        let frame = self.yielder().suspend(());
-        self.frame.set(frame);
-        current::enter(self);
-        self.take_orders();
-    }
-
-    #[cold]
-    fn note_suspend(&self) {
-        assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
-        self.frame().notes.add(if self.has(GIVEN_UP) { Notes::GIVEN_UP } else { Notes::SHIELDED });
-    }
-
-    /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one
-    /// part of the root may have been consumed by the wait of another.
-    pub(crate) fn poll_root<F: Future + ?Sized>(&self, mut root: Pin<&mut F>) -> Poll<F::Output> {
-        loop {
-            self.clear(SUSPENDED);
-            // A clone, since the frame that lends the waker is gone after a suspend.
-            let waker = self.waker().clone();
-            let poll = root.as_mut().poll(&mut Context::from_waker(&waker));
-            if poll.is_ready() || !self.has(SUSPENDED) {
-                return poll;
-            }
-        }
     }
 }

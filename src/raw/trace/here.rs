@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{PATIENCE, Trace, Untraceable};
-use crate::raw::{current, roll};
+use crate::raw::{current, registry};
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
@@ -45,12 +45,12 @@ type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void);
 
 /// What signals find this thread by.
 pub(in crate::raw) fn this_thread() -> i32 {
-    // SAFETY: invariant 12: it returns a number.
+    // SAFETY: invariant 12: it takes nothing and returns a number, and touches no memory of the program's.
     unsafe { libc::gettid() }
 }
 
-/// Asks `thread`, one of this process, and waits for the answer; zero stands for one that has ended. It answers if it is still in that
-/// stretch: then it is in the code of a fiber, and not on the way from one stack to another.
+/// Asks `thread`, one of this process, and waits for the answer; zero stands for one that has ended. It answers if it
+/// is still in that stretch: then it is in the code of a fiber, and not on the way from one stack to another.
 pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untraceable> {
     static ASKING: Mutex<()> = Mutex::new(());
     let _one = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untrac
 fn is_listening() -> bool {
     // SAFETY: invariant 16: a `sigaction` may consist of zeros.
     let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
-    // SAFETY: invariant 16: the kernel fills the structure.
+    // SAFETY: invariant 16: without a new action the call changes nothing, and the kernel only fills the structure.
     let read = unsafe { libc::sigaction(SIGNAL, ptr::null(), &raw mut action) };
     let ours = answer as WithInfo as usize;
     if read != 0 || action.sa_sigaction == ours {
@@ -110,18 +110,20 @@ fn is_listening() -> bool {
     walk(|_| true);
     action.sa_sigaction = ours;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: invariant 16: the handler keeps to it.
+    // SAFETY: invariant 16: nobody else has a handler, and this one, `answer` below, calls only what may be called
+    // there.
     unsafe { libc::sigaction(SIGNAL, &raw const action, ptr::null_mut()) == 0 }
 }
 
 /// `false` if there is no such thread.
 fn send(thread: i32) -> bool {
     let process = std::process::id();
-    // SAFETY: invariant 12: it takes plain numbers.
+    // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program's.
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread, SIGNAL) == 0 }
 }
 
-/// Runs on the thread that is asked, wherever that was interrupted. A signal that somebody else sent is ignored, as it is by default.
+/// Runs on the thread that is asked, wherever that was interrupted. A signal from another sender is ignored, as it
+/// is by default.
 extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     let question = |phase| (this_thread() as u64) << PHASE_BITS | phase;
     if QUESTION.compare_exchange(question(ASKED), question(WRITING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
@@ -129,20 +131,21 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
     }
     // SAFETY: invariant 16: each thread has such a place.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: invariant 16: it is this thread's.
+    // SAFETY: invariant 16: the place is this thread's own, and stays for as long as the thread runs.
     let former = unsafe { errno.read() };
-    let (stretch, outside) = roll::stretch_here();
+    let (stretch, outside) = registry::stretch_here();
     if stretch == STRETCH.load(Ordering::Relaxed) {
         write_down(&Interrupted::at(context), outside);
     } else {
         COUNT.store(0, Ordering::Relaxed);
     }
-    // SAFETY: invariant 16: it is this thread's.
+    // SAFETY: invariant 16: the place is this thread's own, and the interrupted code finds there what it had left.
     unsafe { errno.write(former) };
     QUESTION.store(question(DONE), Ordering::Release);
 }
 
-/// Writes down the interrupted function and its callers; the handler and the system's part of it, which come before, are left out.
+/// Writes down the interrupted function and its callers; the handler and the system's part of it, which come before,
+/// are left out.
 fn write_down(interrupted: &Interrupted, outside: usize) {
     ADDRESSES[0].store(interrupted.instruction, Ordering::Relaxed);
     let mut count = 1;
@@ -190,8 +193,9 @@ impl Interrupted {
         Self { instruction, stack_pointer }
     }
 
-    /// Whether the code of a fiber was interrupted, not what begins or ends it: there a stack is as good as empty, and whoever walks
-    /// it with a wrong idea of it leaves it. A page of code that has to be read first may well stop a thread there.
+    /// Whether the code of a fiber was interrupted, not what begins or ends it: there a stack is as good as empty, and
+    /// an unwinder that has a wrong idea of it would walk off it. The first read of a page of code may well interrupt a
+    /// thread there.
     fn is_in_a_fiber(&self, outside: usize) -> bool {
         let state = current::address();
         state != outside && state != 0 && !(state..state + TOP).contains(&self.stack_pointer)

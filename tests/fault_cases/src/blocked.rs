@@ -29,7 +29,7 @@ fn subscribe() -> Warnings {
 }
 
 fn watching() -> FiberLayer {
-    FiberLayer::builder().name("orders").watch(Duration::from_millis(50)).build().unwrap()
+    FiberLayer::builder().name("orders").detect_blocking(Duration::from_millis(50)).build().unwrap()
 }
 
 /// Sleeps in the system, as a client of a database does, until that is noticed.

@@ -5,7 +5,7 @@ use std::{future::Future, hint::black_box, ptr};
 use tokio::runtime::Builder;
 use tower_fiber::{FiberLayer, WaitExt as _};
 
-use crate::{blocked, handlers};
+use crate::{blocked, handlers, memory};
 
 unsafe extern "C" {
     safe fn frames_of_40_kb(levels: libc::c_int) -> libc::c_int;
@@ -73,11 +73,12 @@ pub(crate) fn run(name: &str) {
         }
         "pthread lock" => blocked::twice(blocked::lock_of_pthread),
         "parking_lot lock" => blocked::twice(blocked::lock_of_parking_lot),
+        name if name.starts_with("memory ") => memory::run(&name["memory ".len()..]),
         other => panic!("no such case: {other}"),
     }
 }
 
-fn in_a_fiber(f: impl FnOnce() + Send + 'static) {
+pub(crate) fn in_a_fiber(f: impl FnOnce() + Send + 'static) {
     block_on(FiberLayer::builder().name("orders").stack_size(64 * 1024).build().unwrap().run(f));
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn block_on(future: impl Future) {
     Builder::new_current_thread().build().unwrap().block_on(future);
 }
 
-fn recurse(level: usize) {
+pub(crate) fn recurse(level: usize) {
     let block = black_box([level; 32]);
     if block[1] < usize::MAX {
         recurse(level + 1);

@@ -9,6 +9,10 @@ mod cases;
 mod events;
 #[cfg(target_os = "linux")]
 mod handlers;
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
+mod refused;
 
 #[cfg(target_os = "linux")]
 fn main() {

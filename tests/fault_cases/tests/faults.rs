@@ -8,7 +8,7 @@ mod child;
 use child::Ended;
 
 const OVERFLOW: &str =
-    "fiber of service \"orders\" overflowed its stack of 64 KiB; raise it with FiberLayer::stack_size";
+    "fiber of service \"orders\" overflowed its stack of 64 KiB; raise it by FiberLayer::builder().stack_size(131072)";
 const SEGV: Option<i32> = Some(11);
 const ABORT: Option<i32> = Some(6);
 

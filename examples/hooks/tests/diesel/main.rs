@@ -1,4 +1,4 @@
-//! diesel in fibers, on a real PostgreSQL.
+//! diesel in fibers, on a real PostgreSQL; and on SQLite, whose queries run on other threads.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,3 +9,4 @@ mod at_once;
 mod cancelled;
 mod errors;
 mod shop;
+mod sqlite_cut_in_query;

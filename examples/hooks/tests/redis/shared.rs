@@ -72,7 +72,8 @@ fn fifty_fibers_watch_a_key_on_connections_of_their_own() {
                 })
             })
         }));
-        assert!(callers.await.into_iter().all(|done| done.is_ok()));
+        let done: Result<Vec<_>, _> = callers.await.into_iter().collect();
+        done.unwrap();
         let count = run_in_fiber(move || FiberConnection::open_unlimited(&client)?.get::<_, usize>("watched"));
         assert_eq!(count.await.unwrap(), CALLERS);
     });

@@ -61,7 +61,8 @@ fn take_shared(class: &'static Class, reserve: bool) -> io::Result<usize> {
 #[inline]
 pub(super) fn put(class: &'static Class, base: usize) {
     let is_kept = CACHE.try_with(|cache| match cache.0.borrow_mut().get_mut(class.index) {
-        Some(idle) if idle.bases.len() < KEPT => {
+        // The room was made for those that are kept, so that this never allocates.
+        Some(idle) if idle.bases.len() < idle.bases.capacity() => {
             idle.bases.push(base);
             idle.returns += 1;
             if idle.returns == RETURNS_PER_MOVE {

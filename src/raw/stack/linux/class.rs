@@ -13,8 +13,8 @@ use super::{
 /// Slots of the first slab. Each later one has as many as all before it together.
 const FIRST_SLOTS: usize = 16;
 
-/// Where there is a limit on the address space, all but the first slab leave so much of it to the rest of the process, whose allocations
-/// would abort it.
+/// Where there is a limit on the address space, all but the first slab leave so much of it to the rest of the process,
+/// whose allocations would abort it.
 const SPARE_BYTES: usize = 64 * 1024 * 1024;
 
 /// An empty slab of which fewer slots were used is kept.
@@ -141,8 +141,9 @@ impl Class {
     /// Gives the memory of a stack that nobody uses back, all but its upper end.
     fn trim(&self, base: usize) {
         if self.size > TRIMMED_SIZE {
+            // What is locked is to stay in memory, and does.
             // SAFETY: invariant 8: the caller has this slot, with nobody's data in it.
-            unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
+            let _is_given_back = unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
         }
     }
 }

@@ -13,7 +13,7 @@ use super::sys::{self, Mapping};
 /// Below each stack. C code does not probe its stack as Rust does, so that one page could be jumped over.
 pub(super) const SIZE: usize = 64 * 1024;
 
-/// Set to `mprotect` it forces the kind of guard that older kernels need. For the crate's own tests.
+/// Set to `mprotect` it forces the kind of guard that older kernels need.
 const FORCE: &str = "TOWER_FIBER_GUARDS";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,34 +32,43 @@ impl Kind {
         if !is_forced && mapping.mark_guard(0, SIZE).is_ok() { Self::Markers } else { Self::Protected }
     }
 
-    /// Makes a guard. `reserve` lets it go over the limit, up to a second one.
-    pub(super) fn install(self, mapping: &Mapping, offset: usize, reserve: bool) -> io::Result<()> {
-        match self {
-            Self::Markers => mapping.mark_guard(offset, SIZE),
-            Self::Protected => {
-                let budget = Budget::of_process();
-                budget.take(reserve)?;
-                mapping.protect(offset, SIZE, true).inspect_err(|_| budget.give_back(1))
-            }
+    /// Makes a guard, of this kind or of the other where marks are refused from some time on: by a filter of system
+    /// calls, or since memory was locked. `reserve` lets it go over the limit, up to a second one.
+    pub(super) fn install(self, mapping: &Mapping, offset: usize, reserve: bool) -> io::Result<Self> {
+        if self == Self::Markers && mapping.mark_guard(offset, SIZE).is_ok() {
+            return Ok(Self::Markers);
         }
-    }
-
-    /// Takes a guard away.
-    pub(super) fn remove(self, mapping: &Mapping, offset: usize) {
-        if self == Self::Protected && mapping.protect(offset, SIZE, false).is_ok() {
-            Budget::of_process().give_back(1);
-        }
-    }
-
-    /// `count` guards have gone with their mapping.
-    pub(super) fn unmapped(self, count: usize) {
-        if self == Self::Protected {
-            Budget::of_process().give_back(count);
-        }
+        let budget = Budget::of_process();
+        budget.take(reserve)?;
+        mapping.protect(offset, SIZE, true).inspect_err(|_| budget.give_back(1))?;
+        Ok(Self::Protected)
     }
 }
 
-/// How many protected guards the process may have: each costs two mappings, and at the system's limit even `malloc` fails.
+/// Takes a protected guard away. `false` if it stays.
+pub(super) fn remove(mapping: &Mapping, offset: usize) -> bool {
+    let is_removed = mapping.protect(offset, SIZE, false).is_ok();
+    if is_removed {
+        Budget::of_process().give_back(1);
+    }
+    is_removed
+}
+
+/// So many protected guards have gone with their mapping.
+pub(super) fn unmapped(count: usize) {
+    if count > 0 {
+        Budget::of_process().give_back(count);
+    }
+}
+
+/// How many protected guards there can be.
+#[cfg(feature = "tracing")]
+pub(super) fn most_protected() -> usize {
+    Budget::of_process().limit
+}
+
+/// How many protected guards the process may have: each costs two mappings, and at the system's limit even `malloc`
+/// fails.
 struct Budget {
     used: AtomicUsize,
     limit: usize,

@@ -19,6 +19,8 @@ use corosensei::stack::{Stack, StackPointer};
 
 use self::class::Class;
 use super::shortage;
+#[cfg(feature = "tracing")]
+use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
 
 /// Bytes below a stack that end the process when they are touched.
 pub(in crate::raw) const GUARD_SIZE: usize = guard::SIZE;
@@ -52,9 +54,29 @@ impl Source {
 
     /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
     pub(in crate::raw) fn take(self, reserve: bool) -> io::Result<FiberStack> {
-        let base = cache::take(self.0, reserve)?;
+        let taken = cache::take(self.0, reserve);
+        if let Some(error) = sys::news_of_marks() {
+            report(&error);
+        }
+        let base = taken?;
         Ok(FiberStack { base: StackPointer::new(base).expect("not at the end of all addresses"), class: self.0 })
     }
+}
+
+/// Without marks there can be fewer stacks.
+#[cold]
+fn report(error: &io::Error) {
+    #[cfg(feature = "tracing")]
+    drop_quietly(foreign(|| {
+        tracing::info!(
+            %error,
+            stacks = guard::most_protected(),
+            "the system does not mark guards below the stacks of fibers (it does since Linux 6.13, unless a seccomp filter forbids it or \
+             memory is locked): each takes two mappings instead, and the sysctl vm.max_map_count limits how many there are"
+        );
+    }));
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
 }
 
 /// The only owner of one slot. Dropping it returns the slot.
@@ -75,12 +97,23 @@ impl FiberStack {
     pub(in crate::raw) fn wipe(&mut self) {
         let Range { start, end } = self.usable();
         // SAFETY: invariant 8: this is the slot's only owner, and no coroutine has it.
-        unsafe { sys::discard(start, end) };
+        let is_given_back = unsafe { sys::discard(start, end) };
+        if !is_given_back {
+            // SAFETY: invariant 8: this is the slot's only owner, no coroutine has it, and its ends are those of whole
+            // pages.
+            unsafe { sys::overwrite(start, end) };
+        }
     }
 
     /// Bytes from the upper end down to the lowest page that has been touched since it was wiped.
     pub(in crate::raw) fn touched(&self) -> usize {
         let Range { start, end } = self.usable();
+        if sys::are_pages_kept() {
+            // All may be in memory at all times. SAFETY: invariant 8: this is the slot's only owner, no coroutine has
+            // it, and its ends are those of whole pages.
+            let lowest = unsafe { sys::lowest_used(start, end) };
+            return end - lowest;
+        }
         end - sys::lowest_resident(start, end)
     }
 }
@@ -96,8 +129,8 @@ impl Drop for FiberStack {
     }
 }
 
-// SAFETY: invariant 8: the addresses between the two are the slot that this value alone owns, readable and writable, with a
-// guard below, and no smaller than the builder's minimum, which is larger than corosensei's.
+// SAFETY: invariant 8: the addresses between the two are the slot that this value alone owns, readable and writable,
+// with a guard below, and no smaller than the builder's minimum, which is larger than corosensei's.
 unsafe impl Stack for FiberStack {
     #[inline]
     fn base(&self) -> StackPointer {

@@ -1,7 +1,8 @@
 //! Where stacks lie: far below every thread's stack.
 //!
-//! Code that guesses how much stack is left (`stacker`) subtracts the limit of the *thread's* stack from the stack pointer. Below
-//! that limit it finds nothing left and takes more, which is slow and safe. Above it would see plenty, and overflow.
+//! Code that guesses how much stack is left (`stacker`) subtracts the limit of the *thread's* stack from the stack
+//! pointer. Below that limit it finds nothing left and takes more, which is slow and safe. Above it would see plenty,
+//! and overflow.
 
 use std::{
     collections::hash_map::RandomState,
@@ -16,9 +17,9 @@ use std::{
 use super::sys::Mapping;
 use crate::raw::stack::stack_pointer;
 
-/// Above what executables at fixed addresses use and what the address sanitizer has for itself; below where the kernel puts everything
-/// else. Without a limit on the stack of the main thread it leaves that five sixths of the addresses, and places other stacks
-/// downwards from there.
+/// Above what executables at fixed addresses use and what the address sanitizer has for itself; below where the kernel
+/// puts everything else. Without a limit on the stack of the main thread it leaves that five sixths of the addresses,
+/// and places other stacks downwards from there.
 const LOWEST: usize = 0x1010_0000_0000;
 const HIGHEST: usize = 0x1400_0000_0000;
 

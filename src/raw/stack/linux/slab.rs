@@ -17,6 +17,8 @@ const MAX_BYTES: usize = 8 * 1024 * 1024 * 1024;
 pub(super) struct Slab {
     mapping: Mapping,
     guards: Kind,
+    /// How many of its guards are protected.
+    protected: usize,
     /// Bytes of a stack without its guard.
     size: usize,
     slots: usize,
@@ -55,7 +57,17 @@ impl Slab {
 
     fn new(mapping: Mapping, size: usize, slots: usize) -> Self {
         let guards = Kind::probe(&mapping);
-        Self { mapping, guards, size, slots, carved: 0, free: Vec::new(), bare: Vec::new(), valgrind: Vec::new() }
+        Self {
+            mapping,
+            guards,
+            protected: 0,
+            size,
+            slots,
+            carved: 0,
+            free: Vec::new(),
+            bare: Vec::new(),
+            valgrind: Vec::new(),
+        }
     }
 
     pub(super) fn slots(&self) -> usize {
@@ -75,11 +87,15 @@ impl Slab {
             None => return None,
         };
         let offset = self.offset(slot);
-        if let Err(error) = self.guards.install(&self.mapping, offset, reserve) {
-            if (slot as usize) < self.carved {
-                self.bare.push(slot);
+        match self.guards.install(&self.mapping, offset, reserve) {
+            Ok(Kind::Protected) => self.protected += 1,
+            Ok(Kind::Markers) => {}
+            Err(error) => {
+                if (slot as usize) < self.carved {
+                    self.bare.push(slot);
+                }
+                return Some(Err(error));
             }
-            return Some(Err(error));
         }
         let base = self.base(slot);
         if slot as usize == self.carved {
@@ -107,9 +123,14 @@ impl Slab {
             return false;
         }
         let Some(slot) = self.free.pop() else { return false };
-        self.guards.remove(&self.mapping, self.offset(slot));
-        self.bare.push(slot);
-        true
+        let is_removed = guard::remove(&self.mapping, self.offset(slot));
+        if is_removed {
+            self.protected -= 1;
+            self.bare.push(slot);
+        } else {
+            self.free.push(slot);
+        }
+        is_removed
     }
 
     pub(super) fn has_idle(&self) -> bool {
@@ -142,6 +163,6 @@ impl Slab {
 impl Drop for Slab {
     fn drop(&mut self) {
         drop(mem::take(&mut self.valgrind));
-        self.guards.unmapped(self.carved - self.bare.len());
+        guard::unmapped(self.protected);
     }
 }

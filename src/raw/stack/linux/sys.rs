@@ -3,7 +3,10 @@
 use std::{
     fs, io,
     ptr::{self, NonNull},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
 };
 
 /// Turns pages into guards without splitting their mapping (Linux 6.13).
@@ -37,6 +40,17 @@ pub(super) fn is_sanitized() -> bool {
     })
 }
 
+/// Why guards could not be marked, first of all: the system's code, or zero.
+static MARKS_REFUSED: AtomicI32 = AtomicI32::new(0);
+
+/// Why guards cannot be marked, once.
+pub(super) fn news_of_marks() -> Option<io::Error> {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let code = MARKS_REFUSED.load(Ordering::Relaxed);
+    let is_news = code != 0 && !IS_TOLD.load(Ordering::Relaxed) && !IS_TOLD.swap(true, Ordering::Relaxed);
+    is_news.then(|| io::Error::from_raw_os_error(code))
+}
+
 /// Memory of this process's own: readable, writable, and only there when it is touched.
 #[derive(Debug)]
 pub(super) struct Mapping {
@@ -56,7 +70,7 @@ impl Mapping {
         // SAFETY: invariant 12: without MAP_FIXED a mapping of fresh memory replaces nothing.
         let start = unsafe { libc::mmap(hint, len, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
+            return Err(unmappable(io::Error::last_os_error()));
         }
         let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = Self { start, len };
@@ -84,7 +98,12 @@ impl Mapping {
 
     /// Makes the bytes from `offset` a guard, which stays within the mapping.
     pub(super) fn mark_guard(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.advise(offset, len, MADV_GUARD_INSTALL)
+        self.advise(offset, len, MADV_GUARD_INSTALL).inspect_err(|error| {
+            let none = MARKS_REFUSED.load(Ordering::Relaxed) == 0;
+            if let Some(code) = error.raw_os_error().filter(|_| none) {
+                MARKS_REFUSED.store(code, Ordering::Relaxed);
+            }
+        })
     }
 
     /// Makes the bytes from `offset` a guard, or memory again. Each guard splits the mapping in two more.
@@ -112,22 +131,71 @@ impl Drop for Mapping {
         if is_sanitized() {
             return;
         }
-        // SAFETY: invariant 8: whoever drops a mapping has all of its slots.
+        // SAFETY: invariant 8: the code that drops a mapping has all of its slots.
         let result = unsafe { libc::munmap(self.start.as_ptr(), self.len) };
         debug_assert_eq!(result, 0);
     }
 }
 
-/// Gives the pages between two addresses back; they read as zero when they are touched again.
+/// Whether the kernel has refused to take pages back: it does not do that with locked ones (`mlockall`).
+static ARE_PAGES_KEPT: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn are_pages_kept() -> bool {
+    ARE_PAGES_KEPT.load(Ordering::Relaxed)
+}
+
+/// Gives the pages between two addresses back; they read as zero when they are touched again. `false` if the kernel
+/// does not take them: then they are as they were.
 ///
 /// # Safety
 ///
 /// They belong to one mapping of this module, and nobody uses what is in them.
-pub(super) unsafe fn discard(from: usize, to: usize) {
+pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
     let start = ptr::with_exposed_provenance_mut::<libc::c_void>(from);
-    // SAFETY: invariant 8: the caller's.
+    // SAFETY: invariant 8: who calls this has the slot, so that nobody misses what is in its pages.
     let result = unsafe { libc::madvise(start, to - from, libc::MADV_DONTNEED) };
-    debug_assert_eq!(result, 0);
+    if result != 0 {
+        ARE_PAGES_KEPT.store(true, Ordering::Relaxed);
+    }
+    result == 0
+}
+
+/// Makes all bytes between two addresses zero. Pages that were never touched stay so: nothing is written where zeros
+/// are.
+///
+/// # Safety
+///
+/// As for [`discard`]; both are multiples of the size of a word.
+pub(super) unsafe fn overwrite(from: usize, to: usize) {
+    for word in words(from, to) {
+        // SAFETY: invariant 8: who calls this has the slot, which is mapped memory that the kernel has filled with
+        // zeros before all else.
+        let value = unsafe { word.read_volatile() };
+        if value != 0 {
+            // SAFETY: invariant 8: as for the read, and nobody uses what is there.
+            unsafe { word.write_volatile(0) };
+        }
+    }
+}
+
+/// The lowest page between two addresses that is not all zeros, or `to`.
+///
+/// # Safety
+///
+/// As for [`overwrite`].
+pub(super) unsafe fn lowest_used(from: usize, to: usize) -> usize {
+    let is_used = |word: &*mut usize| {
+        // SAFETY: invariant 8: who calls this has the slot, which is mapped memory that the kernel has filled with
+        // zeros before all else.
+        let value = unsafe { word.read_volatile() };
+        value != 0
+    };
+    let first = words(from, to).find(is_used);
+    first.map_or(to, |word| word.addr() & !(page_size() - 1))
+}
+
+fn words(from: usize, to: usize) -> impl Iterator<Item = *mut usize> {
+    (from..to).step_by(size_of::<usize>()).map(ptr::with_exposed_provenance_mut)
 }
 
 /// The lowest page between two addresses that is in memory, or `to`.
@@ -139,6 +207,16 @@ pub(super) fn lowest_resident(from: usize, to: usize) -> usize {
     let result = unsafe { libc::mincore(start, to - from, pages.as_mut_ptr()) };
     let first = if result == 0 { pages.iter().position(|page| page & 1 == 1) } else { None };
     first.map_or(to, |index| from + index * page)
+}
+
+/// Under `mlockall(MCL_FUTURE)` there is a limit of its own.
+fn unmappable(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(libc::EAGAIN) {
+        let text =
+            format!("{error}: all memory is locked, and the limit of that is reached, RLIMIT_MEMLOCK (`ulimit -l`)");
+        return io::Error::new(error.kind(), text);
+    }
+    error
 }
 
 fn outcome(result: libc::c_int) -> io::Result<()> {

@@ -1,0 +1,176 @@
+//! tokio's clock of tests, which stands still and jumps to the next timer when its runtime has nothing to do: not while
+//! a fiber of that runtime can run, or runs, on a worker of the pool. tokio waits for its own blocking tasks only, so
+//! one stands in for such fibers.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    task::{Context, Poll, Wake, Waker},
+    time,
+};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    time::Instant,
+};
+
+use crate::util::drop_quietly::drop_quietly;
+
+/// One fiber that the clock of its runtime waits for, unless it is suspended. It is not at first, nor when it has
+/// ended.
+pub(super) struct Hold(Arc<Fiber>);
+
+impl Hold {
+    /// For a fiber with this runtime. `None` if its clock is that of the system, as all clocks are but those of tests.
+    pub(super) fn of(runtime: &Handle) -> Option<Self> {
+        if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread || !is_shifted(runtime) {
+            return None;
+        }
+        let hold = Self(Arc::new(Fiber { clock: Clock::of(runtime), state: Mutex::default() }));
+        drop(hold.0.take());
+        Some(hold)
+    }
+
+    /// Polls the fiber.
+    pub(super) fn poll<R>(&self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
+        let alarm = Alarm { fiber: Arc::clone(&self.0), task: cx.waker().clone() };
+        self.0.take().is_due = false;
+        let polled = poll(&mut Context::from_waker(&Waker::from(Arc::new(alarm))));
+        if polled.is_pending() {
+            self.0.let_go();
+        }
+        polled
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        {
+            let mut state = lock(&self.0.state);
+            state.is_due = false;
+            // Its wakers may be kept, and woken, for as long as anybody likes.
+            state.has_ended = true;
+        }
+        self.0.let_go();
+    }
+}
+
+struct Fiber {
+    clock: Arc<Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// It was woken, and has not been polled since.
+    is_due: bool,
+    holds: bool,
+    has_ended: bool,
+}
+
+impl Fiber {
+    fn take(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        if state.has_ended {
+            return state;
+        }
+        state.is_due = true;
+        if !state.holds {
+            state.holds = true;
+            self.clock.take();
+        }
+        state
+    }
+
+    /// Unless it is due.
+    fn let_go(&self) {
+        let mut state = lock(&self.state);
+        if state.holds && !state.is_due {
+            state.holds = false;
+            self.clock.let_go();
+        }
+    }
+}
+
+/// Wakes the fiber's task; the clock waits from then on.
+struct Alarm {
+    fiber: Arc<Fiber>,
+    task: Waker,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        drop(self.fiber.take());
+        self.task.wake_by_ref();
+    }
+}
+
+/// The clock of one runtime.
+struct Clock {
+    runtime: Handle,
+    holds: Mutex<Holds>,
+}
+
+#[derive(Default)]
+struct Holds {
+    fibers: usize,
+    /// Ends the blocking task when it is dropped.
+    task: Option<mpsc::Sender<()>>,
+}
+
+impl Clock {
+    fn of(runtime: &Handle) -> Arc<Self> {
+        static CLOCKS: Mutex<Vec<Weak<Clock>>> = Mutex::new(Vec::new());
+
+        let mut clocks = lock(&CLOCKS);
+        clocks.retain(|clock| clock.strong_count() > 0);
+        let known = clocks.iter().filter_map(Weak::upgrade).find(|clock| clock.runtime.id() == runtime.id());
+        known.unwrap_or_else(|| {
+            let clock = Arc::new(Self { runtime: runtime.clone(), holds: Mutex::default() });
+            clocks.push(Arc::downgrade(&clock));
+            clock
+        })
+    }
+
+    fn take(&self) {
+        let mut holds = lock(&self.holds);
+        holds.fibers += 1;
+        if holds.task.is_some() {
+            return;
+        }
+        let (task, ends) = mpsc::channel::<()>();
+        let begin = || drop(self.runtime.spawn_blocking(move || ends.recv()));
+        // Without a thread for it the clock does not wait.
+        match catch_unwind(AssertUnwindSafe(begin)) {
+            Ok(()) => holds.task = Some(task),
+            Err(payload) => drop_quietly(payload),
+        }
+    }
+
+    fn let_go(&self) {
+        let mut holds = lock(&self.holds);
+        holds.fibers -= 1;
+        if holds.fibers == 0 {
+            holds.task = None;
+        }
+    }
+}
+
+/// Whether the runtime's clock is another than the system's.
+fn is_shifted(runtime: &Handle) -> bool {
+    if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+        return false;
+    }
+    let _entered = runtime.enter();
+    let before = time::Instant::now();
+    let now = Instant::now().into_std();
+    !(before..=time::Instant::now()).contains(&now)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

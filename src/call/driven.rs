@@ -1,0 +1,97 @@
+//! Whether this thread drives a runtime.
+
+use std::{
+    cell::Cell,
+    future::Future as _,
+    pin::pin,
+    sync::{Arc, LazyLock},
+    task::{Context, Wake, Waker},
+};
+
+use tokio::{
+    runtime::{self, Handle, RuntimeFlavor, worker_index},
+    task,
+};
+
+use super::task_waker;
+
+thread_local! {
+    /// The task that this thread was last seen to poll for the runtime that it drives.
+    static TASK: Cell<Option<task::Id>> = const { Cell::new(None) };
+    /// That runtime.
+    static RUNTIME: Cell<Option<runtime::Id>> = const { Cell::new(None) };
+    /// Whether the bell has rung.
+    static HAS_RUNG: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the poll with this waker is known to be made by the scheduler of a current-thread runtime: the runtime of a
+/// task does not change. A runtime that blocks on something inside the task polls with other wakers.
+#[inline]
+pub(super) fn is_known(waker: &Waker) -> bool {
+    let is_same_task = || TASK.get().is_some_and(|task| task::try_id() == Some(task));
+    task_waker::is_of_task(waker) && is_same_task()
+}
+
+/// Whether `runtime`, which is entered, polls its tasks on this thread and on no other: it has one thread, which is
+/// this one. That its handle is entered says nothing, since it may be on any thread, for timers and sockets. The waker
+/// is that of the present poll.
+#[inline]
+pub(super) fn drives(runtime: &Handle, waker: &Waker) -> bool {
+    (is_known(waker) && is_of_known_task(runtime)) || find_out(runtime, waker)
+}
+
+/// Whether it is the runtime of the task that [`is_known`].
+#[inline]
+pub(super) fn is_of_known_task(runtime: &Handle) -> bool {
+    RUNTIME.get() == Some(runtime.id())
+}
+
+#[inline(never)]
+fn find_out(runtime: &Handle, waker: &Waker) -> bool {
+    let drives = look(runtime);
+    if drives {
+        task_waker::learn();
+        if task_waker::is_of_task(waker) {
+            TASK.set(task::try_id());
+            RUNTIME.set(Some(runtime.id()));
+        }
+    }
+    drives
+}
+
+fn look(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+        // That of a runtime with one thread, or the first of one with many.
+        && worker_index() == Some(0)
+        // In a `block_in_place` the worker around it has its index still, but no control.
+        && (task::try_id().is_none() || has_control())
+        && !is_parked(runtime)
+}
+
+/// Whether a scheduler polls on this thread: it puts off what yields to it.
+fn has_control() -> bool {
+    static BELL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(Bell)));
+
+    struct Bell;
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            HAS_RUNG.set(true);
+        }
+    }
+
+    HAS_RUNG.set(false);
+    _ = pin!(task::yield_now()).poll(&mut Context::from_waker(&BELL));
+    !HAS_RUNG.get()
+}
+
+/// Whether the thread that drives this runtime sleeps, so that it is another one.
+#[cfg(target_has_atomic = "64")]
+fn is_parked(runtime: &Handle) -> bool {
+    runtime.metrics().worker_park_unpark_count(0) % 2 == 1
+}
+
+#[cfg(not(target_has_atomic = "64"))]
+fn is_parked(_: &Handle) -> bool {
+    false
+}

@@ -1,0 +1,91 @@
+//! What a caller has of a fiber that runs in another task.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    thread,
+};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    SendJob,
+    clock::Hold,
+    hosted::{Hosted, Outcome},
+    local_set,
+    placement::refuse_in_place,
+    tokio_task::TokioTask,
+};
+use crate::{
+    context::InContext,
+    pool::{Body, FiberPool, Response},
+    raw::{Caller, Relayed},
+    util::drop_quietly::drop_quietly,
+};
+
+/// Ready with the outcome. When it is dropped, the caller has gone.
+pub(crate) enum JoinHandle<J: SendJob> {
+    Pool(Response<OnWorker<J>>),
+    LocalSet(Relayed<oneshot::Receiver<Outcome<J>>>),
+}
+
+impl<J: SendJob> JoinHandle<J> {
+    /// To be polled at once, with the same waker.
+    pub(super) fn on_pool(pool: &FiberPool, fiber: InContext<J>, runtime: Handle, cx: &Context<'_>) -> Self {
+        let clock = Hold::of(&runtime);
+        Self::Pool(pool.spawn(OnWorker { hosted: Hosted::new(fiber, Some(runtime)), clock }, cx))
+    }
+
+    /// `name` is the service's.
+    pub(super) fn in_local_set(fiber: InContext<J>, name: &str) -> Self {
+        let (task, outcome) = TokioTask::new(Hosted::new(fiber, None));
+        if !local_set::spawn(task) {
+            refuse_in_place(name);
+        }
+        Self::LocalSet(Relayed::new(outcome))
+    }
+
+    /// The caller goes. There may be an outcome that nobody will take.
+    pub(super) fn abandon(self) {
+        drop_quietly(self);
+    }
+}
+
+impl<J: SendJob> Future for JoinHandle<J> {
+    type Output = Outcome<J>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<J>> {
+        match &mut *self {
+            Self::Pool(response) => Pin::new(response).poll(cx),
+            Self::LocalSet(outcome) => Pin::new(outcome).poll(cx).map(|received| received.ok().flatten()),
+        }
+    }
+}
+
+/// A fiber on a worker of the pool.
+pub(super) struct OnWorker<J: SendJob> {
+    hosted: Hosted<J>,
+    /// Dropped when the caller has been woken.
+    clock: Option<Hold>,
+}
+
+impl<J: SendJob> OnWorker<J> {
+    /// For a fiber whose caller has gone.
+    pub(super) fn alone(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
+        let clock = runtime.as_ref().and_then(Hold::of);
+        Self { hosted: Hosted::alone(fiber, runtime), clock }
+    }
+}
+
+impl<J: SendJob> Body for OnWorker<J> {
+    type Output = thread::Result<J::Output>;
+
+    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
+        let Self { hosted, clock } = self;
+        match clock {
+            Some(clock) => clock.poll(cx, |cx| hosted.poll(cx, caller)),
+            None => hosted.poll(cx, caller),
+        }
+    }
+}

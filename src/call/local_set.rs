@@ -1,0 +1,50 @@
+//! Fibers in the tokio `LocalSet` around their caller.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::task;
+
+use crate::util::drop_quietly::drop_quietly;
+
+thread_local! {
+    /// Whether a task that was spawned here is being polled, so that a `LocalSet` is around this code.
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a fiber is being polled here that a `LocalSet` has. tokio itself says whether there is one only by
+/// panicking.
+pub(super) fn is_here() -> bool {
+    IS_HERE.get()
+}
+
+/// Hosts a fiber in the surrounding `LocalSet`. `false` if there is none; tokio has told so on standard error then.
+pub(super) fn spawn(task: impl Future<Output = ()> + Unpin + 'static) -> bool {
+    let spawned = catch_unwind(AssertUnwindSafe(|| task::spawn_local(Inside(task))));
+    spawned.map(drop).map_err(drop_quietly).is_ok()
+}
+
+/// A task of a `LocalSet`.
+struct Inside<F>(F);
+
+impl<F: Future + Unpin> Future for Inside<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _restore = Restore(IS_HERE.replace(true));
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+struct Restore(bool);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        IS_HERE.set(self.0);
+    }
+}

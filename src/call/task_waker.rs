@@ -1,0 +1,49 @@
+//! Whether a waker is one of tokio's tasks themselves.
+
+use std::{
+    future::{Future as _, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    ptr,
+    sync::{
+        Once,
+        atomic::{AtomicPtr, Ordering},
+    },
+    task::{Context, Poll, RawWakerVTable, Waker},
+};
+
+use tokio::task::LocalSet;
+
+use crate::util::drop_quietly::drop_quietly;
+
+/// What the wakers of all tasks of tokio's have in common, and no other waker has. Null until it is known.
+static VTABLE: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether the poll with this waker is that of a task of tokio's, and not one that a combinator or a runtime makes
+/// inside of it. `false` as long as nobody has [learned](learn) what such wakers look like.
+#[inline]
+pub(super) fn is_of_task(waker: &Waker) -> bool {
+    ptr::eq(waker.vtable(), VTABLE.load(Ordering::Relaxed))
+}
+
+/// Looks at the waker of a task, once. If that cannot be had, no waker is taken for one.
+#[cold]
+pub(super) fn learn() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(look)) {
+            drop_quietly(payload);
+        }
+    });
+}
+
+fn look() {
+    // It needs no runtime, and runs its tasks inside its own poll.
+    let set = LocalSet::new();
+    let task = poll_fn(|cx| {
+        VTABLE.store(ptr::from_ref(cx.waker().vtable()).cast_mut(), Ordering::Relaxed);
+        Poll::Ready(())
+    });
+    set.spawn_local(task);
+    _ = pin!(set).poll(&mut Context::from_waker(Waker::noop()));
+}

@@ -1,0 +1,144 @@
+//! What a call takes along from where it is made, and from where it is first polled.
+
+use std::{panic::resume_unwind, sync::Arc};
+
+use super::{
+    entered::Entered,
+    scope::Scope,
+    scopes::Scopes,
+    spans::{self, Parent, Spans},
+};
+use crate::{
+    raw::Shared,
+    util::drop_quietly::{FirstPanic, drop_quietly},
+};
+
+/// What a call is made with.
+pub(crate) struct AtCall(Option<Box<Context>>);
+
+impl AtCall {
+    #[inline]
+    pub(crate) fn new(scopes: Option<&Scopes>, shared: &Arc<Shared>, label: &'static str) -> Self {
+        Self(if scopes.is_some() || spans::may_exist() { Context::at_call(scopes, shared, label) } else { None })
+    }
+
+    /// For code that leaves its thread for one that may block.
+    pub(crate) fn leaving(scopes: Option<&Scopes>) -> Self {
+        if scopes.is_none() && !spans::may_exist() {
+            return Self(None);
+        }
+        let parent = Parent::current();
+        if parent.is_none() && scopes.is_none() {
+            return Self(None);
+        }
+        let mut context = Context::new(parent.unwrap_or_default(), scopes.map(Scopes::of_child).unwrap_or_default());
+        context.begin_now();
+        Self(Some(context))
+    }
+
+    /// Runs that code there.
+    pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        let Self(mut context) = self;
+        if context.is_none() {
+            return f();
+        }
+        let (mut panics, mut result) = (FirstPanic::default(), None);
+        let mut entered = Entered::new(&mut context, false);
+        entered.attended(&mut panics, || result = Some(f()));
+        drop(entered);
+        drop(context);
+        match panics.into_payload() {
+            None => result.expect("it runs if nothing panics before"),
+            Some(payload) => {
+                drop_quietly(result);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Whether a call that is made with it has nothing around it if it is polled now.
+    #[cfg(feature = "axum")]
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        super::is_plain(self.0.as_deref())
+    }
+
+    #[inline]
+    pub(super) fn into_context(self) -> Option<Box<Context>> {
+        self.0
+    }
+}
+
+/// What is a fiber's own.
+pub(super) struct Context {
+    pub(super) parent: Parent,
+    /// Those that the fiber has entered, while it does not run.
+    pub(super) spans: Spans,
+    /// The outermost of them is the span that the fiber began in.
+    pub(super) lies_in_parent: bool,
+    pub(super) scopes: Vec<Box<dyn Scope>>,
+    /// It is known what the fiber begins with.
+    has_begun: bool,
+}
+
+impl Context {
+    pub(super) fn new(parent: Parent, scopes: Vec<Box<dyn Scope>>) -> Box<Self> {
+        Box::new(Self { parent, spans: Spans::none(), lies_in_parent: false, scopes, has_begun: false })
+    }
+
+    #[cold]
+    fn at_call(scopes: Option<&Scopes>, shared: &Arc<Shared>, label: &'static str) -> Option<Box<Self>> {
+        let parent = Parent::current();
+        if parent.is_none() && scopes.is_none() {
+            return None;
+        }
+        let parent = parent.unwrap_or_default();
+        let Some(scopes) = scopes else { return Some(Self::new(parent, Vec::new())) };
+        if scopes.are_of_children() {
+            let mut context = Self::new(parent, scopes.of_child());
+            context.begin_now();
+            return Some(context);
+        }
+        Some(Self::new(parent, scopes.at_call(shared, label)))
+    }
+
+    #[cold]
+    pub(super) fn at_first_poll(context: &mut Option<Box<Self>>) {
+        let context = match context {
+            Some(context) if context.has_begun => return,
+            Some(context) => {
+                context.parent.renew();
+                context
+            }
+            None => {
+                let Some(parent) = Parent::current() else { return };
+                context.insert(Self::new(parent, Vec::new()))
+            }
+        };
+        context.scopes.iter_mut().for_each(|scope| scope.begin());
+        context.begin_now();
+    }
+
+    /// The same inside the first poll, which takes off what is there.
+    pub(super) fn in_first_poll(context: &mut Option<Box<Self>>, outside: &mut Spans) {
+        let context = match context {
+            Some(context) if context.has_begun => return outside.take_off(context.parent.kept()),
+            Some(context) => {
+                debug_assert!(context.scopes.is_empty(), "they begin with everything in place");
+                context.parent.renew_by(outside);
+                context
+            }
+            None => {
+                let Some(parent) = Parent::taken_off(outside, None) else { return };
+                context.insert(Self::new(parent, Vec::new()))
+            }
+        };
+        context.begin_now();
+    }
+
+    fn begin_now(&mut self) {
+        self.spans = self.parent.entered();
+        self.lies_in_parent = !self.spans.is_empty();
+        self.has_begun = true;
+    }
+}

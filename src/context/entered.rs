@@ -1,0 +1,86 @@
+//! What is around a fiber while it runs.
+
+use super::{
+    at_call::Context,
+    scope::attend,
+    spans::{self, Dispatcher, Parent, Spans},
+};
+use crate::{
+    raw::foreign,
+    util::{
+        drop_quietly::{FirstPanic, drop_quietly},
+        seldom::Seldom,
+    },
+};
+
+/// While it exists, the thread's spans and dispatcher are the fiber's.
+pub(super) struct Entered<'a> {
+    context: &'a mut Option<Box<Context>>,
+    dispatcher: Seldom<Dispatcher>,
+    /// The thread's own.
+    outside: Spans,
+}
+
+impl<'a> Entered<'a> {
+    /// `is_first` if the fiber begins with what is there.
+    pub(super) fn new(context: &'a mut Option<Box<Context>>, is_first: bool) -> Self {
+        let mut outside = Spans::none();
+        if is_first {
+            Context::in_first_poll(context, &mut outside);
+        } else {
+            outside.take_off(context.as_ref().and_then(|context| context.parent.kept()));
+        }
+        let parent = context.as_ref().map(|context| &context.parent);
+        let dispatcher = Seldom::new(parent.and_then(|parent| parent.set_dispatcher()));
+        if let Some(context) = context {
+            context.spans.put_on();
+        }
+        Self { context, dispatcher, outside }
+    }
+
+    /// The fiber has ended.
+    #[inline]
+    pub(super) fn end(&mut self) {
+        if let Some(context) = self.context {
+            // Recorders and subscribers hear of it.
+            context.scopes.iter_mut().for_each(|scope| drop_quietly(foreign(|| scope.end())));
+        }
+    }
+
+    /// Runs `f` with the call's task-locals and hooks, unless one of those panics before. Without any, a panic of `f`
+    /// unwinds.
+    #[inline]
+    pub(super) fn attended(&mut self, panics: &mut FirstPanic, f: impl FnOnce()) {
+        match self.context {
+            Some(context) if !context.scopes.is_empty() => {
+                let mut f = Some(f);
+                attend(&mut context.scopes, panics, &mut |panics| {
+                    f.take().into_iter().for_each(|f| panics.run(f));
+                });
+            }
+            _ => f(),
+        }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let Self { context, dispatcher, outside } = self;
+        if let Some(context) = context {
+            let Context { parent, spans, lies_in_parent, .. } = &mut **context;
+            spans.take_off(parent.kept());
+            spans::reset_dispatcher(dispatcher);
+            if *lies_in_parent && !spans.lie_in(parent.id()) {
+                *lies_in_parent = false;
+                outside.leave_out(parent.id());
+            }
+        } else {
+            let mut spans = Spans::none();
+            spans.take_off(None);
+            if !spans.is_empty() {
+                context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
+            }
+        }
+        outside.put_on();
+    }
+}

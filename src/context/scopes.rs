@@ -1,0 +1,117 @@
+//! What a layer attaches to each of its calls: something around each stretch that the fiber runs.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::task::LocalKey;
+
+#[cfg(feature = "metrics")]
+use crate::{context::measured, diagnostics::metrics::Metrics};
+use crate::{
+    context::{Hook, carry::CarriedKey, hook::AnyHook, never_waits::RequireAwait, scope::Scope},
+    raw::{Bar, Listener, Luggage, Shared},
+};
+
+/// What a layer is told to carry, and its hooks.
+#[derive(Clone, Default)]
+pub(crate) struct Scopes {
+    /// They are for fibers that those of the layer make.
+    are_of_children: bool,
+    keys: Vec<Arc<dyn CarriedKey>>,
+    hooks: Vec<Arc<dyn AnyHook>>,
+    require_await: Option<Arc<RequireAwait>>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl Scopes {
+    pub(crate) fn carry<T: Clone + Send + 'static>(&mut self, key: &'static LocalKey<T>) {
+        self.keys.push(Arc::new(key));
+    }
+
+    pub(crate) fn hook<H: Hook>(&mut self, hook: H) {
+        self.hooks.push(Arc::new(hook));
+    }
+
+    pub(crate) fn require_await(&mut self, limit: Option<Duration>) {
+        self.require_await = limit.map(|limit| Arc::new(RequireAwait::new(limit)));
+    }
+
+    /// For a layer of this name.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measure(&mut self, name: Option<&str>) {
+        self.metrics = Some(Arc::new(Metrics::new(name)));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        #[cfg(feature = "metrics")]
+        if self.metrics.is_some() {
+            return false;
+        }
+        self.keys.is_empty() && self.hooks.is_empty() && self.require_await.is_none()
+    }
+
+    /// Who is to hear of all that is counted.
+    pub(crate) fn listener(&self) -> Option<Arc<dyn Listener>> {
+        #[cfg(feature = "metrics")]
+        return self.metrics.clone().map(|metrics| metrics as _);
+        #[cfg(not(feature = "metrics"))]
+        return None;
+    }
+
+    /// Those for fibers that the layer's own make: what is said of calls is not said of them.
+    fn for_children(&self) -> Option<Arc<Self>> {
+        let Self { keys, hooks, .. } = self;
+        let is_empty = keys.is_empty() && hooks.is_empty();
+        let children = Self { are_of_children: true, keys: keys.clone(), hooks: hooks.clone(), ..Self::default() };
+        (!is_empty).then(|| Arc::new(children))
+    }
+
+    pub(crate) fn luggage(&self) -> Option<Luggage> {
+        self.for_children().map(|children| children as _)
+    }
+
+    /// What follows the fibers that those with these data make.
+    pub(crate) fn of_children(shared: &Shared) -> Option<Arc<Self>> {
+        Arc::clone(shared.luggage.as_ref()?).downcast().ok()
+    }
+
+    pub(super) fn are_of_children(&self) -> bool {
+        self.are_of_children
+    }
+
+    /// What keeps code from suspending: a task-local that it borrows, or sets where its caller had
+    /// none, can be neither kept nor left to other tasks.
+    pub(crate) fn bar(&self) -> Option<Bar> {
+        let keys = self.keys.clone();
+        (!keys.is_empty()).then(|| Bar::new(move || keys.iter().any(|key| key.is_stuck())))
+    }
+
+    /// For a fiber that is made here, with what is here now. Hooks see the task-locals of this place.
+    pub(super) fn of_child(&self) -> Vec<Box<dyn Scope>> {
+        let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
+        keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).attend_now())).collect()
+    }
+
+    /// For one call. Hooks see the task-locals, and are not measured.
+    pub(super) fn at_call(&self, shared: &Arc<Shared>, label: &'static str) -> Vec<Box<dyn Scope>> {
+        let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
+        let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());
+        let rule = self.require_await.iter().map(|rule| Arc::clone(rule).attend(shared, label));
+        let scopes = keys.chain(hooks).chain(rule);
+        #[cfg(feature = "metrics")]
+        let scopes = scopes.chain(self.metrics.iter().map(|metrics| measured::attend(metrics.of_calls())));
+        scopes.collect()
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keys, hooks, require_await, .. } = self;
+        let [keys, hooks] = [keys.len(), hooks.len()];
+        f.debug_struct("Attendants")
+            .field("keys", &keys)
+            .field("hooks", &hooks)
+            .field("require_await", require_await)
+            .finish_non_exhaustive()
+    }
+}

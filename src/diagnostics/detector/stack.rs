@@ -1,0 +1,168 @@
+//! The functions that a blocked thread is in, for people to read.
+
+use std::{borrow::Cow, env, fmt, path::Path};
+
+use crate::raw::Trace;
+
+/// The first functions on a fiber's stack, of which the compiler may leave out one. What called them is the thread's
+/// business.
+const ENTRY: [&str; 2] = ["tower_fiber::raw::entry::entry", "corosensei::"];
+
+/// Beginnings of names between the fiber's first function and the service's own.
+const BETWEEN: [&str; 16] = [
+    "tower_fiber::",
+    "<tower_fiber::",
+    "std::panic",
+    "core::panic",
+    "<core::panic",
+    "core::ops::function::",
+    "<alloc::boxed::Box<",
+    "__rust_try",
+    // Without their modules, where they are parts of others and the program has no more than line tables.
+    "entry<",
+    "start<",
+    "resume<",
+    "poll_root<",
+    "call_once<",
+    "do_call<",
+    "catch_unwind<",
+    "try<",
+];
+
+/// Parts of the names of functions by which threads wait for anything, or that are called on the way there.
+const WAITING: [&str; 9] = [
+    "syscall",
+    "futex",
+    "lll_lock_wait",
+    "lll_mutex_lock",
+    "core::hint::",
+    "core::sync::atomic::",
+    "parking_lot_core::",
+    "std::thread::",
+    "thread_parking",
+];
+
+/// Parts of the names of functions in which a thread waits for a lock, and what that is.
+const LOCKS: [(&str, &str); 13] = [
+    ("::sync::mutex::", "a std Mutex"),
+    ("::sync::rwlock::", "a std RwLock"),
+    ("::sync::once::", "a value that is being initialised (LazyLock, OnceLock, Once)"),
+    ("std::sync::poison::once::", "a value that is being initialised (LazyLock, OnceLock, Once)"),
+    ("std::sync::reentrant_lock::", "a lock that its thread may take again"),
+    ("pthread_mutex_lock", "a pthread mutex"),
+    ("pthread_rwlock_", "a pthread rwlock"),
+    ("pthread_once", "a pthread once"),
+    ("parking_lot::raw_mutex::", "a parking_lot Mutex"),
+    ("parking_lot::raw_rwlock::", "a parking_lot RwLock"),
+    ("parking_lot::once::", "a parking_lot Once"),
+    ("once_cell::imp::", "a value that is being initialised (once_cell)"),
+    ("spin::", "a spin lock"),
+];
+
+pub(super) struct Stack {
+    functions: Vec<Function>,
+    /// There are more.
+    is_cut: bool,
+}
+
+struct Function {
+    name: Option<String>,
+    place: Option<String>,
+}
+
+impl Stack {
+    pub(super) fn resolve(trace: &Trace) -> Self {
+        let mut functions: Vec<Function> = Vec::new();
+        let mut end = None;
+        for (index, &address) in trace.addresses.iter().enumerate() {
+            let first = functions.len();
+            // A caller is in the instruction before the one at which it goes on; the innermost function is at its own.
+            resolve(address + usize::from(index == 0), &mut functions);
+            end = functions[first..].iter().position(|function| is_one_of(function, &ENTRY)).map(|at| first + at);
+            if end.is_some() {
+                break;
+            }
+        }
+        if let Some(end) = end {
+            functions.truncate(end);
+            while functions.len() > 1 && functions.last().is_some_and(is_between) {
+                functions.pop();
+            }
+        }
+        Self { functions, is_cut: trace.is_cut && end.is_none() }
+    }
+
+    /// The lock that the thread waits for, if it does that.
+    pub(super) fn lock(&self) -> Option<&'static str> {
+        for function in &self.functions {
+            let Some(name) = &function.name else { continue };
+            if let Some((_, lock)) = LOCKS.iter().find(|(part, _)| name.contains(part)) {
+                return Some(lock);
+            }
+            if !WAITING.iter().any(|part| name.contains(part)) {
+                break;
+            }
+        }
+        None
+    }
+}
+
+/// Without its line, as in programs that have no debug information, a function may stand for others that the compiler
+/// has put into it.
+fn is_between(function: &Function) -> bool {
+    let is_of_crate = function.name.as_deref().is_some_and(|name| name.contains("tower_fiber::"));
+    is_one_of(function, &BETWEEN) && (function.place.is_some() || !is_of_crate)
+}
+
+fn is_one_of(function: &Function, beginnings: &[&str]) -> bool {
+    function.name.as_deref().is_some_and(|name| beginnings.iter().any(|beginning| name.starts_with(beginning)))
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (index, function) in self.functions.iter().enumerate() {
+            write!(f, "{separator}{index:4}: {}", function.name.as_deref().unwrap_or("<unknown>"))?;
+            if let Some(place) = &function.place {
+                write!(f, "\n             at {place}")?;
+            }
+            separator = "\n";
+        }
+        if self.is_cut {
+            write!(f, "{separator}      and more")?;
+        }
+        Ok(())
+    }
+}
+
+/// Appends the function at an address, and those that the compiler has put into it before that.
+#[cfg(all(feature = "backtrace", target_os = "linux"))]
+fn resolve(address: usize, functions: &mut Vec<Function>) {
+    let before = functions.len();
+    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
+        // Without the hash.
+        let name = symbol.name().map(|name| format!("{name:#}"));
+        let place = symbol.filename().and_then(|file| place(file, symbol.lineno()?));
+        functions.push(Function { name, place });
+    });
+    if functions.len() == before {
+        functions.push(Function { name: None, place: None });
+    }
+}
+
+#[cfg(not(all(feature = "backtrace", target_os = "linux")))]
+fn resolve(_: usize, _: &mut Vec<Function>) {}
+
+/// `None` in std, where the line helps nobody.
+#[cfg_attr(not(feature = "backtrace"), expect(dead_code, reason = "there are no traces"))]
+fn place(file: &Path, line: u32) -> Option<String> {
+    if file.starts_with("/rustc") || file.components().any(|part| part.as_os_str() == "rustlib") {
+        return None;
+    }
+    let here = env::current_dir().ok();
+    let shown = match here.as_ref().and_then(|here| file.strip_prefix(here).ok()) {
+        Some(file) => Cow::Owned(format!("./{}", file.display())),
+        None => file.to_string_lossy(),
+    };
+    Some(format!("{shown}:{line}"))
+}

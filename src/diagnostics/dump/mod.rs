@@ -1,0 +1,171 @@
+//! What each fiber of a layer is doing: dumps.
+
+use std::{fmt, panic::Location, ptr, sync::Arc, time::Duration};
+
+use crate::raw::{Asking, FiberId, Listed, Shared, list, wake_all};
+
+mod backtrace;
+mod limit;
+
+/// How long [`FiberHandle::dump_with_backtraces`](crate::FiberHandle::dump_with_backtraces) waits for threads that do
+/// something else.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The fibers of a layer that have waited and not ended.
+pub(crate) fn dump(shared: &Arc<Shared>) -> Dump {
+    Dump::new(shared, list(shared), |_| None)
+}
+
+/// The same with backtraces, for which each fiber is woken.
+pub(crate) async fn dump_with_backtraces(shared: &Arc<Shared>) -> Dump {
+    let asking = Asking::new(shared);
+    wake_all(shared);
+    let mut limit = limit::after(PATIENCE);
+    loop {
+        let listed = list(shared);
+        let is_answered = |fiber: &Listed| asking.answers.of(fiber.fiber).is_some();
+        if limit.is_over() || listed.iter().all(is_answered) {
+            let backtrace = |fiber| asking.answers.of(fiber).flatten().map(|taken| backtrace::of_code(&taken));
+            return Dump::new(shared, listed, backtrace);
+        }
+        limit.or(asking.answers.changed()).await;
+    }
+}
+
+/// The fibers of a layer at about one time; made by [`FiberHandle::dump`](crate::FiberHandle::dump).
+///
+/// Its `Display` form is for people: fibers of one service that wait in the same place, on the same thread and with the
+/// same backtrace, are one line with their number.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// Those that have waited, the oldest of each thread first.
+    pub fibers: Vec<FiberInfo>,
+    /// How many more there are: they run, and have not yet waited.
+    pub unlisted: u64,
+}
+
+/// One fiber of a [`Dump`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FiberInfo {
+    /// The layer's name, or the type of the service or function.
+    pub service: String,
+    /// The name of its home thread.
+    pub thread: String,
+    /// How long ago it began, to some milliseconds. Unknown if nobody had the layer or a handle of it then.
+    pub age: Option<Duration>,
+    /// What it does.
+    pub state: FiberState,
+    /// Where it waits, or waited last if it runs now. Behind an adapter it is the adapter's line.
+    pub waits_at: Option<&'static Location<'static>>,
+    /// Who waits, the innermost call first, one line for each function and one for its place.
+    pub backtrace: Option<String>,
+}
+
+/// What a fiber does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FiberState {
+    /// Its code runs now.
+    Running,
+    /// It is suspended in a wait.
+    Waiting,
+}
+
+impl Dump {
+    fn new(
+        shared: &Arc<crate::raw::Shared>,
+        listed: Vec<Listed>,
+        backtrace: impl Fn(FiberId) -> Option<String>,
+    ) -> Self {
+        let unlisted = shared.counters.live().saturating_sub(listed.len() as u64);
+        let fibers = listed.into_iter().map(|fiber| FiberInfo {
+            service: shared.name_or(fiber.label).to_owned(),
+            thread: fiber.thread,
+            age: fiber.age,
+            state: if fiber.is_running { FiberState::Running } else { FiberState::Waiting },
+            waits_at: fiber.waits_at,
+            backtrace: backtrace(fiber.fiber),
+        });
+        Self { fibers: fibers.collect(), unlisted }
+    }
+}
+
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for fiber in &self.fibers {
+            match groups.iter_mut().find(|group| group.fiber.is_like(fiber)) {
+                Some(group) => group.add(fiber),
+                None => groups.push(Group { fiber, number: 1, ages: fiber.age.map(|age| (age, age)) }),
+            }
+        }
+        groups.iter().try_for_each(|group| writeln!(f, "{group}"))?;
+        match (self.fibers.len(), self.unlisted) {
+            (0, 0) => f.write_str("no fibers"),
+            (listed, 0) => write!(f, "fibers: {listed}"),
+            (listed, unlisted) => write!(f, "fibers: {listed}, and {unlisted} that run and have not yet waited"),
+        }
+    }
+}
+
+impl FiberInfo {
+    /// Whether people need not tell them apart.
+    fn is_like(&self, other: &Self) -> bool {
+        let Self { service, thread, age: _, state, waits_at, backtrace } = self;
+        let same_place = waits_at.map(ptr::from_ref) == other.waits_at.map(ptr::from_ref);
+        same_place
+            && *state == other.state
+            && *service == other.service
+            && *thread == other.thread
+            && *backtrace == other.backtrace
+    }
+}
+
+/// Fibers of one service that wait in the same place.
+struct Group<'a> {
+    fiber: &'a FiberInfo,
+    number: usize,
+    /// The least and the greatest.
+    ages: Option<(Duration, Duration)>,
+}
+
+impl Group<'_> {
+    fn add(&mut self, fiber: &FiberInfo) {
+        self.number += 1;
+        self.ages = match (self.ages, fiber.age) {
+            (Some((least, greatest)), Some(age)) => Some((least.min(age), greatest.max(age))),
+            (ages, age) => ages.or(age.map(|age| (age, age))),
+        };
+    }
+}
+
+impl fmt::Display for Group<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fiber, number, ages } = self;
+        if *number > 1 {
+            write!(f, "{number} of ")?;
+        }
+        let state = match (fiber.state, number) {
+            (FiberState::Running, 1) => "runs; waited last",
+            (FiberState::Running, _) => "run; waited last",
+            (FiberState::Waiting, 1) => "waits",
+            (FiberState::Waiting, _) => "wait",
+        };
+        write!(f, "`{}` {state}", fiber.service)?;
+        if let Some(place) = fiber.waits_at {
+            write!(f, " at {place}")?;
+        }
+        match ages.map(|(least, greatest)| (least.as_secs_f64(), greatest.as_secs_f64())) {
+            Some((least, greatest)) if *number > 1 => write!(f, ", began {least:.3} to {greatest:.3} s ago")?,
+            Some((age, _)) => write!(f, ", began {age:.3} s ago")?,
+            None => {}
+        }
+        write!(f, ", {}", fiber.thread)?;
+        match &fiber.backtrace {
+            Some(backtrace) => backtrace.lines().try_for_each(|line| write!(f, "\n    {line}")),
+            None => Ok(()),
+        }
+    }
+}

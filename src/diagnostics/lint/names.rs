@@ -1,0 +1,146 @@
+//! What does a symbol say about its thread-local?
+
+/// A thread-local as its symbol tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// Its path in the source.
+    pub(super) path: String,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Changes of it do no harm.
+    Harmless,
+    /// Nothing but scopes change it.
+    Scope,
+    Unknown,
+}
+
+/// Crates whose thread-locals other fibers may see changed. Spans are exchanged at each switch; of tokio, only the
+/// runtime's.
+const HARMLESS_CRATES: &[&str] = &[
+    "alloc",
+    "core",
+    "corosensei",
+    "fastrand",
+    "hyper",
+    "mimalloc",
+    "parking_lot",
+    "parking_lot_core",
+    "rand",
+    "rand_core",
+    "sharded_slab",
+    "std",
+    "thread_local",
+    "tower_fiber",
+    "tracing_core",
+    "tracing_subscriber",
+];
+
+/// Parts of crates that are.
+const HARMLESS_MODULES: &[&str] = &["tokio::runtime::"];
+
+/// How names of allocators in C begin: mimalloc and jemalloc.
+const HARMLESS_PREFIXES: &[&str] = &["_mi_", "mi_", "_rjem_", "je_", "tsd_"];
+
+/// What `task_local!` and `scoped_thread_local!` call the thread-local in their keys.
+const SCOPES: &[&str] = &["__KEY", "FOO"];
+
+/// What `thread_local!` calls the variable in its keys, newest first.
+const VARIABLES: &[&str] = &["__RUST_STD_INTERNAL_VAL", "VAL"];
+
+/// The path that a symbol stands for, without its hash.
+pub(super) fn demangle(symbol: &str) -> Option<String> {
+    rustc_demangle::try_demangle(symbol).ok().map(|name| format!("{name:#}"))
+}
+
+impl Name {
+    pub(super) fn of(symbol: &str) -> Self {
+        match demangle(symbol) {
+            Some(path) => Self::of_path(&path),
+            None => {
+                let is_harmless = HARMLESS_PREFIXES.iter().any(|prefix| symbol.starts_with(prefix));
+                let kind = if is_harmless { Kind::Harmless } else { Kind::Unknown };
+                Self { path: symbol.to_owned(), kind }
+            }
+        }
+    }
+
+    fn of_path(path: &str) -> Self {
+        let key = without_variable(path);
+        let (path, kind) = match key.rsplit_once("::") {
+            Some((outer, last)) if SCOPES.contains(&last) && key != path => (outer, Kind::Scope),
+            _ => (key, Kind::Unknown),
+        };
+        Self { path: path.to_owned(), kind: if is_harmless(path) { Kind::Harmless } else { kind } }
+    }
+}
+
+/// The path of the key, of which `path` is the variable.
+fn without_variable(path: &str) -> &str {
+    let Some((mut key, variable)) = path.rsplit_once("::") else { return path };
+    // The variable is inside a constant and a closure: `KEY::{{constant}}::{{closure}}::VAL`.
+    if !VARIABLES.contains(&variable) || !key.ends_with('}') {
+        return path;
+    }
+    while let Some((outer, last)) = key.rsplit_once("::") {
+        if !last.starts_with('{') {
+            break;
+        }
+        key = outer;
+    }
+    key
+}
+
+/// Whether it belongs to a crate of that kind; an associated one (`<Type as Trait>::function::KEY`), if type and trait
+/// do.
+fn is_harmless(path: &str) -> bool {
+    let path = path.trim_start_matches(['_', '<', '&']);
+    let of_trait = path.split_once(" as ").map_or(path, |(_, of_trait)| of_trait);
+    [path, of_trait].iter().all(|path| {
+        let root = path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        HARMLESS_CRATES.contains(&root) || HARMLESS_MODULES.iter().any(|module| path.starts_with(module))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Name};
+
+    #[track_caller]
+    fn check(symbol_path: &str, path: &str, kind: Kind) {
+        assert_eq!(Name::of_path(symbol_path), Name { path: path.to_owned(), kind });
+    }
+
+    #[test]
+    fn keys_are_named_as_in_the_source() {
+        const INSIDE: &str = "::{{constant}}::{{closure}}::__RUST_STD_INTERNAL_VAL";
+        check(&format!("shop::cart::DEPTH{INSIDE}"), "shop::cart::DEPTH", Kind::Unknown);
+        check("shop::DEPTH::{K#0}::{closure#1}::VAL", "shop::DEPTH", Kind::Unknown);
+        check(&format!("shop::f::{{{{closure}}}}::DEPTH{INSIDE}"), "shop::f::{{closure}}::DEPTH", Kind::Unknown);
+        check(&format!("shop::USER::__KEY{INSIDE}"), "shop::USER", Kind::Scope);
+        check(&format!("shop::NAME::FOO{INSIDE}"), "shop::NAME", Kind::Scope);
+        check("shop::FOO", "shop::FOO", Kind::Unknown);
+        check("shop::VAL", "shop::VAL", Kind::Unknown);
+    }
+
+    #[test]
+    fn crates_are_told_by_their_first_name() {
+        check("std::thread::current::ID", "std::thread::current::ID", Kind::Harmless);
+        check("standard::ID", "standard::ID", Kind::Unknown);
+        check("tokio::runtime::context::CONTEXT", "tokio::runtime::context::CONTEXT", Kind::Harmless);
+        check("tokio::task::local::CURRENT", "tokio::task::local::CURRENT", Kind::Unknown);
+        let own = "<alloc::vec::Vec<u8> as shop::Cached>::get::CACHE";
+        check(own, own, Kind::Unknown);
+        let foreign = "<std::fs::File as core::fmt::Debug>::fmt::CACHE";
+        check(foreign, foreign, Kind::Harmless);
+    }
+
+    #[test]
+    fn names_of_c_stay() {
+        let kind = |symbol| Name::of(symbol).kind;
+        assert_eq!([kind("_mi_heap_default"), kind("_rjem_je_tsd_tls")], [Kind::Harmless; 2]);
+        assert_eq!(Name::of("depth"), Name { path: "depth".to_owned(), kind: Kind::Unknown });
+    }
+}

@@ -1,0 +1,14 @@
+//! What people see of fibers: dumps, metrics, which of them block their threads, and what they leave in thread-locals.
+
+pub(crate) mod detector;
+mod dump;
+#[cfg(feature = "lint")]
+pub mod lint;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+
+pub(crate) use self::dump::{dump, dump_with_backtraces};
+pub use self::{
+    detector::BlockingDetector,
+    dump::{Dump, FiberInfo, FiberState},
+};

@@ -1,0 +1,75 @@
+//! Checks what a layer is set to, and makes it.
+
+use super::FiberLayerBuilder;
+use crate::{
+    diagnostics::BlockingDetector,
+    error::ConfigError,
+    layer::FiberLayer,
+    settings::{OnDrop, Settings},
+};
+
+/// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
+const MIN_STACK_SIZE: usize = 64 * 1024;
+/// Largest usable stack, so that sums of sizes do not overflow and a typing error is found.
+const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
+/// Most fibers of a limit.
+const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+
+impl FiberLayerBuilder {
+    /// Makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty, the stack size, the number of fibers or the threshold of the detector out of range,
+    /// `require_await` zero, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or more than one placement was
+    /// chosen.
+    pub fn build(self) -> Result<FiberLayer, ConfigError> {
+        if self.name.as_deref() == Some("") {
+            return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
+        }
+        if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
+            return Err(ConfigError::new(format!(
+                "stack_size is {} bytes: choose from {MIN_STACK_SIZE} (64 KiB) to {MAX_STACK_SIZE} (1 GiB)",
+                self.stacks.size
+            )));
+        }
+        if let Some(fibers) = self.stacks.max_fibers.filter(|fibers| !(1..=MAX_FIBERS).contains(fibers)) {
+            return Err(ConfigError::new(format!(
+                "max_fibers is {fibers}: choose from 1 to {MAX_FIBERS}, or leave it out for no limit"
+            )));
+        }
+        if self.placed_twice {
+            return Err(ConfigError::new(
+                "more than one placement was chosen: use one of `pooled`, `on_pool` and `in_place`, once",
+            ));
+        }
+        if self.grace.is_some() && self.on_drop == OnDrop::Finish {
+            return Err(ConfigError::new(
+                "`grace` has no use with OnDrop::Finish, which never cancels: choose OnDrop::Cancel or OnDrop::Unwind, or \
+                 leave it out",
+            ));
+        }
+        if self.require_await.is_some_and(|limit| limit.is_zero()) {
+            return Err(ConfigError::new(
+                "require_await is zero, which every call takes: choose from how long on a call should wait, or leave it out",
+            ));
+        }
+        let mut scopes = self.scopes;
+        scopes.require_await(self.require_await);
+        #[cfg(feature = "metrics")]
+        if self.metrics {
+            scopes.measure(self.name.as_deref());
+        }
+        let detector = self.detector.map(BlockingDetector::detector).transpose()?;
+        let drop_policy = self.on_drop.drop_policy(self.grace.unwrap_or_default());
+        let placement = self.placement.unwrap_or_default();
+        Ok(FiberLayer::with_settings(Settings::new(
+            self.name.as_deref(),
+            self.stacks,
+            placement,
+            drop_policy,
+            scopes,
+            detector,
+        )))
+    }
+}

@@ -1,0 +1,255 @@
+//! [`FiberLayerBuilder`].
+
+mod build;
+
+use std::time::Duration;
+
+use tokio::task::LocalKey;
+
+use crate::{
+    context::{Hook, Scopes},
+    diagnostics::BlockingDetector,
+    pool::FiberPool,
+    raw::Stacks,
+    settings::{OnDrop, Placement, STACKS},
+};
+
+/// Settings of a [`FiberLayer`](crate::FiberLayer). They are checked by [`build`](Self::build).
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{FiberLayer, OnDrop};
+///
+/// let layer = FiberLayer::builder().name("orders").stack_size(512 * 1024).on_drop(OnDrop::Cancel).build()?;
+/// assert!(FiberLayer::builder().stack_size(0).build().is_err());
+/// # Ok::<(), tower_fiber::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct FiberLayerBuilder {
+    name: Option<String>,
+    stacks: Stacks,
+    on_drop: OnDrop,
+    grace: Option<Duration>,
+    placement: Option<Placement>,
+    placed_twice: bool,
+    scopes: Scopes,
+    require_await: Option<Duration>,
+    #[cfg(feature = "metrics")]
+    metrics: bool,
+    pub(crate) detector: Option<BlockingDetector>,
+}
+
+impl FiberLayerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: None,
+            stacks: STACKS,
+            on_drop: OnDrop::Finish,
+            grace: None,
+            placement: None,
+            placed_twice: false,
+            scopes: Scopes::default(),
+            require_await: None,
+            #[cfg(feature = "metrics")]
+            metrics: false,
+            detector: None,
+        }
+    }
+
+    /// What the layer is called in messages and events. Without a name they say the service's type.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Usable bytes of each stack; 2 MiB by default, as a std thread has. Only touched pages take memory.
+    ///
+    /// At least 64 KiB (a panic with its hook and a backtrace needs more than 16 KiB), at most 1 GiB; rounded up to
+    /// whole pages.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stacks.size = bytes;
+        self
+    }
+
+    /// How many fibers of the layer there may be at once; without a limit by default.
+    ///
+    /// At the limit [`poll_ready`](crate::FiberService#back-pressure) is pending, and so is the future of
+    /// [`FiberLayer::run`](crate::FiberLayer::run); callers are served first come, first served. The limit counts
+    /// fibers, not requests:
+    ///
+    /// * A fiber whose response was dropped counts until it has ended, and a leaked one for ever.
+    /// * An async service that is pending with no synchronous code below it does not count. When it is polled again, it
+    ///   goes before new calls.
+    /// * A call that is made and awaited inside a fiber of the same layer shares that fiber's permit. If it is left
+    ///   behind (a time-out elapsed, it lost a [`race`](crate::race)), it counts as a fiber of its own from then on:
+    ///   new calls wait until there are fewer than `fibers` again, and further calls inside while there are twice as
+    ///   many.
+    ///
+    /// So at most `fibers` calls run that were made outside of the layer's fibers, beside at most `fibers` that were
+    /// left behind inside, and those that are awaited inside one of these.
+    ///
+    /// axum asks a layer whether it is ready *inside* each request's task, so requests wait there, each with its
+    /// connection. To refuse them instead, put tower's `LoadShed` directly outside of this layer (around a `Router` it
+    /// would shed nothing, since a `Router` is always ready):
+    ///
+    /// ```
+    /// use axum::{BoxError, Router, error_handling::HandleErrorLayer, http::StatusCode, routing::get};
+    /// use tower::ServiceBuilder;
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # fn handler() {}
+    /// let fibers = FiberLayer::builder().max_fibers(1000).build()?;
+    /// let app: Router = Router::new().route("/", get(|| async {})).layer(
+    ///     ServiceBuilder::new()
+    ///         .layer(HandleErrorLayer::new(|_: BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
+    ///         .load_shed()
+    ///         .layer(fibers),
+    /// );
+    /// # Ok::<(), tower_fiber::error::ConfigError>(())
+    /// ```
+    pub fn max_fibers(mut self, fibers: usize) -> Self {
+        self.stacks.max_fibers = Some(fibers);
+        self
+    }
+
+    /// Whether each stack is wiped when its fiber has ended, for those who fear that secrets on it could be read later
+    /// through a bug in foreign code; `false` by default. It costs each call a system call and the touching of fresh
+    /// pages. A leaked fiber's stack is not wiped.
+    pub fn stack_hygiene(mut self, wipe: bool) -> Self {
+        self.stacks.hygiene = wipe;
+        self
+    }
+
+    /// What becomes of a fiber whose response future is dropped; [`OnDrop::Finish`] by default.
+    pub fn on_drop(mut self, policy: OnDrop) -> Self {
+        self.on_drop = policy;
+        self
+    }
+
+    /// How long a fiber whose response future is dropped may go on before [`OnDrop::Cancel`] or [`OnDrop::Unwind`]
+    /// cancels it; zero by default. The time is the caller's runtime's, which must have timers (`enable_time`): a call
+    /// under one that has none panics. It ends early when that runtime does.
+    ///
+    /// [`cancel_all`](crate::FiberHandle::cancel_all) does not wait for it.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Lets a task-local of tokio's follow each call into its fiber, on the pool too and after the caller has gone. Any
+    /// number can be carried.
+    ///
+    /// The fiber begins with a clone of the value that is set where the call is first polled, or else where it was
+    /// made; if there is none, it has none. It stays with the fiber: what the code changes in it (in a `Cell`) is there
+    /// after a wait, and no other task sees it. The fibers that it makes, and what it offloads, begin with clones of
+    /// its value: put a large one into an `Arc`. A wait in its `Clone` is refused.
+    ///
+    /// A wait that would suspend while the code borrows the value (inside `KEY.with(|value| ..)`) is refused: clone
+    /// what you need, and wait afterwards. So is one inside `KEY.sync_scope(value, ..)` in a fiber that began without a
+    /// value, since tokio takes one off the thread only in exchange for another: set one outside of the layer.
+    ///
+    /// A task-local that is not carried can be read in place, as long as the caller waits, and not on the pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// tokio::task_local!(static REQUEST: u64);
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let layer = FiberLayer::builder().carry(&REQUEST).build().unwrap();
+    /// let seen = REQUEST.scope(7, layer.run(|| {
+    ///     tokio::task::yield_now().wait();
+    ///     REQUEST.get()
+    /// }));
+    /// assert_eq!(seen.await, 7);
+    /// # }
+    /// ```
+    pub fn carry<T: Clone + Send + 'static>(mut self, key: &'static LocalKey<T>) -> Self {
+        self.scopes.carry(key);
+        self
+    }
+
+    /// Lets context of another kind follow each call: see [`Hook`]. Any number can be added.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.scopes.hook(hook);
+        self
+    }
+
+    /// Reports calls that took at least this long and were never suspended, to find the code that still blocks; off by
+    /// default.
+    ///
+    /// A wait that was ready at once does not count as one. A call of an async service waits whenever it is pending.
+    /// Such calls are counted in [`Counters::never_waited`](crate::Counters::never_waited), and with the feature
+    /// `tracing` a warning names the service and the time: one in 5 seconds for each layer, which also says how many
+    /// were only counted since the last one. It costs each call two readings of the clock and some allocations.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = Duration::from_millis(5);
+    /// let layer = FiberLayer::builder().name("thumbnails").require_await(limit).build().unwrap();
+    /// let burn = move || {
+    ///     let begun = Instant::now();
+    ///     while begun.elapsed() <= limit {}
+    /// };
+    /// layer.run(burn).await;
+    /// assert_eq!(layer.handle().counters().never_waited, 1);
+    /// # }
+    /// ```
+    pub fn require_await(mut self, limit: Duration) -> Self {
+        self.require_await = Some(limit);
+        self
+    }
+
+    /// Counts and measures the layer's calls through the `metrics` facade: see [`metrics`](crate::metrics). Off by
+    /// default, when it costs nothing.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self) -> Self {
+        self.metrics = true;
+        self
+    }
+
+    /// Runs fibers on the process-wide [`FiberPool`] under every runtime.
+    pub fn pooled(self) -> Self {
+        self.place(Placement::Pool(None))
+    }
+
+    /// Runs fibers on `pool` under every runtime.
+    pub fn on_pool(self, pool: FiberPool) -> Self {
+        self.place(Placement::Pool(Some(pool)))
+    }
+
+    /// Runs fibers on the calling thread under every runtime. Where that thread does not drive a current-thread
+    /// runtime, calls must be made inside a tokio `LocalSet`: on a multi-thread runtime, and on a thread that has only
+    /// entered the handle of a current-thread one. Elsewhere they panic.
+    pub fn in_place(self) -> Self {
+        self.place(Placement::InPlace)
+    }
+
+    fn place(mut self, placement: Placement) -> Self {
+        if self.placement.replace(placement).is_some() {
+            self.placed_twice = true;
+        }
+        self
+    }
+
+    /// Warns of fibers that block their thread; off by default, at no cost. See [`BlockingDetector`] for what is said,
+    /// and when.
+    ///
+    /// A fiber of this layer inside another one is looked at in its own right; one of a layer without a detector counts
+    /// as code of the fiber around it.
+    pub fn detect_blocking(mut self, detector: impl Into<BlockingDetector>) -> Self {
+        self.detector = Some(detector.into());
+        self
+    }
+}

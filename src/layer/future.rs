@@ -1,0 +1,72 @@
+//! The futures of [`FiberService`](crate::FiberService) and [`BlockingService`](crate::BlockingService).
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+pub use crate::blocking::InBlocking;
+use crate::call::{Call, ServiceCall};
+
+/// The response of a call that runs in a fiber.
+///
+/// It is `Send` although the wrapped service's own future need not be, and lazy: the service is called when it is first
+/// polled.
+///
+/// # Cancel safety
+///
+/// If it is dropped while synchronous code waits, the fiber does what the layer's [`OnDrop`](crate::OnDrop) says: by
+/// default it runs to its end in the background. If the service's own future is pending with no synchronous code below
+/// it, that future is dropped, as without the layer. Before the first poll, service and request are dropped.
+///
+/// # Panics
+///
+/// If the service panics, with the same payload; outside a tokio runtime; after it was ready; on a current-thread
+/// runtime if it is polled on another thread than at first; if the layer is [closed](crate::FiberHandle::close); and
+/// with a [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<S, Request>
+where
+    S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
+    Request: Send + 'static,
+{
+    call: Call<ServiceCall<S, Request>>,
+}
+
+impl<S, Request> ResponseFuture<S, Request>
+where
+    S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
+    Request: Send + 'static,
+{
+    #[inline]
+    pub(crate) fn new(call: Call<ServiceCall<S, Request>>) -> Self {
+        Self { call }
+    }
+}
+
+impl<S, Request> Future for ResponseFuture<S, Request>
+where
+    S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
+    Request: Send + 'static,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl<S, Request> fmt::Debug for ResponseFuture<S, Request>
+where
+    S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
+    Request: Send + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("name", &self.call.name()).finish_non_exhaustive()
+    }
+}

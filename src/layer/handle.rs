@@ -1,0 +1,246 @@
+//! Looking at a layer from outside: its handle and its numbers.
+
+use std::{fmt, pin::pin, sync::Arc};
+
+use crate::{
+    diagnostics::{Dump, dump, dump_with_backtraces},
+    raw::{Event, Relayed, Shared, Watcher, cancel_all},
+};
+
+/// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::FiberLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = FiberLayer::new();
+/// let handle = layer.handle();
+/// assert_eq!(layer.run(move || handle.live()).await, 1);
+/// assert_eq!(layer.handle().live(), 0);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FiberHandle {
+    // Not the settings, which hold the pool: who looks on does not keep its threads.
+    shared: Watcher,
+}
+
+impl FiberHandle {
+    pub(crate) fn new(shared: Watcher) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Fibers that exist now: running, or suspended in a wait.
+    ///
+    /// Not the requests in flight: an async service that is pending with no synchronous code below it has no fiber.
+    #[must_use]
+    pub fn live(&self) -> u64 {
+        self.shared.counters.live()
+    }
+
+    /// Lets no more calls begin.
+    ///
+    /// A call that begins later panics with a text that says so. Calls that have begun go on, and so do calls that they
+    /// make of this layer's services. For an orderly end stop the server first (axum's `with_graceful_shutdown`), so
+    /// that nobody meets the panic; see the [lifecycle chapter](crate::docs::lifecycle#shutting-down).
+    pub fn close(&self) {
+        self.shared.in_flight.close();
+    }
+
+    /// Cancels all calls that have begun, at once.
+    ///
+    /// Fallible waits fail; under [`OnDrop::Unwind`](crate::OnDrop::Unwind) infallible ones unwind, and a caller that
+    /// still waits then gets the payload [`Cancelled`](crate::Cancelled) as it would get any panic. Under the other
+    /// policies infallible waits go on. [`shield`](crate::shield)ed sections end first. Calls that begin later are not
+    /// cancelled.
+    ///
+    /// An async service that is pending with no synchronous code below it notices nothing: it ends with its response
+    /// future.
+    pub fn cancel_all(&self) {
+        cancel_all(&self.shared);
+    }
+
+    /// Waits until no call is in flight: each that has begun has ended, been dropped, or been leaked and counted.
+    ///
+    /// Nothing is left then that could be leaked. New calls may begin meanwhile unless the layer is
+    /// [closed](Self::close). A fiber that waits for what never comes is never done: put a time-out around this.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new();
+    /// let call = tokio::spawn(layer.run(|| tokio::time::sleep(Duration::from_millis(1)).wait()));
+    /// # while layer.handle().live() == 0 { tokio::task::yield_now().await }
+    /// let handle = layer.handle();
+    /// handle.close();
+    /// if tokio::time::timeout(Duration::from_secs(10), handle.drained()).await.is_err() {
+    ///     handle.cancel_all();
+    ///     handle.drained().await;
+    /// }
+    /// assert_eq!(handle.counters().leaked, 0);
+    /// # call.await.unwrap();
+    /// # }
+    /// ```
+    pub async fn drained(&self) {
+        Relayed::new(pin!(self.shared.drained())).await;
+    }
+
+    /// Measures how much of its stack each of the next `fibers` fibers uses, to help in choosing a
+    /// [`stack_size`](crate::FiberLayerBuilder::stack_size).
+    ///
+    /// [`Counters::stacks_measured`] and [`Counters::deepest_stack`] then say the result; zero ends the measurement. A
+    /// measured fiber begins on an untouched stack and is looked at when it has ended, which costs some system calls;
+    /// the others cost nothing more. Only where the crate has stacks of its own (Linux); elsewhere fibers seem to use
+    /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new();
+    /// layer.handle().measure_stacks(100);
+    /// layer.run(|| std::hint::black_box([1_u8; 100_000])).await;
+    /// let counters = layer.handle().counters();
+    /// assert_eq!(counters.stacks_measured, 1);
+    /// # if cfg!(target_os = "linux") {
+    /// assert!(counters.deepest_stack > 100_000);
+    /// # }
+    /// # }
+    /// ```
+    pub fn measure_stacks(&self, fibers: u64) {
+        self.shared.usage.want(fibers);
+    }
+
+    /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let Shared { counters, usage, .. } = &**self.shared;
+        Counters {
+            live: counters.live(),
+            stacks_in_use: counters.stacks_in_use(),
+            leaked: counters.sum(Event::Leaked),
+            cancelled: counters.sum(Event::Cancelled),
+            handed_over: counters.sum(Event::HandedOver),
+            refused_waits: counters.sum(Event::RefusedWait),
+            never_waited: counters.sum(Event::NeverWaited),
+            blocked: counters.sum(Event::Blocked),
+            stacks_measured: usage.measured(),
+            deepest_stack: usage.deepest(),
+        }
+    }
+
+    /// Lists the fibers that have waited and not ended.
+    ///
+    /// It can be called anywhere, also while a thread is stuck. Fibers go on meanwhile: the list was true thread by
+    /// thread, not at one moment. Fibers that have not yet waited run now, or have just ended; only their number is
+    /// known: [`Dump::unlisted`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::builder().name("orders").build().unwrap();
+    /// let call = tokio::spawn(layer.run(|| std::future::pending::<()>().wait()));
+    /// tokio::task::yield_now().await;
+    /// let dump = layer.handle().dump();
+    /// assert_eq!(dump.fibers.len(), 1);
+    /// assert_eq!(dump.fibers[0].waits_at.unwrap().file(), file!());
+    /// println!("{dump}");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        dump(self.shared())
+    }
+
+    /// Lists the fibers that have waited and not ended, each with a backtrace of the code that waits, so that a wait
+    /// behind an adapter (diesel's `BlockOn`, `io::FiberIo`) shows who called it.
+    ///
+    /// Each fiber that waits is woken, takes the backtrace on its own stack, and waits on: the future that it waits for
+    /// is polled once more. A fiber whose thread does not come round within a second (it is stuck, or nobody drives its
+    /// runtime) is listed without a backtrace, as is one with less than 24 KiB of its stack left. Where the program has
+    /// no symbols, there are only addresses.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, WaitExt as _};
+    ///
+    /// fn ask_supplier() {
+    ///     std::future::pending::<()>().wait()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new();
+    /// let call = tokio::spawn(layer.run(ask_supplier));
+    /// # tokio::task::yield_now().await;
+    /// let dump = layer.handle().dump_with_backtraces().await;
+    /// assert!(dump.fibers[0].backtrace.as_ref().unwrap().contains("ask_supplier"));
+    /// # }
+    /// ```
+    pub async fn dump_with_backtraces(&self) -> Dump {
+        dump_with_backtraces(self.shared()).await
+    }
+}
+
+impl fmt::Debug for FiberHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberHandle").field("name", &self.shared.name).field("counters", &self.counters()).finish()
+    }
+}
+
+/// The numbers of one layer, since it was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Fibers that exist now: running, or suspended in a wait.
+    pub live: u64,
+    /// Stacks that fibers hold now, those of leaked fibers included.
+    pub stacks_in_use: u64,
+    /// Fibers and futures that could not be ended where they were dropped; their memory and whatever they held is lost.
+    pub leaked: u64,
+    /// Fibers that ended after they had been cancelled.
+    pub cancelled: u64,
+    /// Fibers that went on in another task because their response future was dropped.
+    pub handed_over: u64,
+    /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
+    pub refused_waits: u64,
+    /// Calls that took longer than [`require_await`](crate::FiberLayerBuilder::require_await) allows and were never
+    /// suspended.
+    pub never_waited: u64,
+    /// Times that a fiber ran without a wait for longer than
+    /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows. Counted while it runs, a little late;
+    /// zero without that.
+    pub blocked: u64,
+    /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
+    pub stacks_measured: u64,
+    /// The most bytes of its stack that one of those used, in whole pages.
+    pub deepest_stack: u64,
+}

@@ -1,0 +1,137 @@
+//! [`FiberLayer`].
+
+mod builder;
+mod ext;
+pub mod future;
+mod handle;
+mod service;
+mod sync_fn;
+
+use std::{any::type_name, fmt, sync::Arc};
+
+use tower_layer::Layer;
+
+#[cfg(feature = "tower")]
+pub use self::ext::ServiceBuilderExt;
+pub use self::{
+    builder::FiberLayerBuilder,
+    ext::ServiceExt,
+    handle::{Counters, FiberHandle},
+    service::FiberService,
+    sync_fn::{SyncFn, sync_fn},
+};
+use crate::{
+    raw::Watcher,
+    run::InFiber,
+    settings::{OnDrop, Settings},
+};
+
+/// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
+/// [`await_in_fiber`](crate::await_in_fiber).
+///
+/// It wraps services that work synchronously in `call` ([`sync_fn`](crate::sync_fn)) and async services whose futures
+/// reach synchronous code further down (an axum `Router`, a tonic server). State belongs to the layer: clones of it,
+/// and all services that it makes, share name and counters.
+///
+/// Put it innermost: whatever is scoped by `poll` (tracing, task-locals, time-outs, catch-panic) belongs outside of it.
+///
+/// # Examples
+///
+/// ```
+/// use std::{convert::Infallible, time::Duration};
+/// use tower::{Service as _, ServiceBuilder};
+/// use tower_fiber::{FiberLayer, WaitExt as _, sync_fn};
+///
+/// fn handler(name: &str) -> Result<String, Infallible> {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     Ok(format!("hello {name}"))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut service = ServiceBuilder::new().layer(FiberLayer::new()).service(sync_fn(handler));
+/// assert_eq!(service.call("world").await.unwrap(), "hello world");
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is applied"]
+pub struct FiberLayer {
+    settings: Arc<Settings>,
+    watcher: Watcher,
+}
+
+impl FiberLayer {
+    /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`](crate::OnDrop::Finish), placement by the
+    /// runtime's flavor.
+    pub fn new() -> Self {
+        Self::with_settings(Settings::default_layer())
+    }
+
+    pub(crate) fn with_settings(settings: Settings) -> Self {
+        let watcher = Watcher::new(Arc::clone(&settings.shared));
+        Self { settings: Arc::new(settings), watcher }
+    }
+
+    /// Settings for a layer.
+    pub fn builder() -> FiberLayerBuilder {
+        FiberLayerBuilder::new()
+    }
+
+    /// Runs `f` in a fiber with this layer's settings, like [`run_in_fiber`](crate::run_in_fiber).
+    ///
+    /// # Cancel safety
+    ///
+    /// As the layer's [`OnDrop`](crate::OnDrop) says. Before the first poll, `f` is dropped unrun.
+    ///
+    /// # Panics
+    ///
+    /// The future panics as that of [`run_in_fiber`](crate::run_in_fiber) does, and if the layer is
+    /// [closed](FiberHandle::close) or has a [`grace`](FiberLayerBuilder::grace) and the caller's runtime no timers.
+    pub fn run<F, R>(&self, f: F) -> InFiber<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        InFiber::new(f, &self.settings, type_name::<F>())
+    }
+
+    /// What runs under this layer and is no way to look at it.
+    #[cfg(any(feature = "axum", feature = "stream"))]
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// A view of the fibers that run under this layer.
+    #[must_use]
+    pub fn handle(&self) -> FiberHandle {
+        FiberHandle::new(self.watcher.clone())
+    }
+}
+
+impl Default for FiberLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for FiberLayer {
+    type Service = FiberService<S>;
+
+    fn layer(&self, service: S) -> FiberService<S> {
+        FiberService::with_settings(service, Arc::clone(&self.settings))
+    }
+}
+
+impl fmt::Debug for FiberLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberLayer")
+            .field("name", &self.settings.shared.name)
+            .field("stack_size", &self.settings.shared.stack_size)
+            .field("max_fibers", &self.settings.shared.limit.as_ref().map(|limit| limit.max))
+            .field("placement", &self.settings.placement)
+            .field("on_drop", &OnDrop::of(self.settings.shared.drop_policy))
+            .field("grace", &self.settings.shared.drop_policy.grace)
+            .field("detect_blocking", &self.settings.shared.detector.as_ref().map(|detector| detector.threshold))
+            .finish()
+    }
+}

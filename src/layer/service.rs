@@ -1,0 +1,114 @@
+//! [`FiberService`].
+
+use std::{
+    any::type_name,
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tower_service::Service;
+
+use crate::{
+    call::{Call, ServiceCall},
+    layer::{FiberLayer, future::ResponseFuture},
+    raw::Admission,
+    settings::Settings,
+};
+
+/// Runs each call of `S` in a fiber; made by [`FiberLayer`].
+///
+/// Errors of `S` pass through unchanged. `S`, its requests, responses and errors must be `Send`; its futures need not
+/// be, since a fiber never leaves the thread on which it builds and polls them. `S` must be `Clone` and everything
+/// `'static`. If the compiler finds no method `call`, one of these bounds is missing.
+///
+/// # Back-pressure
+///
+/// `poll_ready` asks the inner service first. When that is ready, it is pending while the layer's
+/// [`max_fibers`](crate::FiberLayerBuilder::max_fibers) are in use, and while no stack can be had (an address-space
+/// limit, or on kernels before 6.13 the sysctl `vm.max_map_count`). Callers are served first come, first served. It
+/// never fails for that reason.
+///
+/// A service that is ready holds a reservation until its call begins or the service is dropped. It keeps *new* calls
+/// away, for some turns of the scheduler: after that, one that waits goes on if there is a free permit, and the call of
+/// the reservation waits in its response future if there is none then. Permits belong to fibers only, so that neither
+/// readiness that is never used nor a call that is never polled can stop others, and layers with limits can be stacked
+/// in any order, also around `Buffer`, `Balance`, `Steer` and `ConcurrencyLimit`.
+///
+/// # Differences from the inner service
+///
+/// A call is lazy: `inner.call` runs when the response future is first polled, on the fiber. And each call clones the
+/// inner service once: the instance that was ready is called, and its clone takes its place.
+#[must_use = "services do nothing unless called"]
+pub struct FiberService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+    /// What the next call begins with, since `poll_ready` was ready.
+    admission: Admission,
+}
+
+impl<S> FiberService<S> {
+    /// Wraps `inner` with a [`FiberLayer`] of its own that has all defaults.
+    pub fn new(inner: S) -> Self {
+        tower_layer::Layer::layer(&FiberLayer::new(), inner)
+    }
+
+    pub(crate) fn with_settings(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings, admission: Admission::default() }
+    }
+
+    /// The wrapped service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The wrapped service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, Request> Service<Request> for FiberService<S>
+where
+    S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Clone + Send + 'static,
+    Request: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Request>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // Nothing of the layer's is held while the inner service is not ready: it may wait for calls that are under
+        // way.
+        ready!(self.inner.poll_ready(cx))?;
+        self.admission.poll_ready(&self.settings.shared, type_name::<S>(), cx).map(Ok)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request) -> ResponseFuture<S, Request> {
+        // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
+        let clone = self.inner.clone();
+        let service = mem::replace(&mut self.inner, clone);
+        let job = ServiceCall { service, request };
+        let admission = mem::take(&mut self.admission);
+        ResponseFuture::new(Call::new(job, admission, &self.settings, type_name::<S>()))
+    }
+}
+
+impl<S: Clone> Clone for FiberService<S> {
+    /// The clone is not ready because this service is.
+    fn clone(&self) -> Self {
+        Self::with_settings(self.inner.clone(), Arc::clone(&self.settings))
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for FiberService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FiberService").field("inner", &self.inner).field("name", &self.settings.shared.name).finish()
+    }
+}

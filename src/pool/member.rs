@@ -1,0 +1,23 @@
+//! One worker, as the others and the pool see it.
+
+use std::sync::Arc;
+
+use super::{heartbeat::Heartbeat, inbox::Inbox, task::Queues};
+
+/// One worker. What it changes all the time lies on cache lines of its own.
+#[repr(align(128))]
+pub(super) struct Member {
+    pub(super) queues: Arc<Queues>,
+    pub(super) heartbeat: Heartbeat,
+}
+
+impl Member {
+    pub(super) fn new() -> Self {
+        Self { queues: Arc::new(Inbox::new()), heartbeat: Heartbeat::new() }
+    }
+
+    /// Whether new tasks would wait here for one that does not get on.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.heartbeat.is_stalled() && !self.queues.is_asleep()
+    }
+}

@@ -1,0 +1,34 @@
+//! Where one thread sleeps until another rings.
+
+use std::{
+    sync::OnceLock,
+    thread::{self, Thread},
+    time::Duration,
+};
+
+/// A ring that nobody waits for yet ends the next wait at once. A wait may also end for no reason.
+#[derive(Default)]
+pub(super) struct Parker {
+    thread: OnceLock<Thread>,
+}
+
+impl Parker {
+    /// Only this thread will wait. To be called before anybody may ring.
+    pub(super) fn settle(&self) {
+        self.thread.get_or_init(thread::current);
+    }
+
+    pub(super) fn ring(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(super) fn wait(&self) {
+        thread::park();
+    }
+
+    pub(super) fn wait_at_most(&self, time: Duration) {
+        thread::park_timeout(time);
+    }
+}

@@ -1,0 +1,46 @@
+//! What belongs to the thread on which it was made.
+
+use std::mem::ManuallyDrop;
+
+use super::Home;
+
+/// A value that is reached on its home thread only. Elsewhere it can be moved, and forgotten; it is never dropped
+/// unless it is taken out.
+pub(super) struct AtHome<T> {
+    home: Home,
+    value: ManuallyDrop<T>,
+}
+
+// SAFETY: invariant 1: each way to the value compares the threads first, and there is no destructor, so that another
+// thread can do nothing with it but move its bytes, which no code on the home thread points to between two polls.
+unsafe impl<T> Send for AtHome<T> {}
+
+impl<T> AtHome<T> {
+    #[inline]
+    pub(super) fn new(value: T) -> Self {
+        Self { home: Home::here(), value: ManuallyDrop::new(value) }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> &T {
+        self.assert_home();
+        &self.value
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        self.assert_home();
+        &mut self.value
+    }
+
+    #[inline]
+    pub(super) fn take(self) -> T {
+        self.assert_home();
+        ManuallyDrop::into_inner(self.value)
+    }
+
+    #[inline]
+    fn assert_home(&self) {
+        assert!(self.home.is_here(), "what lives on {} was used on {}", self.home, Home::here());
+    }
+}

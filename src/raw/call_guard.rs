@@ -1,0 +1,208 @@
+//! What a fiber adds to its layer's counters and holds of its limit, and that each is given back once.
+
+use std::{
+    mem::{self, ManuallyDrop},
+    sync::Arc,
+    task::Waker,
+};
+
+use super::{
+    Shared, State,
+    counters::Own,
+    event::Event,
+    id::FiberId,
+    limit::Permit,
+    nest::Inside,
+    registry::{About, Registration},
+};
+
+/// Counts one call in its layer, from its placement until its last destructor has run. Whatever of it is left is given
+/// back when it is dropped.
+pub(super) struct CallGuard {
+    pub(super) shared: Arc<Shared>,
+    /// This and the permit are given back by hand, since most calls have neither.
+    registration: ManuallyDrop<Option<Registration>>,
+    /// Until the fiber has ended and returned its stack. A leaked fiber keeps it.
+    pub(super) permit: ManuallyDrop<Option<Permit>>,
+    /// The call was placed, and is counted.
+    open: bool,
+    /// Holds a stack.
+    live: bool,
+    /// The permit is one beyond the limit.
+    left_behind: bool,
+    /// Counted as cancelled.
+    cancelled: bool,
+    /// Counted as leaked with the fiber around it, although this one still has an owner.
+    written_off: bool,
+}
+
+impl CallGuard {
+    #[inline]
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let (open, live, left_behind, cancelled, written_off) = (false, false, false, false, false);
+        let (registration, permit) = (ManuallyDrop::new(None), ManuallyDrop::new(None));
+        Self { shared, registration, permit, open, live, left_behind, cancelled, written_off }
+    }
+
+    /// Whether the fiber can be looked for in the registry. If not, only fibers around and inside make a registration
+    /// there necessary.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.registration.is_some() || self.shared.is_watched()
+    }
+
+    /// `false` if it was open before. A plain call, here and in what follows, has its thread's `own` numbers, and
+    /// neither a registration nor a permit while it runs for the first time.
+    #[inline]
+    pub(super) fn open(&mut self, own: Option<Own>) -> bool {
+        let is_new = !mem::replace(&mut self.open, true);
+        if is_new {
+            self.shared.begin_call(own);
+        }
+        is_new
+    }
+
+    #[inline(always)]
+    pub(super) fn begin(&mut self, own: Option<Own>) {
+        self.live = true;
+        self.shared.count_in(Event::Started, own);
+        if own.is_none() && self.written_off {
+            self.shared.count(Event::LeakedLive);
+        }
+    }
+
+    /// Its place in the registry.
+    #[inline]
+    pub(super) fn registration(&self) -> Option<&Registration> {
+        self.registration.as_ref()
+    }
+
+    /// Notes in the registry, and in the fibers around it, that the fiber waits. `true` if it was not there like this
+    /// before.
+    pub(super) fn wait(
+        &mut self,
+        fiber: FiberId,
+        outer: Option<&State>,
+        is_shielded: bool,
+        about: About,
+        waker: &Waker,
+    ) -> bool {
+        // If the outer fiber is leaked, its nest says that fibers lie inside it.
+        outer.map(State::nest);
+        // A parked root is dropped as without the layer: no cancel waits for it.
+        let inside = outer.filter(|_| self.live).map(|outer| (outer, is_shielded));
+        if let Some(registration) = &mut *self.registration {
+            let was_inside = mem::take(&mut registration.nesting);
+            registration.nesting = match (was_inside, inside) {
+                (Some(was), Some((outer, is_shielded))) if was.is_of(outer, is_shielded) => Some(was),
+                (was, inside) => {
+                    // Before the former one goes: it may be the last of a shield.
+                    let is = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
+                    drop(was);
+                    is
+                }
+            };
+            let around = outer.map(State::id);
+            if registration.is_current(around, self.live, waker) {
+                registration.note_wait(about.waits_at);
+                return false;
+            }
+            if registration.renew(around, self.live, about, waker) {
+                return true;
+            }
+            self.leave_registry();
+        }
+        let nesting = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
+        let registration =
+            Registration::take(fiber, outer.map(State::id), self.live, &self.shared, about, waker, nesting);
+        self.registration = ManuallyDrop::new(Some(registration));
+        true
+    }
+
+    /// The fiber goes on outside of the one that it is in. If it had no permit there, it has one of its own from now
+    /// on, of which there may be more than the limit allows; others begin when there are fewer again.
+    pub(super) fn come_out(&mut self) {
+        if let Some(registration) = &mut *self.registration {
+            registration.come_out();
+        }
+        if self.live && self.permit.is_none() && self.shared.limit.is_some() {
+            self.permit = ManuallyDrop::new(Some(Permit::beyond_limit(Arc::clone(&self.shared))));
+            self.left_behind = true;
+        }
+    }
+
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.left_behind
+    }
+
+    /// After the fiber's stack was given back.
+    #[inline(always)]
+    pub(super) fn end(&mut self, cancelled: bool, own: Option<Own>) {
+        let is_plain = own.is_some();
+        if !is_plain && self.registration.is_some() {
+            self.leave_registry();
+        }
+        if !is_plain && cancelled && !mem::replace(&mut self.cancelled, true) {
+            self.shared.count(Event::Cancelled);
+        }
+        if mem::take(&mut self.live) && !is_plain && self.written_off {
+            self.shared.count(Event::Revived);
+        }
+        // Last, so that a thread which sees no live fiber sees its other numbers.
+        self.shared.count_in(Event::Stopped, own);
+    }
+
+    /// The call has ended.
+    #[inline(always)]
+    pub(super) fn close(&mut self, own: Option<Own>) {
+        let is_plain = own.is_some();
+        if !is_plain && self.registration.is_some() {
+            self.leave_registry();
+        }
+        let was_open = mem::take(&mut self.open);
+        if is_plain || (was_open && !self.written_off) {
+            self.shared.end_call(own);
+        }
+    }
+
+    /// A fiber or root that is never touched again. `has_nested` saves a look through the whole registry for each of
+    /// the many fibers that a runtime may leave behind.
+    #[cold]
+    pub(super) fn leak(&mut self, has_nested: bool) {
+        if let Some(registration) = self.registration.as_ref().filter(|_| has_nested) {
+            registration.write_off();
+        }
+        self.leave_registry();
+        self.permit.take().into_iter().for_each(Permit::keep);
+        let was_live = mem::take(&mut self.live);
+        if !self.written_off {
+            self.shared.count(Event::Leaked);
+            if was_live {
+                self.shared.count(Event::LeakedLive);
+            }
+        }
+    }
+
+    #[cold]
+    fn give_back(&mut self) {
+        self.close(None);
+        drop(self.permit.take());
+    }
+
+    pub(super) fn leave_registry(&mut self) {
+        if let Some(registration) = &*self.registration {
+            self.written_off |= !registration.leave();
+            *self.registration = None;
+        }
+    }
+}
+
+impl Drop for CallGuard {
+    #[inline]
+    fn drop(&mut self) {
+        debug_assert!(!self.live, "a call ends after its stack has been returned, or leaked");
+        if self.open || self.registration.is_some() || self.permit.is_some() {
+            self.give_back();
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What a fiber is called, how it takes a cancel, and where it is counted.
+
+use std::{
+    any::Any,
+    fmt,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    counters::{EventCounters, Own},
+    detector::DetectorSettings,
+    event::Event,
+    foreign::foreign,
+    in_flight::InFlight,
+    limit::Limit,
+    report::Reports,
+    stack::{FiberStack, Source, shortage},
+};
+use crate::util::drop_quietly::drop_quietly;
+
+/// What all fibers of one layer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The layer's name; without one, messages use the type name of what runs.
+    pub(crate) name: Option<Box<str>>,
+    /// Usable bytes of each stack.
+    pub(crate) stack_size: usize,
+    pub(super) stacks: Source,
+    /// Whether stacks are wiped before they are returned.
+    pub(crate) hygiene: bool,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) usage: Usage,
+    pub(crate) drop_policy: DropPolicy,
+    pub(super) bar: Option<Bar>,
+    /// What the fibers of the layer hand on to their children; only the code that makes children knows its type.
+    pub(crate) luggage: Option<Luggage>,
+    listener: Option<Arc<dyn Listener>>,
+    /// The detector of fibers that block their thread, if the layer has one.
+    pub(crate) detector: Option<DetectorSettings>,
+    pub(crate) counters: EventCounters,
+    pub(crate) in_flight: InFlight,
+    pub(super) reports: Reports,
+    watchers: AtomicUsize,
+    /// Whether a fiber needs no more than a stack, and nobody hears of it.
+    is_plain: bool,
+}
+
+/// What these fibers run on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stacks {
+    /// Usable bytes of each.
+    pub(crate) size: usize,
+    pub(crate) hygiene: bool,
+    /// How many there may be at once.
+    pub(crate) max_fibers: Option<usize>,
+}
+
+/// How much of their stacks fibers use, as far as somebody wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    /// How many of the next fibers are to be measured.
+    wanted: AtomicU64,
+    measured: AtomicU64,
+    /// The most bytes that one of them used.
+    deepest: AtomicU64,
+}
+
+impl Usage {
+    pub(crate) fn want(&self, fibers: u64) {
+        self.wanted.store(fibers, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn is_any_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the fiber that begins is to be measured.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_any_wanted() && self.take_turn()
+    }
+
+    #[cold]
+    fn take_turn(&self) -> bool {
+        self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wanted| wanted.checked_sub(1)).is_ok()
+    }
+
+    #[cold]
+    pub(super) fn note(&self, bytes: usize) {
+        self.deepest.fetch_max(bytes as u64, Ordering::Relaxed);
+        self.measured.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn measured(&self) -> u64 {
+        self.measured.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn deepest(&self) -> u64 {
+        self.deepest.load(Ordering::Relaxed)
+    }
+}
+
+/// What a cancel does to these fibers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DropPolicy {
+    /// Infallible waits unwind. Otherwise they go on, and only the fallible ones fail.
+    pub(crate) unwinds: bool,
+    /// A cancel of the fiber around it cancels a fiber too.
+    pub(crate) follows: bool,
+    /// How long a fiber may go on before it is cancelled.
+    pub(crate) grace: Duration,
+}
+
+/// Nothing that concerns this module.
+pub(crate) type Luggage = Arc<dyn Any + Send + Sync>;
+
+/// Hears of all that is counted.
+pub(crate) trait Listener: fmt::Debug + Send + Sync {
+    fn hear(&self, event: Event);
+}
+
+/// Says whether the code on this stack holds something that it must not hold across a wait.
+pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl Bar {
+    pub(crate) fn new(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Box::new(is_held))
+    }
+
+    #[cold]
+    pub(super) fn is_held(&self) -> bool {
+        self.0()
+    }
+}
+
+impl fmt::Debug for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bar").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        name: Option<&str>,
+        stacks: Stacks,
+        drop_policy: DropPolicy,
+        bar: Option<Bar>,
+        luggage: Option<Luggage>,
+        listener: Option<Arc<dyn Listener>>,
+        detector: Option<DetectorSettings>,
+    ) -> Self {
+        let Stacks { size, hygiene, max_fibers } = stacks;
+        // A grace needs timers, which the general way looks for.
+        let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
+        let is_plain = needs_a_stack && bar.is_none() && listener.is_none() && detector.is_none();
+        Self {
+            name: name.map(Into::into),
+            stack_size: size,
+            stacks: Source::of_size(size),
+            hygiene,
+            limit: max_fibers.map(Limit::new),
+            usage: Usage::default(),
+            drop_policy,
+            bar,
+            luggage,
+            listener,
+            detector,
+            counters: EventCounters::new(),
+            in_flight: InFlight::default(),
+            reports: Reports::default(),
+            watchers: AtomicUsize::new(0),
+            is_plain,
+        }
+    }
+
+    /// The stack that this thread used last, for a call that needs nothing else to begin.
+    #[inline]
+    pub(super) fn take_plain(&self) -> Option<FiberStack> {
+        if !self.is_plain || self.usage.is_any_wanted() || shortage::is_there() {
+            return None;
+        }
+        self.stacks.take_warm()
+    }
+
+    /// Counts one, and tells the listener.
+    #[inline]
+    pub(crate) fn count(&self, event: Event) {
+        self.counters.count(event);
+        // Nobody else listens.
+        if cfg!(feature = "metrics") {
+            self.listener.iter().for_each(|listener| tell(&**listener, event));
+        }
+    }
+
+    /// The same; a plain call, to which nobody listens, has its thread's `own` numbers.
+    #[inline]
+    pub(super) fn count_in(&self, event: Event, own: Option<Own>) {
+        match own {
+            Some(own) => own.count(event),
+            None => self.count(event),
+        }
+    }
+
+    /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. If none does
+    /// now, none ever will.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
+    }
+
+    /// The layer's name, or `label`, the type name of the service or function.
+    pub(crate) fn name_or<'a>(&'a self, label: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(label)
+    }
+}
+
+/// A recorder of metrics is code of others.
+#[cold]
+fn tell(listener: &dyn Listener, event: Event) {
+    drop_quietly(foreign(|| listener.hear(event)));
+}
+
+/// Held by all through whom one can look at fibers or cancel them: layers and handles. It comes from another one, or is
+/// made before the first fiber.
+pub(crate) struct Watcher(Arc<Shared>);
+
+impl Watcher {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.watchers.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Clone for Watcher {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Watcher {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

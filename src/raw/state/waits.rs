@@ -1,0 +1,118 @@
+//! Waits: polls on the fiber's stack, and how it is left.
+
+use std::{
+    future::Future,
+    panic::{Location, resume_unwind},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use super::{GIVEN_UP, POLLING, READY_WAITS, SUSPENDED, State, UNUSUAL};
+use crate::{
+    raw::{current, foreign::foreign, frame::Reply},
+    util::drop_quietly::drop_quietly,
+};
+
+impl State {
+    /// Whether the code holds what it must not hold while it is suspended.
+    #[inline]
+    pub(crate) fn is_barred(&self) -> bool {
+        self.header().shared().bar.as_ref().is_some_and(|bar| {
+            let held = foreign(|| bar.is_held());
+            held.unwrap_or_else(|payload| resume_unwind(payload))
+        })
+    }
+
+    /// Polls an awaited future once, on this stack, with the newest waker; a wait inside that poll is nested.
+    #[inline]
+    pub(crate) fn poll_awaited<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        struct Polling<'a>(&'a State);
+
+        impl Drop for Polling<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.clear(POLLING);
+            }
+        }
+
+        self.set(POLLING);
+        let _polling = Polling(self);
+        future.poll(&mut Context::from_waker(self.waker()))
+    }
+
+    /// Counts a wait that was ready at once; whether it is time to yield.
+    #[inline]
+    pub(crate) fn is_yield_due(&self) -> bool {
+        let waits = self.ready_waits.get().saturating_add(1);
+        self.ready_waits.set(waits);
+        waits >= READY_WAITS
+    }
+
+    /// If that panics, so does the code here.
+    #[inline]
+    fn clone_waker(&self) -> Waker {
+        let _refused = self.refuse_waits();
+        self.waker().clone()
+    }
+
+    /// Suspends once, so that other tasks of the thread run, unless the enclosing task cannot be woken.
+    #[cold]
+    pub(crate) fn yield_now(&self, caller: &'static Location<'static>) {
+        let woken = foreign(|| self.waker().clone()).and_then(|waker| foreign(move || waker.wake()));
+        match woken {
+            Ok(()) => self.suspend(caller),
+            Err(payload) => {
+                // The next try is as far away as after a suspend.
+                self.ready_waits.set(0);
+                drop_quietly(payload);
+            }
+        }
+    }
+
+    /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
+    #[inline]
+    pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
+        self.header().waits_at.set(Some(caller));
+        if self.has(UNUSUAL) {
+            self.note_suspend();
+        }
+        self.ready_waits.set(0);
+        self.set(SUSPENDED);
+        let frame = self.yielder().suspend(());
+        self.frame.set(frame);
+        current::enter(self);
+        self.take_signals();
+    }
+
+    #[cold]
+    fn note_suspend(&self) {
+        assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
+        self.frame().reply.add(if self.has(GIVEN_UP) { Reply::GIVEN_UP } else { Reply::SHIELDED });
+    }
+
+    /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one
+    /// part of the root may have been consumed by the wait of another.
+    pub(crate) fn poll_root<F: Future + ?Sized>(&self, mut root: Pin<&mut F>) -> Poll<F::Output> {
+        loop {
+            self.clear(SUSPENDED);
+            // A clone, since the frame that lends the waker is gone after a suspend.
+            let waker = Owned(self, Some(self.clone_waker()));
+            let poll = root.as_mut().poll(&mut Context::from_waker(waker.1.as_ref().unwrap_or(Waker::noop())));
+            drop(waker);
+            if poll.is_ready() || !self.has(SUSPENDED) {
+                return poll;
+            }
+        }
+    }
+}
+
+/// A waker of the fiber's own. Its destructor is code of others.
+struct Owned<'a>(&'a State, Option<Waker>);
+
+impl Drop for Owned<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let _refused = self.0.refuse_waits();
+        drop_quietly(self.1.take());
+    }
+}

@@ -1,0 +1,107 @@
+//! One of several functions that run side by side on one thread.
+
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread,
+};
+
+use atomic_waker::AtomicWaker;
+
+use crate::{
+    blocking,
+    raw::{Shared, with_current},
+    run::LocalFiber,
+    settings::Settings,
+    util::drop_quietly::drop_quietly,
+};
+
+/// One of several functions that run side by side.
+pub(super) struct Child<R: 'static> {
+    fiber: LocalFiber<R>,
+    outcome: Option<thread::Result<R>>,
+    wake: Arc<ChildWake>,
+}
+
+/// Notes that a child was woken, so that not all are polled for one.
+struct ChildWake {
+    is_woken: AtomicBool,
+    parent: AtomicWaker,
+}
+
+impl Wake for ChildWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.parent.wake();
+    }
+}
+
+impl<R: 'static> Child<R> {
+    pub(super) fn new<F: FnOnce() -> R + 'static>(f: F) -> Self {
+        let fiber = LocalFiber::new(f, &inherited_shared());
+        let wake = ChildWake { is_woken: AtomicBool::new(true), parent: AtomicWaker::new() };
+        Self { fiber, outcome: None, wake: Arc::new(wake) }
+    }
+
+    /// Whether it has ended.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.outcome.is_some() {
+            return true;
+        }
+        // Before the look: who wakes the child after it finds the newest.
+        self.wake.parent.register(cx.waker());
+        if !self.wake.is_woken.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        let waker = Waker::from(Arc::clone(&self.wake));
+        if let Poll::Ready(outcome) = self.fiber.poll_outcome(&mut Context::from_waker(&waker)) {
+            self.outcome = Some(outcome);
+        }
+        self.outcome.is_some()
+    }
+
+    /// Whether it is to be polled on until its [`shield`](crate::shield) ends, and not to be dropped before.
+    pub(super) fn is_shielded(&self) -> bool {
+        self.fiber.is_shielded()
+    }
+
+    pub(super) fn take(&mut self) -> thread::Result<R> {
+        self.outcome.take().expect("all have ended")
+    }
+}
+
+impl<R: 'static, E: 'static> Child<Result<R, E>> {
+    /// Whether it has ended with an error, or has panicked.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.outcome, Some(Err(_) | Ok(Err(_))))
+    }
+}
+
+impl<R: 'static> Drop for Child<R> {
+    /// If another one's hook has panicked, the thread does.
+    fn drop(&mut self) {
+        drop_quietly(self.outcome.take());
+    }
+}
+
+/// The data of this fiber's layer, for fibers that end before a wait of this code does.
+fn inherited_shared() -> Arc<Shared> {
+    with_current(|state| match (state, blocking::scopes()) {
+        (Some(state), _) => state.shared_arc(),
+        (None, Some(scopes)) => Arc::new(Settings::shared_of_local(&scopes)),
+        (None, None) => Arc::clone(Settings::local()),
+    })
+}
+
+/// Lets a panic go on.
+pub(super) fn unwrap<T>(outcome: thread::Result<T>) -> T {
+    outcome.unwrap_or_else(|payload| resume_unwind(payload))
+}

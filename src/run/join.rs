@@ -1,0 +1,240 @@
+//! Plain functions side by side, of which all results are wanted: [`join`], [`try_join`].
+
+use std::{any::Any, future::poll_fn, panic::resume_unwind, task::Poll};
+
+use super::child::{Child, unwrap};
+use crate::{
+    util::drop_quietly::{FirstPanic, drop_quietly},
+    wait::await_in_fiber,
+};
+
+/// Runs two plain functions side by side, each in a fiber of its own on this thread, and gives what both return: while
+/// one waits, the other goes on.
+///
+/// They need not be `Send`. They have the stack size, name and counters of this fiber's layer, and a
+/// [`fiber_local!`](crate::fiber_local) of their own. Carried task-locals, hooks, span and dispatcher follow them: they
+/// begin with what this fiber has here.
+///
+/// # Cancel safety
+///
+/// What cancels this fiber cancels both, as if they were called one after the other: their fallible waits fail, and
+/// under [`OnDrop::Unwind`](crate::OnDrop::Unwind) both unwind before this fiber does.
+///
+/// # Panics
+///
+/// When both have ended, if one has panicked, with its payload; if both have, with that of `a`. If a hook or the
+/// `Clone` of a carried value panics. Where [`await_in_fiber`] panics.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fiber::{WaitExt as _, join, run_in_fiber};
+///
+/// fn fetch(page: u32) -> u32 {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     page * 10
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// assert_eq!(run_in_fiber(|| join(|| fetch(1), || fetch(2))).await, (10, 20));
+/// # }
+/// ```
+#[track_caller]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + 'static,
+    B: FnOnce() -> RB + 'static,
+    RA: 'static,
+    RB: 'static,
+{
+    let (mut a, mut b) = (Child::new(a), Child::new(b));
+    // The future owns the children: when the wait is cut, they go first.
+    let outcomes = await_in_fiber(poll_fn(move |cx| {
+        // Both, also if the first has not ended.
+        if a.poll(cx) & b.poll(cx) { Poll::Ready((a.take(), b.take())) } else { Poll::Pending }
+    }));
+    match outcomes {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(payload), other) => resume_first(payload, other),
+        (other, Err(payload)) => resume_first(payload, other),
+    }
+}
+
+/// Lets the panic of one function go on. What the others gave is dropped before, since its destructors may panic.
+fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
+    drop_quietly(others);
+    resume_unwind(payload)
+}
+
+/// As [`join`], for any number of functions; their results are in the same order.
+///
+/// # Cancel safety
+///
+/// As [`join`].
+///
+/// # Panics
+///
+/// As [`join`]: when all have ended, with the payload of the first in order that has panicked.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, join_all, run_in_fiber};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let squares = run_in_fiber(|| join_all((1..=100).map(|n| move || async move { n * n }.wait())));
+/// assert_eq!(squares.await.iter().sum::<u32>(), 338_350);
+/// # }
+/// ```
+#[track_caller]
+pub fn join_all<I, F, R>(functions: I) -> Vec<R>
+where
+    I: IntoIterator<Item = F>,
+    F: FnOnce() -> R + 'static,
+    R: 'static,
+{
+    let mut children: Vec<_> = functions.into_iter().map(Child::new).collect();
+    let outcomes = await_in_fiber(poll_fn(move |cx| {
+        let waiting = children.iter_mut().filter_map(|child| (!child.poll(cx)).then_some(())).count();
+        if waiting > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(children.iter_mut().map(Child::take).collect::<Vec<_>>())
+    }));
+    let (mut results, mut first) = (Vec::with_capacity(outcomes.len()), FirstPanic::default());
+    for outcome in outcomes {
+        match outcome {
+            Ok(result) => results.push(result),
+            Err(payload) => first.keep(payload),
+        }
+    }
+    match first.into_payload() {
+        Some(payload) => {
+            results.into_iter().for_each(drop_quietly);
+            resume_unwind(payload)
+        }
+        None => results,
+    }
+}
+
+/// As [`join`], for functions that may fail: gives what both return, or the first error.
+///
+/// When one has failed, the other unwinds from its wait, whatever the layer's [`OnDrop`](crate::OnDrop) says. It is
+/// dropped as a [`LocalFiber`](crate::LocalFiber) is, once a [`shield`](crate::shield)ed section that it is in has
+/// ended, and its destructors have run before this returns. With `panic = "abort"` it is leaked instead, and counted,
+/// unless its waits are all fallible.
+///
+/// # Errors
+///
+/// That of the function that fails first; if both do in one poll, that of `a`.
+///
+/// # Cancel safety
+///
+/// As [`join`].
+///
+/// # Panics
+///
+/// If one panics, with its payload, when the other has ended as above. Otherwise as [`join`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fiber::{WaitExt as _, run_in_fiber, try_join};
+///
+/// fn check(stock: i32) -> Result<i32, String> {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     if stock > 0 { Ok(stock) } else { Err("sold out".to_owned()) }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// assert_eq!(run_in_fiber(|| try_join(|| check(3), || check(4))).await, Ok((3, 4)));
+/// assert_eq!(run_in_fiber(|| try_join(|| check(3), || check(0))).await, Err("sold out".to_owned()));
+/// # }
+/// ```
+#[track_caller]
+pub fn try_join<A, B, RA, RB, E>(a: A, b: B) -> Result<(RA, RB), E>
+where
+    A: FnOnce() -> Result<RA, E> + 'static,
+    B: FnOnce() -> Result<RB, E> + 'static,
+    RA: 'static,
+    RB: 'static,
+    E: 'static,
+{
+    let (mut a, mut b) = (Child::new(a), Child::new(b));
+    let (mut a, mut b) = await_in_fiber(async move {
+        poll_fn(|cx| {
+            let have_ended = a.poll(cx) & b.poll(cx);
+            let is_over = (a.has_failed() || b.has_failed()) && !a.is_shielded() && !b.is_shielded();
+            if have_ended || is_over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        (a, b)
+    });
+    if a.has_failed() {
+        drop_quietly(b);
+        return unwrap(a.take()).map(|_| unreachable!("it has failed"));
+    }
+    if b.has_failed() {
+        drop_quietly(a);
+        return unwrap(b.take()).map(|_| unreachable!("it has failed"));
+    }
+    Ok((unwrap(a.take())?, unwrap(b.take())?))
+}
+
+/// As [`try_join`], for any number of functions; their results are in the same order.
+///
+/// # Errors
+///
+/// As [`try_join`].
+///
+/// # Cancel safety
+///
+/// As [`join`].
+///
+/// # Panics
+///
+/// As [`try_join`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, run_in_fiber, try_join_all};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let parse = |text: &'static str| move || async move { text.parse::<u8>() }.wait();
+/// let all = run_in_fiber(move || try_join_all(["1", "2", "3"].map(parse))).await;
+/// assert_eq!(all, Ok(vec![1, 2, 3]));
+/// assert!(run_in_fiber(move || try_join_all(["1", "2", "many"].map(parse))).await.is_err());
+/// # }
+/// ```
+#[track_caller]
+pub fn try_join_all<I, F, R, E>(functions: I) -> Result<Vec<R>, E>
+where
+    I: IntoIterator<Item = F>,
+    F: FnOnce() -> Result<R, E> + 'static,
+    R: 'static,
+    E: 'static,
+{
+    let mut children: Vec<_> = functions.into_iter().map(Child::new).collect();
+    let mut children = await_in_fiber(async move {
+        poll_fn(|cx| {
+            let waiting = children.iter_mut().filter_map(|child| (!child.poll(cx)).then_some(())).count();
+            let is_over = children.iter().any(Child::has_failed) && !children.iter().any(Child::is_shielded);
+            if waiting == 0 || is_over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        children
+    });
+    if let Some(failed) = children.iter().position(Child::has_failed) {
+        let mut failed = children.swap_remove(failed);
+        children.into_iter().for_each(drop_quietly);
+        return unwrap(failed.take()).map(|_| unreachable!("it has failed"));
+    }
+    children.iter_mut().map(|child| unwrap(child.take())).collect()
+}

@@ -1,0 +1,257 @@
+//! Entering a fiber without a service.
+
+mod child;
+mod join;
+mod offload;
+mod race;
+mod synchronize;
+
+use std::{
+    any::type_name,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
+    thread,
+};
+
+pub use self::{
+    join::{join, join_all, try_join, try_join_all},
+    offload::offload,
+    race::{race, timeout, timeout_or_unwind},
+    synchronize::{AsyncFunction, synchronize},
+};
+use crate::{
+    call::{Call, Closure, is_cut_with_its_poller, pending_with_its_poller},
+    context::{AtCall, InContext, Scopes},
+    raw::{Admission, Fiber, Phase, Shared},
+    settings::Settings,
+    util::drop_quietly::{FirstPanic, drop_quietly},
+};
+
+type SendFn<R> = dyn FnOnce() -> R + Send;
+type LocalFn<R> = dyn FnOnce() -> R;
+
+/// Runs `f` in a fiber: the synchronous code in it may wait by [`await_in_fiber`](crate::await_in_fiber).
+///
+/// The returned future is `Send` and lazy: `f` runs when it is first polled, inside the polling task on a
+/// current-thread runtime and on the process-wide pool on a multi-thread one.
+/// [`FiberLayer::run`](crate::FiberLayer::run) does the same with a layer's settings.
+///
+/// # Cancel safety
+///
+/// If the future is dropped while `f` waits, `f` runs to its end in the background
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)) and its result is dropped. Before the first poll, `f` is dropped unrun.
+///
+/// # Panics
+///
+/// The future panics if `f` does, with the same payload; outside a tokio runtime; after it was ready; and on a
+/// current-thread runtime if it is polled on another thread than at first.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_fiber::{WaitExt as _, run_in_fiber};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let answer = run_in_fiber(|| {
+///     tokio::time::sleep(Duration::from_millis(1)).wait();
+///     42
+/// });
+/// assert_eq!(answer.await, 42);
+/// # }
+/// ```
+pub fn run_in_fiber<F, R>(f: F) -> InFiber<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    InFiber::new(f, Settings::process_wide(), type_name::<F>())
+}
+
+/// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
+#[must_use = "futures do nothing unless polled"]
+pub struct InFiber<R: Send + 'static> {
+    call: Call<Closure<SendFn<R>>>,
+}
+
+impl<R: Send + 'static> InFiber<R> {
+    pub(crate) fn new<F>(f: F, settings: &Settings, label: &'static str) -> Self
+    where
+        F: FnOnce() -> R + Send + 'static,
+    {
+        Self { call: Call::new(Closure(Box::new(f)), Admission::default(), settings, label) }
+    }
+
+    /// As its poll, but a panic is an outcome.
+    pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
+        self.call.poll_outcome(cx)
+    }
+
+    #[cfg(feature = "ws")]
+    pub(crate) fn name(&self) -> &str {
+        self.call.name()
+    }
+}
+
+impl<R: Send + 'static> Future for InFiber<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        Pin::new(&mut self.call).poll(cx)
+    }
+}
+
+impl<R: Send + 'static> fmt::Debug for InFiber<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFiber").field("name", &self.call.name()).finish_non_exhaustive()
+    }
+}
+
+/// Runs `f` in a fiber on this thread: nothing need be `Send`, and no runtime is needed.
+///
+/// The returned future is not `Send` and lazy. It can be polled by any executor of this thread.
+///
+/// # Cancel safety
+///
+/// Dropping the future while `f` waits unwinds the fiber: the wait panics with the payload
+/// [`Cancelled`](crate::error::Cancelled), without message or hook, and destructors run before `drop` returns. A fiber
+/// that catches this and waits again is unwound again, 64 times, and then leaked; so is one that goes on waiting by
+/// [`try_await_in_fiber`](crate::try_await_in_fiber), after some hundred thousand errors. With `panic = "abort"` it is
+/// leaked unless its waits are all fallible. Before the first poll, `f` is dropped unrun.
+///
+/// # Panics
+///
+/// The future panics if `f` does, with the same payload, and after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use tower_fiber::{WaitExt as _, run_local};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let seen = Rc::new(Cell::new(0));
+/// let inside = Rc::clone(&seen);
+/// run_local(move || inside.set(async { 5 }.wait())).await;
+/// assert_eq!(seen.get(), 5);
+/// # }
+/// ```
+pub fn run_local<F, R>(f: F) -> LocalFiber<R>
+where
+    F: FnOnce() -> R + 'static,
+    R: 'static,
+{
+    LocalFiber::new(f, Settings::local())
+}
+
+/// The future of [`run_local`].
+#[must_use = "futures do nothing unless polled"]
+pub struct LocalFiber<R: 'static> {
+    // First, so that a compiler error about `Send` names this.
+    _stays: StaysOnItsThread,
+    fiber: InContext<Closure<LocalFn<R>>>,
+    /// See [`is_cut_with_its_poller`].
+    is_cut: bool,
+}
+
+impl<R: 'static> LocalFiber<R> {
+    pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F, shared: &Arc<Shared>) -> Self {
+        let label = type_name::<F>();
+        let context = AtCall::new(Scopes::of_children(shared).as_deref(), shared, label);
+        let job: Closure<LocalFn<R>> = Closure(Box::new(f));
+        let fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
+        Self { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context), is_cut: false }
+    }
+
+    /// Whether it waits in a [`shield`](crate::shield), which its drop would not let end.
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.fiber.is_shielded()
+    }
+
+    pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
+        if self.fiber.phase() == Phase::Fresh {
+            self.fiber.begin();
+        }
+        let mut outcome = Poll::Pending;
+        self.fiber.poll(cx, None, &mut outcome);
+        if outcome.is_ready() {
+            // Not only when this is dropped: it may lie in a fiber that is leaked.
+            self.fiber.close();
+        }
+        outcome
+    }
+}
+
+/// How often a local fiber that is dropped may yield before it is leaked, so that no drop hangs.
+const YIELDS: u32 = 1024;
+
+/// Notes that its task was woken.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Not `Send`: a local fiber may hold anything.
+struct StaysOnItsThread(PhantomData<*const ()>);
+
+impl<R: 'static> Future for LocalFiber<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        if self.is_cut {
+            return pending_with_its_poller();
+        }
+        match ready!(self.poll_outcome(cx)) {
+            Ok(output) => Poll::Ready(output),
+            Err(payload) if is_cut_with_its_poller(&*payload) => {
+                self.is_cut = true;
+                Poll::Pending
+            }
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+}
+
+impl<R: 'static> Drop for LocalFiber<R> {
+    fn drop(&mut self) {
+        // Elsewhere, by an executor that breaks its promise, the fiber is leaked and counted.
+        if !self.fiber.is_home() || self.fiber.phase() != Phase::Suspended {
+            return;
+        }
+        self.fiber.unwind();
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        // Again when it has only yielded, as it does after many waits in a row.
+        // A hook may panic, also while the thread does.
+        let mut panics = FirstPanic::default();
+        for _ in 0..YIELDS {
+            let mut outcome = Poll::Pending;
+            panics.run(|| self.fiber.poll(&mut Context::from_waker(&waker), None, &mut outcome));
+            let has_yielded = outcome.is_pending() && woken.0.swap(false, Ordering::Relaxed);
+            drop_quietly(outcome);
+            if !has_yielded || self.fiber.phase() != Phase::Suspended {
+                break;
+            }
+        }
+        panics.finish();
+    }
+}
+
+impl<R: 'static> fmt::Debug for LocalFiber<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalFiber").field("name", &self.fiber.name()).finish_non_exhaustive()
+    }
+}

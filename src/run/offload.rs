@@ -1,0 +1,62 @@
+//! Work that leaves the fiber's thread.
+
+use std::panic::resume_unwind;
+
+use tokio::runtime::Handle;
+
+use crate::{
+    blocking,
+    error::NOT_IN_FIBER,
+    wait::{WaitMode, await_in_fiber, caller::watch_caller, wait_mode},
+};
+
+/// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
+///
+/// Waits inside `f` block that pool's thread, as under [`run_blocking`](crate::run_blocking). Called under
+/// `run_blocking`, `f` runs on this thread, which may block anyway. [`BlockingLayer::run`](crate::BlockingLayer::run)
+/// has a limit of threads and a choice of runtime.
+///
+/// The current span and `tracing` dispatcher follow `f`, and so do the [carried](crate::FiberLayerBuilder::carry)
+/// task-locals and the [`Hook`](crate::Hook)s of the fiber's layer: `f` sees clones of the values that the fiber has
+/// here. Hooks are called once before and once after `f`. Fibers that `f` makes by [`join`](crate::join) or
+/// [`race`](crate::race) have all of that too.
+///
+/// # Cancel safety
+///
+/// As [`await_in_fiber`]; `f` itself always runs to its end.
+///
+/// # Panics
+///
+/// Outside a fiber and [`run_blocking`](crate::run_blocking), and outside a tokio runtime. If `f`, a hook, or the
+/// `Clone` of a carried value panics, with its payload.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{offload, run_in_fiber};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let digits = run_in_fiber(|| offload(|| (1..=20_u64).product::<u64>().to_string())).await;
+/// assert_eq!(digits, "2432902008176640000");
+/// # }
+/// ```
+#[track_caller]
+pub fn offload<F, R>(f: F) -> R
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    match wait_mode() {
+        WaitMode::Fiber => {}
+        WaitMode::Blocking => return f(),
+        WaitMode::None => panic!("{NOT_IN_FIBER}"),
+    }
+    match await_in_fiber(blocking::spawn(&Handle::current(), watch_caller(), f)) {
+        Ok(output) => output,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => resume_unwind(payload),
+            Err(_) => panic!("offload was refused: the runtime is shutting down"),
+        },
+    }
+}

@@ -1,8 +1,0 @@
-//! Whether the current runtime has timers.
-
-use std::{panic::catch_unwind, time::Duration};
-
-/// tokio says so only by panicking.
-pub(crate) fn are_there() -> bool {
-    catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
-}

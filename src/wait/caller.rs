@@ -1,0 +1,112 @@
+//! Whether anybody still waits for this call.
+
+use std::{
+    fmt,
+    future::{Future, pending},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    blocking,
+    raw::{Relayed, with_current},
+};
+
+/// Whether the caller of this fiber has gone: its response future was dropped (the client went away, a time-out
+/// elapsed).
+///
+/// For long loops that need not be finished for nobody. It is also `true` if the caller of a fiber around this one on
+/// the same thread has gone. On a thread that blocks it tells the same of a call of
+/// [`BlockingLayer`](crate::BlockingLayer), and of the fiber that called [`offload`](crate::offload). Elsewhere it is
+/// `false`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, caller_gone};
+///
+/// fn export(rows: std::ops::Range<u32>) -> u32 {
+///     rows.take_while(|_| !caller_gone()).inspect(|_| async { /* writes the row */ }.wait()).count() as u32
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// assert_eq!(tower_fiber::run_in_fiber(|| export(0..7)).await, 7);
+/// # }
+/// ```
+#[must_use]
+pub fn caller_gone() -> bool {
+    match with_current(|state| state.map(|state| state.is_caller_gone())) {
+        Some(is_gone) => is_gone,
+        None => blocking::caller().is_some_and(|caller| *caller.borrow() || caller.has_changed().is_err()),
+    }
+}
+
+/// To tell another thread that the caller has gone.
+pub(crate) fn watch_caller() -> Option<blocking::Caller> {
+    with_current(|state| state.map(|state| state.watch_caller())).or_else(blocking::caller)
+}
+
+/// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
+///
+/// It belongs to the call in whose fiber it was made, may be awaited anywhere, and is also ready when that call has
+/// ended. Made where there is no such call it is never ready.
+///
+/// # Cancel safety
+///
+/// It can be dropped and made again at any time.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, until_caller_gone};
+///
+/// /// The next order, or `None` if nobody waits for it any more.
+/// fn next_order(orders: &mut tokio::sync::mpsc::Receiver<u32>) -> Option<u32> {
+///     let next = async {
+///         tokio::select! {
+///             order = orders.recv() => order,
+///             () = until_caller_gone() => None,
+///         }
+///     };
+///     next.wait()
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let (send, mut receive) = tokio::sync::mpsc::channel(1);
+/// send.send(7).await.unwrap();
+/// assert_eq!(tower_fiber::run_in_fiber(move || next_order(&mut receive)).await, Some(7));
+/// # }
+/// ```
+pub fn until_caller_gone() -> UntilCallerGone {
+    let gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = match watch_caller() {
+        // An error says that the call has ended.
+        Some(mut watched) => {
+            let gone = async move { _ = watched.wait_for(|gone| *gone).await };
+            Box::pin(Relayed::new(Box::pin(gone)))
+        }
+        None => Box::pin(pending()),
+    };
+    UntilCallerGone { gone }
+}
+
+/// The future of [`until_caller_gone`].
+#[must_use = "futures do nothing unless polled"]
+pub struct UntilCallerGone {
+    gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Future for UntilCallerGone {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.gone.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for UntilCallerGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCallerGone").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! The stack that the code is on: how much is left, and how to leave it.
+
+use crate::raw;
+
+/// Runs `f` on the stack of the thread, for code that does not get along with that of a fiber.
+///
+/// Some code finds out how much stack is left by looking at the limits of the *thread's* stack, and refuses to go on in
+/// a fiber, which lies elsewhere (parsers made with pest 2.9: "stack limit reached"). Some needs more than a fiber has.
+/// `f` runs on this thread, below the frames of the code that polls the fiber, and returns before anything else goes
+/// on. Outside of fibers it just runs `f`.
+///
+/// # Panics
+///
+/// If `f` does, with the same payload. A wait inside `f` is refused, since nothing can suspend there:
+/// [`await_in_fiber`] panics, [`try_await_in_fiber`] gives [`OnThreadStack`]. A future or service polled inside `f` may
+/// run fibers of its own.
+///
+/// [`await_in_fiber`]: crate::await_in_fiber
+/// [`try_await_in_fiber`]: crate::try_await_in_fiber
+/// [`OnThreadStack`]: crate::error::TryAwaitError::OnThreadStack
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{FiberLayer, on_thread_stack, remaining_stack};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_fiber::error::ConfigError> {
+/// let layer = FiberLayer::builder().stack_size(64 * 1024).build()?;
+/// layer.run(|| {
+///     assert!(remaining_stack() < Some(64 * 1024));
+///     let sum: u64 = on_thread_stack(|| [1_u64; 100_000].iter().sum()); // 800,000 bytes of stack
+///     assert_eq!(sum, 100_000);
+/// })
+/// .await;
+/// # Ok(())
+/// # }
+/// ```
+pub fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
+    raw::on_thread_stack(f)
+}
+
+/// How many bytes of its stack this code has left, in a fiber or on a thread: for code that guards its own recursion.
+///
+/// `None` where that is not known: on a thread's own stack on other systems than Linux, and on a stack that other code
+/// made (`stacker::grow`). The call itself costs a few instructions, except for the first on a thread's own stack.
+///
+/// # Examples
+///
+/// ```
+/// use tower_fiber::{remaining_stack, run_in_fiber};
+///
+/// fn depth(level: u32) -> u32 {
+///     if remaining_stack().is_some_and(|bytes| bytes < 256 * 1024) { level } else { depth(level + 1) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert!(run_in_fiber(|| depth(0)).await > 1000);
+/// # }
+/// ```
+#[must_use]
+pub fn remaining_stack() -> Option<usize> {
+    raw::remaining_stack()
+}

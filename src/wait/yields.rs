@@ -1,0 +1,55 @@
+//! Letting other tasks run: when code asks for it, and after waits that did not suspend.
+
+use std::{task::Poll, thread};
+
+use super::{Caller, await_in_fiber};
+use crate::raw::State;
+
+/// Lets other tasks of the thread run, once.
+///
+/// # Cancel safety
+///
+/// As [`await_in_fiber`].
+///
+/// # Panics
+///
+/// As [`await_in_fiber`].
+#[track_caller]
+pub fn yield_now() {
+    let mut yielded = false;
+    await_in_fiber(std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+}
+
+/// After a wait that did not suspend.
+#[inline]
+pub(super) fn yield_if_due(state: &State, caller: Caller) {
+    if state.is_yield_due() {
+        yield_to_others(state, caller);
+    }
+}
+
+/// Lets other tasks of the thread run, unless the code here holds what it must not hold over a suspend.
+#[cold]
+fn yield_to_others(state: &State, caller: Caller) {
+    if !thread::panicking() && !state.is_barred() {
+        state.yield_now(caller);
+    }
+}
+
+/// The same wherever this is called from: after a wait that took long and did not suspend.
+#[cfg(feature = "io")]
+#[track_caller]
+pub(crate) fn yield_if_possible() {
+    let caller = std::panic::Location::caller();
+    crate::raw::with_current(|state| {
+        if let Some(state) = state.filter(|state| !state.is_misplaced()) {
+            yield_to_others(state, caller);
+        }
+    });
+}

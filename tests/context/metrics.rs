@@ -1,0 +1,162 @@
+//! What a metrics exporter makes of a layer.
+
+#![cfg(feature = "metrics")]
+
+use std::{convert::Infallible, future::pending, sync::OnceLock, time::Duration};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::{sync::oneshot, task::yield_now, time::sleep};
+use tower::{Layer as _, Service as _, service_fn};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, run_in_fiber, try_await_in_fiber};
+
+use crate::support::{poll_once, until};
+
+fn exporter() -> &'static PrometheusHandle {
+    static EXPORTER: OnceLock<PrometheusHandle> = OnceLock::new();
+    EXPORTER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
+}
+
+/// The value of this line in the exporter's text.
+fn value(name: &str, layer: &str) -> f64 {
+    exporter().run_upkeep();
+    let text = exporter().render();
+    let begin = format!("tower_fiber_{name}{{layer=\"{layer}\"");
+    // Histograms have more labels.
+    let line = text.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{begin} is not in {text}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn calls_and_waits_are_counted() {
+    exporter();
+    let layer = FiberLayer::builder().name("counted").metrics().build().unwrap();
+    for waits in 0..4 {
+        layer.run(move || (0..waits).for_each(|_| yield_now().wait())).await;
+    }
+    assert_eq!((value("calls_total", "counted"), value("waits_total", "counted")), (4.0, 6.0));
+    assert_eq!(value("running_seconds_count", "counted"), 4.0);
+    for described in ["# HELP tower_fiber_calls_total", "# TYPE tower_fiber_live_fibers gauge"] {
+        assert!(exporter().render().contains(described), "{}", exporter().render());
+    }
+}
+
+#[tokio::test]
+async fn what_exists_and_what_existed_at_most() {
+    exporter();
+    for (name, builder) in [("exist", FiberLayer::builder()), ("exist pooled", FiberLayer::builder().pooled())] {
+        let layer = builder.name(name).metrics().build().unwrap();
+        let mut gates = Vec::new();
+        let mut calls = Vec::new();
+        for _ in 0..3 {
+            let (open, gate) = oneshot::channel::<()>();
+            gates.push(open);
+            calls.push(tokio::spawn(layer.run(move || gate.wait().unwrap())));
+        }
+        until(|| layer.handle().dump().fibers.len() == 3).await;
+        assert_eq!((value("live_fibers", name), value("stacks_in_use", name)), (3.0, 3.0));
+        gates.into_iter().for_each(|open| open.send(()).unwrap());
+        for call in calls {
+            call.await.unwrap();
+        }
+        until(|| value("live_fibers", name) == 0.0).await;
+        assert_eq!((value("stacks_in_use", name), value("live_fibers_max", name)), (0.0, 3.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_run_and_suspended() {
+    exporter();
+    let layer = FiberLayer::builder().name("timed").metrics().build().unwrap();
+    let begun = std::time::Instant::now();
+    let busy = Duration::from_millis(2);
+    layer
+        .run(move || {
+            let resumed = std::time::Instant::now();
+            while resumed.elapsed() < busy {}
+            sleep(Duration::from_secs(3600)).wait();
+        })
+        .await;
+    let real = begun.elapsed().as_secs_f64();
+    let (running, suspended) = (value("running_seconds_sum", "timed"), value("suspended_seconds_sum", "timed"));
+    assert!((busy.as_secs_f64()..real).contains(&running), "{running}");
+    // Of the clock on the wall, not of tokio's, which is paused.
+    assert!(suspended > 0.0 && suspended < real, "{suspended}");
+}
+
+#[tokio::test]
+async fn cancelled_handed_over_refused_leaked_and_never_waited() {
+    exporter();
+    let limit = Duration::from_nanos(1);
+    let layer =
+        FiberLayer::builder().name("events").metrics().on_drop(OnDrop::Cancel).require_await(limit).build().unwrap();
+    let mut call = Box::pin(layer.run(|| try_await_in_fiber(pending::<()>()).is_err()));
+    assert!(poll_once(&mut call).await.is_none());
+    drop(call);
+    until(|| layer.handle().live() == 0).await;
+    layer.run(|| std::hint::black_box(())).await;
+    let mut leaked = Box::pin(layer.run(|| pending::<()>().wait()));
+    let leaked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { assert!(poll_once(&mut leaked).await.is_none()) });
+        leaked
+    });
+    drop(leaked.join().unwrap());
+    let counters = layer.handle().counters();
+    for (name, counted) in [
+        ("cancelled_total", counters.cancelled),
+        ("handed_over_total", counters.handed_over),
+        ("refused_waits_total", counters.refused_waits),
+        ("leaked_total", counters.leaked),
+        ("never_waited_total", counters.never_waited),
+        ("stacks_in_use", counters.stacks_in_use),
+    ] {
+        assert_eq!((value(name, "events"), counted), (1.0, 1), "{name}");
+    }
+    assert_eq!(value("live_fibers", "events"), 0.0);
+}
+
+#[tokio::test]
+async fn async_services_and_unnamed_layers() {
+    exporter();
+    let mut service = FiberLayer::builder().name("async").metrics().build().unwrap().layer(service_fn(|()| async {
+        yield_now().await;
+        Ok::<_, Infallible>(())
+    }));
+    service.call(()).await.unwrap();
+    assert_eq!((value("calls_total", "async"), value("waits_total", "async")), (1.0, 1.0));
+    let two = [
+        FiberLayer::builder().name("same").metrics().build().unwrap(),
+        FiberLayer::builder().name("same").metrics().build().unwrap(),
+    ];
+    for layer in two {
+        layer.run(|| ()).await;
+    }
+    assert_eq!(value("calls_total", "same"), 2.0);
+    FiberLayer::builder().metrics().build().unwrap().run(|| ()).await;
+    assert_eq!(value("calls_total", "unnamed"), 1.0);
+    // Who does not ask for metrics has none.
+    run_in_fiber(|| ()).await;
+    FiberLayer::builder().name("quiet").build().unwrap().run(|| ()).await;
+    assert_eq!(value("calls_total", "unnamed"), 1.0);
+    assert!(!exporter().render().contains("quiet"));
+}
+
+#[tokio::test]
+async fn a_fiber_that_blocks_its_thread() {
+    exporter();
+    let layer =
+        FiberLayer::builder().name("blocks").metrics().detect_blocking(Duration::from_millis(10)).build().unwrap();
+    let handle = layer.handle();
+    let begun = std::time::Instant::now();
+    layer
+        .run(move || {
+            while handle.counters().blocked == 0 {
+                assert!(begun.elapsed() < Duration::from_secs(120), "it was not seen in two minutes");
+                std::hint::spin_loop();
+            }
+        })
+        .await;
+    // The counter is raised first, and the metric soon after.
+    until(|| value("blocked_total", "blocks") > 0.0).await;
+    assert_eq!(value("blocked_total", "blocks"), 1.0);
+}
