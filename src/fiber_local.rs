@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     blocking,
     error::AccessError,
+    fiber::StateExt as _,
     raw::{State, with_current},
 };
 

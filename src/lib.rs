@@ -209,6 +209,7 @@ mod context;
 mod diagnostics;
 pub mod docs;
 pub mod error;
+mod fiber;
 mod fiber_local;
 #[cfg(feature = "io")]
 pub mod io;

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     context::Scopes,
+    fiber::{DetectorSettings, DropPolicy, Shared, Stacks},
     pool::FiberPool,
-    raw::{DetectorSettings, DropPolicy, Shared, Stacks},
 };
 
 /// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
@@ -89,7 +89,7 @@ impl Settings {
         let (bar, luggage, listener) = (scopes.bar(), scopes.luggage(), scopes.listener());
         // A watch is paid for where scopes are, by those who have some.
         let has_context = !scopes.is_empty() || detector.is_some();
-        let shared = Arc::new(Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector));
+        let shared = Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
         Self { shared, placement, scopes }
     }
@@ -119,12 +119,12 @@ impl Settings {
 
     /// Those of `run_local`.
     pub(crate) fn local() -> &'static Arc<Shared> {
-        static META: OnceLock<Arc<Shared>> = OnceLock::new();
-        META.get_or_init(|| Arc::new(Self::shared_of_local(&Scopes::default())))
+        static LOCAL: OnceLock<Arc<Shared>> = OnceLock::new();
+        LOCAL.get_or_init(|| Self::shared_of_local(&Scopes::default()))
     }
 
     /// Those of fibers that live on the thread where they are made, and what follows them.
-    pub(crate) fn shared_of_local(scopes: &Scopes) -> Shared {
+    pub(crate) fn shared_of_local(scopes: &Scopes) -> Arc<Shared> {
         let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
         Shared::new(None, STACKS, drop_policy, scopes.bar(), scopes.luggage(), None, None)
     }

@@ -18,7 +18,8 @@ use tokio::{
 use super::run::{Caller, run_for, scopes};
 use crate::{
     context::{AtCall, Scopes},
-    raw::{Relayed, State, with_current},
+    fiber::{Relayed, StateExt as _},
+    raw::{State, with_current},
 };
 
 /// Runs `f` on the blocking pool of `runtime`. The current span and the thread's dispatcher follow it there, and what

@@ -15,11 +15,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{
-    context::Scopes,
-    error::TryAwaitError,
-    raw::{Locals, with_current},
-};
+use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current};
 
 thread_local! {
     // Without a destructor, so that it is there while the thread is ending. Nothing is lost: the switches leave it off.

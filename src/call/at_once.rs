@@ -5,7 +5,8 @@ use std::{future::Future as _, pin::Pin, sync::Arc, task::Context};
 use super::{Call, SendJob, Stage, placement};
 use crate::{
     context::{AtCall, poll_plain},
-    raw::{Admission, Ending, Fiber},
+    fiber::{Admission, Fiber},
+    raw::Ending,
     settings::Settings,
 };
 

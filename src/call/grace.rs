@@ -9,10 +9,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
-use crate::{
-    context::InContext,
-    raw::{DropPolicy, Job},
-};
+use crate::{context::InContext, fiber::DropPolicy, raw::Job};
 
 /// What the fiber has been told since its caller has gone.
 pub(super) enum Grace {

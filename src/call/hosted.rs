@@ -10,7 +10,8 @@ use std::{
 use super::grace::Grace;
 use crate::{
     context::InContext,
-    raw::{Caller, Event, Job, Phase},
+    fiber::{Event, Phase},
+    raw::{Caller, Job},
     util::{drop_quietly::drop_quietly, loom::Handle},
 };
 

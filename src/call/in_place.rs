@@ -3,11 +3,7 @@
 use std::task::{Context, Waker};
 
 use super::{SendJob, host::Host};
-use crate::{
-    context::InContext,
-    raw::{Ending, Phase},
-    util::seldom::Seldom,
-};
+use crate::{context::InContext, fiber::Phase, raw::Ending, util::seldom::Seldom};
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,

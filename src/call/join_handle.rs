@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     context::InContext,
+    fiber::Relayed,
     pool::{Body, FiberPool, Response},
-    raw::{Caller, Relayed},
+    raw::Caller,
     util::drop_quietly::drop_quietly,
 };
 

@@ -42,7 +42,8 @@ pub(crate) use self::{
 use self::{in_place::InPlace, join_handle::JoinHandle, placement::Place};
 use crate::{
     context::{AtCall, InContext},
-    raw::{Admission, Ending, Fiber, Job, Shared, is_within},
+    fiber::{Admission, Fiber, Shared, is_within},
+    raw::{Ending, Job},
     settings::{Placement, Settings},
 };
 

@@ -9,7 +9,7 @@ use super::{
     spans::{self, Parent, Spans},
 };
 use crate::{
-    raw::Shared,
+    fiber::Shared,
     util::drop_quietly::{FirstPanic, drop_quietly},
 };
 

@@ -34,7 +34,8 @@ use self::{at_call::Context, entered::Entered};
 #[cfg(feature = "lint")]
 use crate::diagnostics::lint;
 use crate::{
-    raw::{Caller, Ending, Fiber, Job, Phase, Shared, let_go},
+    fiber::{Fiber, Phase, Shared},
+    raw::{Caller, Ending, Job, let_go},
     util::{
         drop_quietly::{FirstPanic, drop_quietly},
         seldom::Seldom,

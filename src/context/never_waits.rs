@@ -7,7 +7,7 @@ use std::{
 
 use super::scope::Scope;
 use crate::{
-    raw::{Event, Shared},
+    fiber::{Event, Shared},
     util::{drop_quietly::FirstPanic, rate_limit::RateLimit},
 };
 

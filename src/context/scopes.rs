@@ -8,7 +8,7 @@ use tokio::task::LocalKey;
 use crate::{context::measured, diagnostics::metrics::Metrics};
 use crate::{
     context::{Hook, carry::CarriedKey, hook::AnyHook, never_waits::RequireAwait, scope::Scope},
-    raw::{Bar, Listener, Luggage, Shared},
+    fiber::{Bar, Listener, Luggage, Shared},
 };
 
 /// What a layer is told to carry, and its hooks.

@@ -71,7 +71,7 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::raw::{Event, Listener};
+use crate::fiber::{Event, Listener};
 
 /// Those of one layer, which has them from its first call on.
 pub(crate) struct Metrics {

@@ -4,7 +4,7 @@ use std::{fmt, pin::pin, sync::Arc};
 
 use crate::{
     diagnostics::{Dump, dump, dump_with_backtraces},
-    raw::{Event, Relayed, Shared, Watcher, cancel_all},
+    fiber::{Event, Relayed, Shared, Watcher, cancel_all},
 };
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.

@@ -21,7 +21,7 @@ pub use self::{
     sync_fn::{SyncFn, sync_fn},
 };
 use crate::{
-    raw::Watcher,
+    fiber::Watcher,
     run::InFiber,
     settings::{OnDrop, Settings},
 };

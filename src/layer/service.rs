@@ -11,8 +11,8 @@ use tower_service::Service;
 
 use crate::{
     call::{Call, ServiceCall},
+    fiber::Admission,
     layer::{FiberLayer, future::ResponseFuture},
-    raw::Admission,
     settings::Settings,
 };
 

@@ -14,10 +14,7 @@ use super::{
     state::{Audience, Parting, State},
 };
 use crate::{
-    raw::{
-        Caller,
-        foreign::{clone_waker, let_go, wake},
-    },
+    raw::{Caller, clone_waker, let_go, wake},
     util::{
         drop_quietly::drop_quietly,
         loom::{Mutex, MutexGuard},

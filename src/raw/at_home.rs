@@ -6,7 +6,7 @@ use super::Home;
 
 /// A value that is reached on its home thread only. Elsewhere it can be moved, and forgotten; it is never dropped
 /// unless it is taken out.
-pub(super) struct AtHome<T> {
+pub(crate) struct AtHome<T> {
     home: Home,
     value: ManuallyDrop<T>,
 }
@@ -17,24 +17,24 @@ unsafe impl<T> Send for AtHome<T> {}
 
 impl<T> AtHome<T> {
     #[inline]
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self { home: Home::here(), value: ManuallyDrop::new(value) }
     }
 
     #[inline]
-    pub(super) fn get(&self) -> &T {
+    pub(crate) fn get(&self) -> &T {
         self.assert_home();
         &self.value
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
         self.assert_home();
         &mut self.value
     }
 
     #[inline]
-    pub(super) fn take(self) -> T {
+    pub(crate) fn take(self) -> T {
         self.assert_home();
         ManuallyDrop::into_inner(self.value)
     }

@@ -7,7 +7,7 @@ use crate::util::loom::{AtomicBool, Mutex, Ordering, yield_now};
 
 /// Belongs to one thread, which uses it all the time; others look in now and then.
 #[derive(Debug, Default)]
-pub(super) struct Biased<T> {
+pub(crate) struct Biased<T> {
     /// The owner is at it.
     is_inside: AtomicBool,
     /// Another thread is at it, or waits for the owner to be done.
@@ -23,7 +23,7 @@ unsafe impl<T: Send> Sync for Biased<T> {}
 impl<T> Biased<T> {
     /// For the owner. `f` must not come back here: it runs no code of others.
     #[inline]
-    pub(super) fn own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+    pub(crate) fn own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         debug_assert!(!self.is_inside.load(Ordering::Relaxed), "the owner is inside already");
         self.is_inside.store(true, Ordering::Relaxed);
         fence::light();
@@ -45,7 +45,7 @@ impl<T> Biased<T> {
 
     /// For other threads. `f` must not come back here: it runs no code of others.
     #[cold]
-    pub(super) fn look_in<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+    pub(crate) fn look_in<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _reset = Reset(&self.is_wanted);
         self.is_wanted.store(true, Ordering::Relaxed);

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 /// A moment, to some milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment(imp::Moment);
+pub(crate) struct Moment(imp::Moment);
 
 impl Moment {
     #[inline]
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self(imp::now())
     }
 
-    pub(super) fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         imp::elapsed(self.0)
     }
 }

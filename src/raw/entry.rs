@@ -15,7 +15,7 @@ use corosensei::Yielder;
 
 use crate::util::drop_quietly::drop_quietly;
 
-use super::{State, at_home::AtHome, current, frame::FramePtr};
+use super::{AtHome, State, current, frame::FramePtr};
 
 /// What a fiber runs.
 pub(crate) trait Job: Sized + 'static {
@@ -49,8 +49,8 @@ impl<J: Job> Exit<'_, J> {
     }
 }
 
-/// The owner's field through which the job and the root pass.
-pub(super) enum Slot<J: Job> {
+/// The coroutine's field through which the job and the root pass.
+pub(crate) enum Slot<J: Job> {
     Start(J),
     Taken,
     Parked(AtHome<J::Root>),
@@ -68,7 +68,11 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
         let exit = Exit { state: &state, job: PhantomData };
         match mem::replace(slot::<J>(&state), Slot::Taken) {
             Slot::Start(job) => job.start(exit),
-            Slot::Parked(root) => J::resume(root.take(), exit),
+            Slot::Parked(root) => {
+                // It may have left some in an earlier poll.
+                state.note_locals();
+                J::resume(root.take(), exit);
+            }
             Slot::Taken => unreachable!("only a fresh or parked fiber begins"),
         }
     }));
@@ -101,14 +105,14 @@ fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
     unsafe { ending::<J>(state).write(Poll::Ready(outcome)) };
 }
 
-/// The owner's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
-#[expect(clippy::mut_from_ref, reason = "the slot is the owner's, not the state's; see the safety comment")]
+/// The coroutine's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
+#[expect(clippy::mut_from_ref, reason = "the slot is the coroutine's, not the state's; see the safety comment")]
 fn slot<J: Job>(state: &State) -> &mut Slot<J> {
     assert_job::<J>(state);
     let mut slot = state.frame().slot.cast::<Slot<J>>();
-    // SAFETY: by invariant 6 the frame's slot is a `Slot<J>`. By invariant 5 the owner is borrowed by the poll that
-    // made the frame, and does not touch its slot before control returns. Each caller uses the reference at once, for
-    // an exchange or for replacing `Slot::Taken`, which run no other code, so it is unique.
+    // SAFETY: by invariant 6 the frame's slot is a `Slot<J>`. By invariant 5 the coroutine is borrowed by the poll
+    // that made the frame, which does not touch the slot before control returns. Each caller uses the reference at
+    // once, for an exchange or for replacing `Slot::Taken`, which run no other code, so it is unique.
     unsafe { slot.as_mut() }
 }
 

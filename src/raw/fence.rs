@@ -15,7 +15,7 @@ static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// The cheap side, between a write and a read.
 #[inline]
-pub(super) fn light() {
+pub(crate) fn light() {
     if MODE.load(Ordering::Relaxed) == ASYMMETRIC {
         compiler_fence(Ordering::SeqCst);
     } else {
@@ -32,7 +32,7 @@ fn light_or_first() {
 
 /// The expensive side, between a write and a read.
 #[cold]
-pub(super) fn heavy() {
+pub(crate) fn heavy() {
     if mode() == ASYMMETRIC {
         system::barrier();
     }

@@ -5,25 +5,27 @@ use std::any::TypeId;
 use std::{
     cell::Cell,
     ops::{BitOr, BitOrAssign},
+    panic::Location,
     ptr::NonNull,
     task::Waker,
 };
 
-use super::{State, header::Header, shared::DropPolicy};
+use super::{Owner, State};
 
 /// What one poll passes to the fiber: see the module's chapter.
 pub(super) struct Frame {
     pub(super) waker: NonNull<Waker>,
-    /// The owner's `Slot<J>` (invariant 6).
+    /// The coroutine's `Slot<J>` (invariant 6).
     pub(super) slot: NonNull<()>,
     /// The poller's `Ending<J>` (invariant 6).
     pub(super) ending: NonNull<()>,
-    /// The owner's.
-    pub(super) header: NonNull<Header>,
+    pub(super) owner: NonNull<dyn Owner>,
     /// The fiber on whose stack the poller runs.
     pub(super) outer: Option<NonNull<State>>,
     pub(super) caller: Option<NonNull<dyn Caller>>,
     pub(super) signals: Signals,
+    /// The owner is to be asked before each suspend.
+    pub(super) has_bar: bool,
     /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
     pub(super) panicking: bool,
     pub(super) reply: Reply,
@@ -39,57 +41,71 @@ pub(crate) trait Caller: 'static {
     fn is_gone(&self) -> bool;
 }
 
-/// What a fiber tells its owner during a poll. Most often nothing.
+/// What a fiber tells its owner during a poll.
 #[derive(Default)]
-pub(super) struct Reply(Cell<u8>);
+pub(crate) struct Reply {
+    marks: Cell<u8>,
+    /// Where it has suspended.
+    waits_at: Cell<Option<&'static Location<'static>>>,
+}
 
 impl Reply {
     /// It has suspended inside a shield.
-    pub(super) const SHIELDED: u8 = 1;
+    pub(crate) const SHIELDED: u8 = 1;
     /// It has been unwound too often and is not to be resumed.
-    pub(super) const GIVEN_UP: u8 = 2;
+    pub(crate) const GIVEN_UP: u8 = 2;
 
     #[inline]
-    pub(super) fn add(&self, reply: u8) {
-        self.0.set(self.0.get() | reply);
+    pub(super) fn mark(&self, mark: u8) {
+        self.marks.set(self.marks.get() | mark);
     }
 
     #[inline]
-    pub(super) fn has(&self, reply: u8) -> bool {
-        self.0.get() & reply != 0
+    pub(super) fn suspend_at(&self, place: &'static Location<'static>) {
+        self.waits_at.set(Some(place));
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.get() == 0
+    pub(crate) fn has(&self, mark: u8) -> bool {
+        self.marks.get() & mark != 0
+    }
+
+    #[inline]
+    pub(crate) fn has_marks(&self) -> bool {
+        self.marks.get() != 0
+    }
+
+    #[inline]
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.waits_at.get()
     }
 }
 
-/// What a fiber has been told. Orders are never taken back.
+/// What a fiber has been told. Signals are never taken back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Signals(u8);
+pub(crate) struct Signals(u8);
 
 impl Signals {
-    pub(super) const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     /// Fallible waits fail.
     const CANCELLED: Self = Self(1);
     /// Infallible waits unwind.
     const UNWINDING: Self = Self(2);
-    pub(super) const CALLER_GONE: Self = Self(4);
+    pub(crate) const CALLER_GONE: Self = Self(4);
     /// Say where you are. For one resume.
-    pub(super) const REPORT: Self = Self(8);
+    pub(crate) const REPORT: Self = Self(8);
 
-    pub(super) fn cancel(unwinds: bool) -> Self {
+    pub(crate) fn cancel(unwinds: bool) -> Self {
         if unwinds { Self(Self::CANCELLED.0 | Self::UNWINDING.0) } else { Self::CANCELLED }
     }
 
     #[inline]
-    fn has(self, order: Self) -> bool {
-        self.0 & order.0 != 0
+    fn has(self, signal: Self) -> bool {
+        self.0 & signal.0 != 0
     }
 
     #[inline]
-    pub(super) fn is_cancelled(self) -> bool {
+    pub(crate) fn is_cancelled(self) -> bool {
         self.has(Self::CANCELLED)
     }
 
@@ -116,12 +132,12 @@ impl Signals {
         Self(self.0 & Self::CALLER_GONE.0)
     }
 
-    /// What these signals of a fiber mean for one inside it.
-    pub(super) fn for_nested(self, drop_policy: DropPolicy) -> Self {
+    /// What these signals of a fiber mean for one inside it, which may follow a cancel or not, and unwind by it or not.
+    pub(crate) fn for_nested(self, follows: bool, unwinds: bool) -> Self {
         let mut heard = Self::CALLER_GONE.0;
-        if drop_policy.follows {
+        if follows {
             heard |= Self::CANCELLED.0;
-            if drop_policy.unwinds {
+            if unwinds {
                 heard |= Self::UNWINDING.0;
             }
         }

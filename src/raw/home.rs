@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// Threads that can have an index of their own at the same time.
-pub(super) const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 
 /// How many bits of a fiber's number count those of one thread.
 const ID_BITS: u32 = 40;
@@ -56,14 +56,14 @@ impl Home {
     }
 
     /// The home of the fiber with this number.
-    pub(super) fn of_id(fiber: NonZeroU64) -> Self {
+    pub(crate) fn of_id(fiber: NonZeroU64) -> Self {
         Self(NonZeroU64::new(fiber.get() >> ID_BITS).expect("ids begin at their home's first"))
     }
 
     /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^`ID_BITS`
     /// fibers.
     #[inline]
-    pub(super) fn first_id(self) -> u64 {
+    pub(crate) fn first_id(self) -> u64 {
         self.0.get() << ID_BITS
     }
 
@@ -105,12 +105,12 @@ fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
 
 /// As [`shard`], but too large if the thread has not yet asked for one.
 #[inline]
-pub(super) fn known_shard() -> usize {
+pub(crate) fn known_shard() -> usize {
     SHARD.get()
 }
 
 /// An index below [`SHARDS`] that no other thread has, or `SHARDS` for all threads that have none.
-pub(super) fn shard() -> usize {
+pub(crate) fn shard() -> usize {
     match SHARD.get() {
         UNKNOWN => take_shard(),
         shard => shard,

@@ -4,6 +4,8 @@
 //! finds the same number again after a while has measured the time without a clock on the fiber's way.
 
 use std::{
+    cell::Cell,
+    num::NonZeroU64,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
@@ -11,12 +13,17 @@ use std::{
     thread::Thread,
 };
 
-use super::{current, fence, id::FiberId, stack, trace};
+use super::{current, fence, stack, trace};
 
 /// The lower bits of a stretch's number say how many watched fibers are nested on the thread, the last of them the one
 /// that runs. None means that no watched fiber runs.
 const DEPTH: u64 = 0xff;
 const DEPTH_BITS: u32 = DEPTH.count_ones();
+
+thread_local! {
+    // Constant and without a destructor: readable at any time, also in a signal handler.
+    static MINE: Cell<Option<&'static RunSlot>> = const { Cell::new(None) };
+}
 
 /// Whether the thread that looks at the run slots rests. The first fiber to run wakes it.
 static RESTING: AtomicBool = AtomicBool::new(false);
@@ -55,15 +62,15 @@ impl Running {
         (self.stretch & DEPTH) as usize
     }
 
-    pub(super) fn fiber(&self) -> Option<FiberId> {
-        FiberId::new(self.fiber)
+    pub(crate) fn fiber(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.fiber)
     }
 }
 
 impl RunSlot {
     /// Says that a fiber runs, until the guard is dropped. For the owner.
     #[inline]
-    pub(super) fn enter(&'static self, fiber: FiberId, patience: u64, prepare: fn()) -> impl Drop {
+    pub(crate) fn enter(&'static self, fiber: NonZeroU64, patience: u64, prepare: fn()) -> impl Drop {
         struct Entered {
             run_slot: &'static RunSlot,
             former: Running,
@@ -121,7 +128,8 @@ impl RunSlot {
     }
 
     #[cold]
-    fn open(&self, prepare: fn()) {
+    fn open(&'static self, prepare: fn()) {
+        MINE.set(Some(self));
         self.thread.store(trace::this_thread(), Ordering::Release);
         stack::prepare_for_traces();
         prepare();
@@ -129,7 +137,8 @@ impl RunSlot {
 
     /// For a thread that ends. It may still run fibers, and then opens the slot again; no other thread has it before it
     /// is left.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
+        MINE.set(None);
         self.thread.store(0, Ordering::Release);
         self.patience.store(0, Ordering::Relaxed);
     }
@@ -145,12 +154,6 @@ impl RunSlot {
         let outside = self.outside.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         (self.stretch.load(Ordering::Relaxed) == stretch).then_some(Running { stretch, fiber, patience, outside })
-    }
-
-    /// The number of the stretch that runs, and where the state of the fiber around it lies.
-    #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
-    pub(super) fn stretch(&self) -> (u64, usize) {
-        (self.stretch.load(Ordering::Relaxed), self.outside.load(Ordering::Relaxed))
     }
 
     /// Whether that stretch still runs.
@@ -172,6 +175,13 @@ impl RunSlot {
     pub(crate) fn trace(&self, running: &Running) -> Result<trace::Trace, trace::Untraceable> {
         trace::capture(self.thread.load(Ordering::Acquire), running.stretch)
     }
+}
+
+/// The number of the stretch that runs on this thread, and where the state of the fiber around it lies. May be called
+/// in a signal handler.
+#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
+pub(super) fn stretch_here() -> (u64, usize) {
+    MINE.get().map_or((0, 0), |mine| (mine.stretch.load(Ordering::Relaxed), mine.outside.load(Ordering::Relaxed)))
 }
 
 /// Makes this thread the one that is woken when a fiber runs after a time of rest.

@@ -14,7 +14,8 @@ use atomic_waker::AtomicWaker;
 
 use crate::{
     blocking,
-    raw::{Shared, with_current},
+    fiber::{Shared, StateExt as _},
+    raw::with_current,
     run::LocalFiber,
     settings::Settings,
     util::drop_quietly::drop_quietly,
@@ -96,7 +97,7 @@ impl<R: 'static> Drop for Child<R> {
 fn inherited_shared() -> Arc<Shared> {
     with_current(|state| match (state, blocking::scopes()) {
         (Some(state), _) => state.shared_arc(),
-        (None, Some(scopes)) => Arc::new(Settings::shared_of_local(&scopes)),
+        (None, Some(scopes)) => Settings::shared_of_local(&scopes),
         (None, None) => Arc::clone(Settings::local()),
     })
 }

@@ -30,7 +30,7 @@ pub use self::{
 use crate::{
     call::{Call, Closure, is_cut_with_its_poller, pending_with_its_poller},
     context::{AtCall, InContext, Scopes},
-    raw::{Admission, Fiber, Phase, Shared},
+    fiber::{Admission, Fiber, Phase, Shared},
     settings::Settings,
     util::drop_quietly::{FirstPanic, drop_quietly},
 };

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     blocking,
     error::Elapsed,
+    fiber::StateExt as _,
     raw::with_current,
     settings::{Placement, Settings},
     util::drop_quietly::drop_quietly,

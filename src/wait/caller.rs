@@ -9,7 +9,8 @@ use std::{
 
 use crate::{
     blocking,
-    raw::{Relayed, with_current},
+    fiber::{Relayed, StateExt as _},
+    raw::with_current,
 };
 
 /// Whether the caller of this fiber has gone: its response future was dropped (the client went away, a time-out

@@ -31,6 +31,7 @@ use self::{
 use crate::{
     blocking,
     error::TryAwaitError,
+    fiber::StateExt as _,
     raw::{State, with_current},
     util::drop_quietly::drop_quietly,
 };

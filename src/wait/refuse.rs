@@ -9,7 +9,8 @@ use std::{
 use super::Caller;
 use crate::{
     error::{BORROWED, Cancelled, IN_CALLBACK, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
-    raw::{Event, State},
+    fiber::{Event, StateExt as _},
+    raw::State,
 };
 
 /// Gives the future back if nothing can wait here.

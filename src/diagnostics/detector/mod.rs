@@ -8,7 +8,7 @@ mod stack;
 
 use std::time::Duration;
 
-use crate::{error::ConfigError, raw::DetectorSettings};
+use crate::{error::ConfigError, fiber::DetectorSettings};
 
 const MIN_THRESHOLD: Duration = Duration::from_millis(1);
 const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::{
-    raw::{Event, Registry, Running, keep_lookout, registries, rest},
+    fiber::{Event, Registry, registries},
+    raw::{Running, keep_lookout, rest},
     util::drop_quietly::drop_quietly,
 };
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::stack::Stack;
-use crate::raw::{DetectorSettings, Registry, Running, Shared, Survey, Untraceable};
+use crate::{
+    fiber::{DetectorSettings, Registry, Shared, Survey},
+    raw::{Running, Untraceable},
+};
 
 pub(super) struct Report<'a> {
     pub(super) registry: &'static Registry,

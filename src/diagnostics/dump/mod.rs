@@ -2,7 +2,7 @@
 
 use std::{fmt, panic::Location, ptr, sync::Arc, time::Duration};
 
-use crate::raw::{Asking, FiberId, Listed, Shared, list, wake_all};
+use crate::fiber::{Asking, FiberId, Listed, Shared, list, wake_all};
 
 mod backtrace;
 mod limit;
@@ -75,7 +75,7 @@ pub enum FiberState {
 
 impl Dump {
     fn new(
-        shared: &Arc<crate::raw::Shared>,
+        shared: &Arc<crate::fiber::Shared>,
         listed: Vec<Listed>,
         backtrace: impl Fn(FiberId) -> Option<String>,
     ) -> Self {

@@ -9,8 +9,8 @@ use tokio::task::LocalKey;
 use crate::{
     context::{Hook, Scopes},
     diagnostics::BlockingDetector,
+    fiber::Stacks,
     pool::FiberPool,
-    raw::Stacks,
     settings::{OnDrop, Placement, STACKS},
 };
 

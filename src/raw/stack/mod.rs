@@ -10,13 +10,13 @@ mod portable;
 mod signal_stack;
 
 mod pointer;
-pub(super) mod shortage;
+pub(crate) mod shortage;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks)))]
-pub(super) use self::linux::{FiberStack, GUARD_SIZE, Source};
+pub(crate) use self::linux::{FiberStack, GUARD_SIZE, Source};
 pub(super) use self::pointer::stack_pointer;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks))))]
-pub(super) use self::portable::{FiberStack, GUARD_SIZE, Source};
+pub(crate) use self::portable::{FiberStack, GUARD_SIZE, Source};
 
 /// Once for each thread, before its first fiber: an overflow is to be reported.
 #[cold]

@@ -121,22 +121,20 @@ fn pass_on(
 
 /// Ends the process. It neither allocates nor locks: the fiber may have been interrupted in the middle of either.
 fn report(state: &State) -> ! {
-    state.with_shared(|shared, label| {
-        let (mut now, mut then) = ([0; 20], [0; 20]);
-        let size = state.usable().len();
-        let text = [
-            "fiber of service \"",
-            shared.name_or(label),
-            "\" overflowed its stack of ",
-            decimal(size / 1024, &mut now),
-            " KiB; raise it by FiberLayer::builder().stack_size(",
-            decimal(2 * size, &mut then),
-            ")\n",
-        ];
-        let parts = text.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
-        // SAFETY: invariant 11: the kernel only reads what the parts point to.
-        unsafe { libc::writev(libc::STDERR_FILENO, parts.as_ptr(), parts.len() as libc::c_int) };
-    });
+    let (mut now, mut then) = ([0; 20], [0; 20]);
+    let size = state.usable().len();
+    let text = [
+        "fiber of service \"",
+        state.owner().name(),
+        "\" overflowed its stack of ",
+        decimal(size / 1024, &mut now),
+        " KiB; raise it by FiberLayer::builder().stack_size(",
+        decimal(2 * size, &mut then),
+        ")\n",
+    ];
+    let parts = text.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: invariant 11: the kernel only reads what the parts point to.
+    unsafe { libc::writev(libc::STDERR_FILENO, parts.as_ptr(), parts.len() as libc::c_int) };
     // SAFETY: invariant 11: `abort` may be called in a handler.
     unsafe { libc::abort() }
 }

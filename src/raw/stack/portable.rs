@@ -10,7 +10,7 @@ use super::shortage;
 const KEPT: usize = 64;
 
 /// What corosensei leaves below a stack, and counts as part of it.
-pub(in crate::raw) const GUARD_SIZE: usize = 4096;
+pub(crate) const GUARD_SIZE: usize = 4096;
 
 thread_local! {
     static IDLE: RefCell<Vec<(usize, DefaultStack)>> = const { RefCell::new(Vec::new()) };
@@ -18,13 +18,13 @@ thread_local! {
 
 /// Where stacks of one size come from.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::raw) struct Source {
+pub(crate) struct Source {
     size: usize,
 }
 
 impl Source {
     /// For stacks of at least `size` bytes.
-    pub(in crate::raw) fn of_size(size: usize) -> Self {
+    pub(crate) fn of_size(size: usize) -> Self {
         Self { size }
     }
 
@@ -40,12 +40,12 @@ impl Source {
     }
 
     /// All of them come from `take`.
-    pub(in crate::raw) fn take_warm(self) -> Option<FiberStack> {
+    pub(crate) fn take_warm(self) -> Option<FiberStack> {
         None
     }
 
     /// Takes the thread's most recently returned stack of this size, or maps a new one.
-    pub(in crate::raw) fn take(self, _reserve: bool) -> io::Result<FiberStack> {
+    pub(crate) fn take(self, _reserve: bool) -> io::Result<FiberStack> {
         let Self { size } = self;
         let idle = IDLE.try_with(|idle| {
             let mut idle = idle.borrow_mut();
@@ -62,7 +62,7 @@ impl Source {
 }
 
 /// A guarded stack. Dropping it returns it to the thread.
-pub(in crate::raw) struct FiberStack {
+pub(crate) struct FiberStack {
     stack: ManuallyDrop<DefaultStack>,
     size: usize,
     is_wiped: bool,
@@ -70,17 +70,17 @@ pub(in crate::raw) struct FiberStack {
 
 impl FiberStack {
     /// The addresses that code on it may use.
-    pub(in crate::raw) fn usable(&self) -> Range<usize> {
+    pub(crate) fn usable(&self) -> Range<usize> {
         self.stack.limit().get() + GUARD_SIZE..self.stack.base().get()
     }
 
     /// Forgets what is on it: it is not used again.
-    pub(in crate::raw) fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         self.is_wiped = true;
     }
 
     /// Not known here.
-    pub(in crate::raw) fn touched(&self) -> usize {
+    pub(crate) fn touched(&self) -> usize {
         0
     }
 }

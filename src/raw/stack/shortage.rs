@@ -22,12 +22,12 @@ static IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether somebody waits for a stack.
 #[inline]
-pub(in crate::raw) fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     WAITING.load(Ordering::Relaxed) > 0
 }
 
 /// A stack, if nobody waits for one and one can be had.
-pub(in crate::raw) fn take_at_once(source: Source, reserve: bool) -> Option<FiberStack> {
+pub(crate) fn take_at_once(source: Source, reserve: bool) -> Option<FiberStack> {
     if reserve || !is_there() { source.take(reserve).ok() } else { None }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn relieve() {
 /// # Cancel safety
 ///
 /// A task that gives up passes its turn on.
-pub(in crate::raw) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStack {
+pub(crate) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStack {
     let mut returned = pin!(RETURNED.notified());
     // Joins the queue before `WAITING` shows it, or a later caller could come first. A permit that was meant for
     // waiters of an earlier shortage is used up here: it would make this task try, fail, and queue again behind others.

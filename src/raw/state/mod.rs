@@ -3,16 +3,14 @@
 mod around;
 mod waits;
 
-use std::{cell::Cell, panic::Location, ptr::NonNull, sync::Arc, task::Waker};
+use std::{cell::Cell, panic::Location, ptr::NonNull, task::Waker};
 
 use corosensei::Yielder;
 
 use super::{
-    Shared,
+    Owner,
     foreign::foreign,
     frame::{Frame, FramePtr, Signals},
-    header::Header,
-    registry,
 };
 use crate::util::drop_quietly::drop_quietly;
 
@@ -30,6 +28,8 @@ const SUSPENDED: u8 = 2;
 const GIVEN_UP: u8 = 4;
 /// Code of others runs between two steps of the crate's own.
 const FOREIGN: u8 = 8;
+/// The owner has something to run at the end.
+const LOCALS: u8 = 16;
 /// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
 const ON_THREAD_STACK: u8 = 32;
 /// The code is in a section that puts a cancel off.
@@ -90,22 +90,13 @@ impl State {
         unsafe { self.frame().waker.as_ref() }
     }
 
-    /// What the owner says about itself. Only for code that runs on the fiber, or was interrupted there.
+    /// Only for code that runs on the fiber, or was interrupted there. Whatever may run code of others asks by
+    /// `with_owner`.
     #[inline]
-    pub(super) fn header(&self) -> &Header {
-        // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame, and does not touch this part
-        // until control is back. No caller keeps the reference over a suspend.
-        unsafe { self.frame().header.as_ref() }
-    }
-
-    /// Calls `f` with the layer's data and the label of what runs here.
-    pub(crate) fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R {
-        let header = self.header();
-        f(header.shared(), header.label)
-    }
-
-    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
-        Arc::clone(&self.header().call_guard.shared)
+    pub(super) fn owner(&self) -> &dyn Owner {
+        // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame. No caller keeps the reference
+        // over a suspend.
+        unsafe { self.frame().owner.as_ref() }
     }
 
     #[inline]
@@ -145,7 +136,7 @@ impl State {
     }
 
     /// Those in force.
-    pub(super) fn signals(&self) -> Signals {
+    pub(crate) fn signals(&self) -> Signals {
         self.signals.get()
     }
 
@@ -214,7 +205,7 @@ impl State {
     #[cold]
     fn obey(&self, signals: Signals) {
         if signals.wants_report() {
-            drop_quietly(foreign(|| self.report()));
+            drop_quietly(foreign(|| self.owner().report()));
         }
         let former = self.signals.get();
         let all = former | if self.has(SHIELDED) { signals.shielded() } else { signals.lasting() };
@@ -224,19 +215,28 @@ impl State {
         }
         self.signals.set(all);
         if all.is_caller_gone() && !former.is_caller_gone() {
-            self.tell_caller_gone();
+            self.with_owner(|owner| owner.tell_caller_gone());
         }
-        // Those inside hear of it when they are polled, which their combinator may not do unless they are woken.
-        if self.nested_waiting() > 0 {
-            registry::wake_inside(self.id());
+        self.with_owner(|owner| owner.tell_inside());
+    }
+
+    /// The owner has something to run before the stack is returned.
+    pub(crate) fn note_locals(&self) {
+        self.set(LOCALS);
+    }
+
+    /// Runs that.
+    #[inline]
+    pub(super) fn end_locals(&self) {
+        if self.has(LOCALS) {
+            self.run_at_end();
         }
     }
 
-    /// Tells those who have asked.
-    fn tell_caller_gone(&self) {
-        let gone = self.header().known_rare().and_then(|rare| rare.gone.get()).cloned();
-        if let Some(gone) = gone {
-            drop_quietly(foreign(move || gone.send_replace(true)));
+    #[cold]
+    fn run_at_end(&self) {
+        if let Some(f) = self.with_owner(|owner| owner.at_end()) {
+            f();
         }
     }
 

@@ -17,10 +17,11 @@ impl State {
     /// Whether the code holds what it must not hold while it is suspended.
     #[inline]
     pub(crate) fn is_barred(&self) -> bool {
-        self.header().shared().bar.as_ref().is_some_and(|bar| {
-            let held = foreign(|| bar.is_held());
-            held.unwrap_or_else(|payload| resume_unwind(payload))
-        })
+        self.frame().has_bar && self.ask_bar()
+    }
+
+    fn ask_bar(&self) -> bool {
+        foreign(|| self.owner().is_barred()).unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     /// Polls an awaited future once, on this stack, with the newest waker; a wait inside that poll is nested.
@@ -72,7 +73,7 @@ impl State {
     /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
-        self.header().waits_at.set(Some(caller));
+        self.frame().reply.suspend_at(caller);
         if self.has(UNUSUAL) {
             self.note_suspend();
         }
@@ -87,7 +88,7 @@ impl State {
     #[cold]
     fn note_suspend(&self) {
         assert!(!self.is_misplaced(), "a fiber suspended inside a poll, or off its stack");
-        self.frame().reply.add(if self.has(GIVEN_UP) { Reply::GIVEN_UP } else { Reply::SHIELDED });
+        self.frame().reply.mark(if self.has(GIVEN_UP) { Reply::GIVEN_UP } else { Reply::SHIELDED });
     }
 
     /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one

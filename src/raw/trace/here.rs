@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{PATIENCE, Trace, Untraceable};
-use crate::raw::{current, registry};
+use crate::raw::{current, run_slot};
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
@@ -133,7 +133,7 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: invariant 16: the place is this thread's own, and stays for as long as the thread runs.
     let former = unsafe { errno.read() };
-    let (stretch, outside) = registry::stretch_here();
+    let (stretch, outside) = run_slot::stretch_here();
     if stretch == STRETCH.load(Ordering::Relaxed) {
         write_down(&Interrupted::at(context), outside);
     } else {

@@ -23,15 +23,15 @@ use super::shortage;
 use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
 
 /// Bytes below a stack that end the process when they are touched.
-pub(in crate::raw) const GUARD_SIZE: usize = guard::SIZE;
+pub(crate) const GUARD_SIZE: usize = guard::SIZE;
 
 /// Where stacks of one size come from.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::raw) struct Source(&'static Class);
+pub(crate) struct Source(&'static Class);
 
 impl Source {
     /// For stacks of at least `size` bytes.
-    pub(in crate::raw) fn of_size(size: usize) -> Self {
+    pub(crate) fn of_size(size: usize) -> Self {
         Self(Class::of_size(size))
     }
 
@@ -47,13 +47,13 @@ impl Source {
 
     /// The stack that this thread returned last.
     #[inline]
-    pub(in crate::raw) fn take_warm(self) -> Option<FiberStack> {
+    pub(crate) fn take_warm(self) -> Option<FiberStack> {
         let base = cache::take_warm(self.0).and_then(StackPointer::new)?;
         Some(FiberStack { base, class: self.0 })
     }
 
     /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
-    pub(in crate::raw) fn take(self, reserve: bool) -> io::Result<FiberStack> {
+    pub(crate) fn take(self, reserve: bool) -> io::Result<FiberStack> {
         let taken = cache::take(self.0, reserve);
         if let Some(error) = sys::news_of_marks() {
             report(&error);
@@ -81,7 +81,7 @@ fn report(error: &io::Error) {
 
 /// The only owner of one slot. Dropping it returns the slot.
 #[derive(Debug)]
-pub(in crate::raw) struct FiberStack {
+pub(crate) struct FiberStack {
     base: StackPointer,
     class: &'static Class,
 }
@@ -89,12 +89,12 @@ pub(in crate::raw) struct FiberStack {
 impl FiberStack {
     /// The addresses that code on it may use.
     #[inline]
-    pub(in crate::raw) fn usable(&self) -> Range<usize> {
+    pub(crate) fn usable(&self) -> Range<usize> {
         self.base.get() - self.class.size..self.base.get()
     }
 
     /// Forgets what is on it: every byte reads as zero.
-    pub(in crate::raw) fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         let Range { start, end } = self.usable();
         // SAFETY: invariant 8: this is the slot's only owner, and no coroutine has it.
         let is_given_back = unsafe { sys::discard(start, end) };
@@ -106,7 +106,7 @@ impl FiberStack {
     }
 
     /// Bytes from the upper end down to the lowest page that has been touched since it was wiped.
-    pub(in crate::raw) fn touched(&self) -> usize {
+    pub(crate) fn touched(&self) -> usize {
         let Range { start, end } = self.usable();
         if sys::are_pages_kept() {
             // All may be in memory at all times. SAFETY: invariant 8: this is the slot's only owner, no coroutine has

@@ -2,17 +2,14 @@
 
 use std::{
     array, mem,
-    ptr::NonNull,
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use super::{
-    event::Event,
-    home::{self, SHARDS},
-};
+use super::event::Event;
+use crate::raw::{SHARDS, known_shard, shard};
 
 /// How often the numbers of all threads are read until they belong together.
 const LOOKS: u32 = 100;
@@ -25,22 +22,25 @@ const EVENTS: usize = Event::Blocked as usize + 1;
 pub(super) struct Shard([AtomicU64; EVENTS]);
 
 /// The numbers of this thread in one layer, for a plain call, which counts several times in a row.
-#[derive(Clone, Copy)]
-pub(super) struct Own(NonNull<Shard>);
+pub(super) type Own = &'static Shard;
 
-impl Own {
-    #[inline]
-    pub(super) fn count(self, event: Event) {
-        // SAFETY: by invariant 17 the layer's numbers exist for as long as the call that counts, and they are never
-        // moved.
-        unsafe { self.0.as_ref() }.count(event);
-    }
-}
+/// Those of layers that are gone, all zero. They are never freed, but used again.
+static FREE: Mutex<Vec<&'static Shard>> = Mutex::new(Vec::new());
 
 impl Shard {
+    #[cold]
+    fn take() -> &'static Self {
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| Box::leak(Box::default()))
+    }
+
+    fn give_back(&'static self) {
+        self.0.iter().for_each(|number| number.store(0, Ordering::Relaxed));
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+
     /// Counts one, on the thread whose numbers they are.
     #[inline]
-    pub(super) fn count(&self, event: Event) {
+    pub(crate) fn count(&self, event: Event) {
         let number = &self.0[event as usize];
         // No other thread writes here.
         number.store(number.load(Ordering::Relaxed) + 1, Ordering::Release);
@@ -49,8 +49,8 @@ impl Shard {
 
 #[derive(Debug)]
 pub(crate) struct EventCounters {
-    /// One for each thread that has an index of its own, made when it first counts, and one for all others together.
-    shards: [OnceLock<Box<Shard>>; SHARDS + 1],
+    /// One for each thread that has an index of its own, taken when it first counts, and one for all others together.
+    shards: [OnceLock<&'static Shard>; SHARDS + 1],
 }
 
 impl EventCounters {
@@ -69,27 +69,27 @@ impl EventCounters {
 
     /// The numbers of this thread, if it has counted here before and has an index of its own.
     #[inline]
-    fn own(&self) -> Option<&Shard> {
-        let index = home::known_shard();
-        if index < SHARDS { self.shards[index].get().map(|shard| &**shard) } else { None }
+    fn own(&self) -> Option<Own> {
+        let index = known_shard();
+        if index < SHARDS { self.shards[index].get().copied() } else { None }
     }
 
     /// The same for a thread that may not have counted here before.
     #[inline]
     pub(super) fn own_or_first(&self) -> Option<Own> {
-        self.own().or_else(|| self.first()).map(|shard| Own(NonNull::from(shard)))
+        self.own().or_else(|| self.first())
     }
 
     #[cold]
-    fn first(&self) -> Option<&Shard> {
-        let index = home::shard();
-        if index < SHARDS { Some(self.shards[index].get_or_init(Box::default)) } else { None }
+    fn first(&self) -> Option<Own> {
+        let index = shard();
+        if index < SHARDS { Some(self.shards[index].get_or_init(Shard::take)) } else { None }
     }
 
     /// For a thread that has not counted here before, or has no index.
     #[cold]
     fn count_first(&self, event: Event) {
-        self.shards[home::shard()].get_or_init(Box::default).0[event as usize].fetch_add(1, Ordering::Release);
+        self.shards[shard()].get_or_init(Shard::take).0[event as usize].fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn sum(&self, event: Event) -> u64 {
@@ -130,5 +130,11 @@ impl EventCounters {
         // Too much is going on for an exact number: one that is too low.
         let come = came();
         come.saturating_sub(went())
+    }
+}
+
+impl Drop for EventCounters {
+    fn drop(&mut self) {
+        self.shards.iter().filter_map(OnceLock::get).for_each(|shard| shard.give_back());
     }
 }

@@ -22,15 +22,8 @@ use std::{
 use slab::Slab;
 
 pub(super) use self::registration::Registration;
-use super::{
-    Home, Shared,
-    biased::Biased,
-    clock::Moment,
-    event::Event,
-    foreign::{let_go, wake},
-    id::FiberId,
-    run_slot::RunSlot,
-};
+use super::{Event, Shared, id::FiberId, shared::LayerId};
+use crate::raw::{Biased, Home, Moment, RunSlot, let_go, wake};
 
 thread_local! {
     // Constant and without a destructor: usable at any time, also while the thread is ending.
@@ -66,27 +59,9 @@ pub(super) struct Entry {
     pub(super) inside: Option<FiberId>,
     /// Whether it holds a stack; if not, it is a parked root inside another fiber.
     pub(super) suspended: bool,
-    /// The call guard's (invariant 14).
-    shared: *const Shared,
+    pub(super) layer: LayerId,
     pub(super) about: About,
     waker: Waker,
-}
-
-// SAFETY: invariant 14: the pointer is that of an `Arc`, which may be used on any thread.
-unsafe impl Send for Entry {}
-
-impl Entry {
-    pub(super) fn shared_ptr(&self) -> *const Shared {
-        self.shared
-    }
-
-    /// For the thread that has locked the registry.
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        // SAFETY: invariant 14: the call guard's `Arc` exists while the entry is in the registry.
-        unsafe { Arc::increment_strong_count(self.shared) };
-        // SAFETY: invariant 14: the count was just raised for it.
-        unsafe { Arc::from_raw(self.shared) }
-    }
 }
 
 /// Cancels all calls that have begun under `shared`.
@@ -97,7 +72,7 @@ pub(crate) fn cancel_all(shared: &Arc<Shared>) {
 
 /// Wakes all fibers of `shared` that wait.
 pub(crate) fn wake_all(shared: &Arc<Shared>) {
-    registries().into_iter().for_each(|registry| registry.wake(|entry| ptr::eq(entry.shared, Arc::as_ptr(shared))));
+    registries().into_iter().for_each(|registry| registry.wake(|entry| entry.layer == shared.id));
 }
 
 /// Wakes all fibers that wait inside this one of the thread.
@@ -126,7 +101,7 @@ pub(crate) struct Listed {
 pub(crate) fn list(shared: &Arc<Shared>) -> Vec<Listed> {
     let mut listed = Vec::new();
     for registry in registries() {
-        let is_of_layer = |entry: &&Entry| entry.suspended && ptr::eq(entry.shared, Arc::as_ptr(shared));
+        let is_of_layer = |entry: &&Entry| entry.suspended && entry.layer == shared.id;
         let (running, mut found) = registry.with(|entries| {
             let entries = entries.iter().map(|(_, entry)| entry).filter(is_of_layer);
             let found: Vec<_> = entries.map(|entry| (entry.fiber, entry.about)).collect();
@@ -148,12 +123,6 @@ pub(crate) fn list(shared: &Arc<Shared>) -> Vec<Listed> {
 /// All that there are, always in the same order.
 pub(crate) fn registries() -> Vec<&'static Registry> {
     lock(&REGISTRIES).clone()
-}
-
-/// What [`RunSlot::stretch`] says on this thread. May be called in a signal handler.
-#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
-pub(super) fn stretch_here() -> (u64, usize) {
-    MINE.get().map_or((0, 0), |registry| registry.run_slot.stretch())
 }
 
 /// Gives the registry of a thread that ends to later ones.
@@ -213,15 +182,18 @@ impl Registry {
     fn write_off(&'static self, fiber: FiberId) {
         let inside: Vec<_> = self.with(|entries| {
             let keys: Vec<_> = entries.iter().filter(|(_, e)| e.inside == Some(fiber)).map(|(key, _)| key).collect();
-            keys.into_iter().map(|key| entries.remove(key)).map(|entry| (entry.shared(), entry)).collect()
+            // Looked up here, while the call guard that the entry belongs to holds its layer.
+            keys.into_iter().map(|key| entries.remove(key)).map(|entry| (Shared::of(entry.layer), entry)).collect()
         });
         for (shared, entry) in inside {
             self.write_off(entry.fiber);
-            shared.count(Event::Leaked);
-            if entry.suspended {
-                shared.count(Event::LeakedLive);
+            if let Some(shared) = shared {
+                shared.count(Event::Leaked);
+                if entry.suspended {
+                    shared.count(Event::LeakedLive);
+                }
+                shared.end_call(None);
             }
-            shared.end_call(None);
             let_go(entry);
         }
     }

@@ -1,14 +1,12 @@
 //! What the fibers inside a fiber do, kept by their owners, whichever of them was polled last.
 
-use std::{
-    iter,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use super::{State, id::FiberId, registry, with_current};
+use super::{id::FiberId, registry, state_ext};
+use crate::raw::{State, with_current};
 
 /// What a fiber knows of those inside it. It may outlive the fiber: they hold it.
 pub(super) struct Nest {
@@ -34,7 +32,8 @@ impl Nest {
     }
 
     fn is_running(&self) -> bool {
-        with_current(|state| iter::successors(state, |state| state.outer()).any(|state| state.id() == self.fiber))
+        let is_it = |state: &State| (state_ext::id(state) == self.fiber).then_some(());
+        with_current(|state| state.and_then(|state| state.find_around(is_it)).is_some())
     }
 }
 
@@ -48,7 +47,7 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn new(outer: &State, is_shielded: bool) -> Self {
-        let around: Box<[_]> = nests(outer).cloned().collect();
+        let around = nests(outer).into_boxed_slice();
         around[0].waiting.fetch_add(1, Ordering::Relaxed);
         let inside = Self { around, is_shielded };
         if is_shielded {
@@ -59,13 +58,27 @@ impl Inside {
 
     /// Whether this is what a fiber would take that suspends inside `outer` now.
     pub(super) fn is_of(&self, outer: &State, is_shielded: bool) -> bool {
-        self.is_shielded == is_shielded && self.around.iter().map(Arc::as_ptr).eq(nests(outer).map(Arc::as_ptr))
+        if self.is_shielded != is_shielded {
+            return false;
+        }
+        let mut known = self.around.iter();
+        let differs = |state: &State| {
+            let is_same =
+                state_ext::with_nest(state, |nest| known.next().is_some_and(|known| Arc::ptr_eq(known, nest)));
+            (!is_same).then_some(())
+        };
+        outer.find_around(differs).is_none() && known.next().is_none()
     }
 }
 
 /// Of this fiber and those around it.
-fn nests(state: &State) -> impl Iterator<Item = &Arc<Nest>> {
-    iter::successors(Some(state), |state| state.outer()).map(State::nest)
+fn nests(state: &State) -> Vec<Arc<Nest>> {
+    let mut nests = Vec::new();
+    state.find_around(|state| {
+        nests.push(state_ext::with_nest(state, Arc::clone));
+        None::<()>
+    });
+    nests
 }
 
 impl Drop for Inside {

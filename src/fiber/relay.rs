@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::foreign::{clone_waker, let_go, wake};
+use crate::raw::{clone_waker, let_go, wake};
 
 /// A future that is polled with a waker of its own. The waker of the poller is cloned before that, and dropped after
 /// it.

@@ -7,8 +7,11 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Shared, counters::Own, event::Event, fence, foreign::foreign};
-use crate::util::drop_quietly::drop_quietly;
+use super::{Event, Shared, counters::Own};
+use crate::{
+    raw::{fence, foreign},
+    util::drop_quietly::drop_quietly,
+};
 
 /// Calls write first and then look, by the cheap side of the fence; closing, cancelling and waiting do so by the
 /// expensive one.

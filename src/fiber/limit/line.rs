@@ -8,7 +8,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::raw::foreign::wake;
+use crate::raw::wake;
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -40,7 +40,7 @@ pub(super) struct Turn {
 
 /// In which order they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::raw) enum Rank {
+pub(in crate::fiber) enum Rank {
     /// A call inside a fiber of the layer, which needs no permit of its own.
     Inside,
     /// A root that is polled again.

@@ -7,7 +7,7 @@ use std::{
 
 use super::Fiber;
 use crate::{
-    raw::{Job, entry::Slot, foreign::let_go},
+    raw::{Job, Slot, let_go},
     util::drop_quietly::{FirstPanic, drop_quietly},
 };
 
@@ -17,10 +17,11 @@ impl<J: Job> Fiber<J> {
     #[cold]
     pub(super) fn drop_rest(&mut self) {
         let mut panics = FirstPanic::default();
-        let (is_home, was_live) = (self.is_home(), self.live.take().is_some());
+        let (is_home, was_live) = (self.is_home(), self.coroutine.is_suspended());
+        self.coroutine.forget();
         let mut rare = self.header.take_rare();
         let has_nested = rare.as_ref().is_some_and(|rare| rare.nest.get().is_some());
-        let root = match mem::replace(&mut self.slot, Slot::Taken) {
+        let root = match self.coroutine.take_slot() {
             Slot::Parked(root) => Some(root),
             fresh => {
                 panics.run(|| drop(fresh));

@@ -2,30 +2,44 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     fmt,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use super::{
+    Event,
     counters::{EventCounters, Own},
     detector::DetectorSettings,
-    event::Event,
-    foreign::foreign,
     in_flight::InFlight,
     limit::Limit,
     report::Reports,
-    stack::{FiberStack, Source, shortage},
 };
-use crate::util::drop_quietly::drop_quietly;
+use crate::{
+    raw::{FiberStack, Source, foreign, shortage},
+    util::drop_quietly::drop_quietly,
+};
+
+/// Stands for a layer where holding its data would cost each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LayerId(u64);
+
+/// All that there are.
+static LAYERS: Mutex<Option<HashMap<LayerId, Weak<Shared>>>> = Mutex::new(None);
+
+fn layers() -> MutexGuard<'static, Option<HashMap<LayerId, Weak<Shared>>>> {
+    LAYERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What all fibers of one layer share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(super) id: LayerId,
     /// The layer's name; without one, messages use the type name of what runs.
     pub(crate) name: Option<Box<str>>,
     /// Usable bytes of each stack.
@@ -60,7 +74,7 @@ pub(crate) struct Stacks {
     pub(crate) max_fibers: Option<usize>,
 }
 
-/// How much of their stacks fibers use, as far as somebody wants to know.
+/// How much of their stacks fibers use, as far as that is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// How many of the next fibers are to be measured.
@@ -154,12 +168,14 @@ impl Shared {
         luggage: Option<Luggage>,
         listener: Option<Arc<dyn Listener>>,
         detector: Option<DetectorSettings>,
-    ) -> Self {
+    ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let Stacks { size, hygiene, max_fibers } = stacks;
         // A grace needs timers, which the general way looks for.
         let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
         let is_plain = needs_a_stack && bar.is_none() && listener.is_none() && detector.is_none();
-        Self {
+        let shared = Arc::new(Self {
+            id: LayerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             name: name.map(Into::into),
             stack_size: size,
             stacks: Source::of_size(size),
@@ -176,7 +192,14 @@ impl Shared {
             reports: Reports::default(),
             watchers: AtomicUsize::new(0),
             is_plain,
-        }
+        });
+        layers().get_or_insert_default().insert(shared.id, Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The data of a layer, unless that is gone.
+    pub(super) fn of(id: LayerId) -> Option<Arc<Self>> {
+        layers().as_ref()?.get(&id)?.upgrade()
     }
 
     /// The stack that this thread used last, for a call that needs nothing else to begin.
@@ -217,6 +240,12 @@ impl Shared {
     /// The layer's name, or `label`, the type name of the service or function.
     pub(crate) fn name_or<'a>(&'a self, label: &'a str) -> &'a str {
         self.name.as_deref().unwrap_or(label)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        layers().as_mut().map(|layers| layers.remove(&self.id));
     }
 }
 

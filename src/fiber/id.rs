@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, num::NonZeroU64};
 
-use super::Home;
+use crate::raw::Home;
 
 /// Identifies a fiber; never reused.
 pub(crate) type FiberId = NonZeroU64;

@@ -73,17 +73,17 @@ fn limit_of(shared: &Shared) -> &Limit {
 }
 
 /// What one fiber has of the limit while it has a stack.
-pub(in crate::raw) struct Permit(Arc<Shared>);
+pub(in crate::fiber) struct Permit(Arc<Shared>);
 
 impl Permit {
     /// For a call that goes on outside of the fiber that made it.
-    pub(in crate::raw) fn beyond_limit(shared: Arc<Shared>) -> Self {
+    pub(in crate::fiber) fn beyond_limit(shared: Arc<Shared>) -> Self {
         limit_of(&shared).line().used += 1;
         Self(shared)
     }
 
     /// For a fiber that is leaked.
-    pub(in crate::raw) fn keep(self) {
+    pub(in crate::fiber) fn keep(self) {
         let _kept = ManuallyDrop::new(self);
     }
 }

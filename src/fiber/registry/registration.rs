@@ -9,14 +9,13 @@ use std::{
 };
 
 use super::{About, Entry, Registry};
-use crate::raw::{
-    FiberId, Shared,
-    foreign::{clone_waker_or_none, let_go},
-    nest::Inside,
+use crate::{
+    fiber::{FiberId, Shared, nest::Inside},
+    raw::{clone_waker_or_none, let_go},
 };
 
 /// Taken when the fiber waits, and given up when it ends.
-pub(in crate::raw) struct Registration {
+pub(in crate::fiber) struct Registration {
     registry: &'static Registry,
     key: usize,
     fiber: FiberId,
@@ -28,13 +27,13 @@ pub(in crate::raw) struct Registration {
     robbed: u64,
     waits_at: Option<&'static Location<'static>>,
     /// What the fibers around it know of it, while it waits inside them.
-    pub(in crate::raw) nesting: Option<Inside>,
+    pub(in crate::fiber) nesting: Option<Inside>,
 }
 
 impl Registration {
     /// At home only.
     #[inline]
-    pub(in crate::raw) fn take(
+    pub(in crate::fiber) fn take(
         fiber: FiberId,
         inside: Option<FiberId>,
         suspended: bool,
@@ -48,7 +47,7 @@ impl Registration {
         // here: the fiber has suspended, and what it waits for may wake it.
         let waker = clone_waker_or_none(waker);
         let parts = (waker.data().addr(), waker.vtable());
-        let entry = Entry { fiber, inside, suspended, shared: Arc::as_ptr(shared), about, waker };
+        let entry = Entry { fiber, inside, suspended, layer: shared.id, about, waker };
         let robbed = registry.robbed.load(Ordering::Relaxed);
         let key = registry.with(|entries| entries.insert(entry));
         Self { registry, key, fiber, inside, suspended, waker: parts, robbed, waits_at: about.waits_at, nesting }
@@ -56,7 +55,7 @@ impl Registration {
 
     /// Whether the registry still says what is true.
     #[inline]
-    pub(in crate::raw) fn is_current(&self, inside: Option<FiberId>, suspended: bool, waker: &Waker) -> bool {
+    pub(in crate::fiber) fn is_current(&self, inside: Option<FiberId>, suspended: bool, waker: &Waker) -> bool {
         self.inside == inside
             && self.suspended == suspended
             && self.waker.0 == waker.data().addr()
@@ -66,7 +65,7 @@ impl Registration {
 
     /// Writes down anew what has changed, in one step: a thread that looks for the fiber meanwhile finds it. `false` if
     /// it has been written off with the one around it, and has no registration any more.
-    pub(in crate::raw) fn renew(
+    pub(in crate::fiber) fn renew(
         &mut self,
         inside: Option<FiberId>,
         suspended: bool,
@@ -91,7 +90,7 @@ impl Registration {
 
     /// Notes where the fiber waits now.
     #[inline]
-    pub(in crate::raw) fn note_wait(&mut self, waits_at: Option<&'static Location<'static>>) {
+    pub(in crate::fiber) fn note_wait(&mut self, waits_at: Option<&'static Location<'static>>) {
         if waits_at.map(ptr::from_ref) != self.waits_at.map(ptr::from_ref) {
             self.waits_at = waits_at;
             self.registry.with(|entries| {
@@ -104,7 +103,7 @@ impl Registration {
 
     /// Notes that the fiber runs now. Returns which one did before.
     #[inline]
-    pub(in crate::raw) fn run(&self) -> u64 {
+    pub(in crate::fiber) fn run(&self) -> u64 {
         let former = self.registry.running.load(Ordering::Relaxed);
         self.registry.running.store(self.fiber.get(), Ordering::Relaxed);
         former
@@ -112,13 +111,13 @@ impl Registration {
 
     /// Notes that the fiber runs no more, and the `former` one does.
     #[inline]
-    pub(in crate::raw) fn pause(&self, former: u64) {
+    pub(in crate::fiber) fn pause(&self, former: u64) {
         self.registry.running.store(former, Ordering::Relaxed);
     }
 
     /// Takes the fiber out of the registry. `false` if the fiber has been written off with the one around it.
     #[inline]
-    pub(in crate::raw) fn leave(&self) -> bool {
+    pub(in crate::fiber) fn leave(&self) -> bool {
         let waker = self.registry.with(|entries| match entries.get(self.key) {
             Some(entry) if entry.fiber == self.fiber => entries.try_remove(self.key).map(|entry| entry.waker),
             _ => None,
@@ -130,7 +129,7 @@ impl Registration {
     }
 
     /// The fiber goes on outside of the one that it is in.
-    pub(in crate::raw) fn come_out(&mut self) {
+    pub(in crate::fiber) fn come_out(&mut self) {
         self.nesting = None;
         self.inside = None;
         self.registry.with(|entries| {
@@ -141,7 +140,7 @@ impl Registration {
     }
 
     /// Counts as leaked whatever lies inside this fiber, which is leaked.
-    pub(in crate::raw) fn write_off(&self) {
+    pub(in crate::fiber) fn write_off(&self) {
         self.registry.write_off(self.fiber);
     }
 }

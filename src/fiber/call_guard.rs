@@ -7,14 +7,15 @@ use std::{
 };
 
 use super::{
-    Shared, State,
+    Event, Shared,
     counters::Own,
-    event::Event,
     id::FiberId,
     limit::Permit,
     nest::Inside,
     registry::{About, Registration},
+    state_ext,
 };
+use crate::raw::State;
 
 /// Counts one call in its layer, from its placement until its last destructor has run. Whatever of it is left is given
 /// back when it is dropped.
@@ -88,7 +89,7 @@ impl CallGuard {
         waker: &Waker,
     ) -> bool {
         // If the outer fiber is leaked, its nest says that fibers lie inside it.
-        outer.map(State::nest);
+        outer.into_iter().for_each(|outer| state_ext::with_nest(outer, |_| ()));
         // A parked root is dropped as without the layer: no cancel waits for it.
         let inside = outer.filter(|_| self.live).map(|outer| (outer, is_shielded));
         if let Some(registration) = &mut *self.registration {
@@ -102,7 +103,7 @@ impl CallGuard {
                     is
                 }
             };
-            let around = outer.map(State::id);
+            let around = outer.map(state_ext::id);
             if registration.is_current(around, self.live, waker) {
                 registration.note_wait(about.waits_at);
                 return false;
@@ -114,7 +115,7 @@ impl CallGuard {
         }
         let nesting = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
         let registration =
-            Registration::take(fiber, outer.map(State::id), self.live, &self.shared, about, waker, nesting);
+            Registration::take(fiber, outer.map(state_ext::id), self.live, &self.shared, about, waker, nesting);
         self.registration = ManuallyDrop::new(Some(registration));
         true
     }

@@ -1,51 +1,42 @@
 //! What a fiber is told and has told in a poll, and its place among those that wait.
 
-use std::{ptr::NonNull, task::Context};
+use std::task::Context;
 
 use super::Fiber;
 use crate::{
-    raw::{
-        Caller, Job, Shared,
-        foreign::foreign,
-        frame::{Frame, Reply, Signals},
-        with_current,
-    },
+    fiber::Shared,
+    raw::{Job, Reply, Signals, foreign, with_current},
     util::drop_quietly::drop_quietly,
 };
 
 impl<J: Job> Fiber<J> {
-    /// Adds the signals of the fiber around this one, and finds whom to ask for the caller.
+    /// What the fiber is told by the resume that comes. The signals of a fiber around it are added to its own.
     #[inline]
-    pub(super) fn listen(
-        &mut self,
-        mut caller: Option<NonNull<dyn Caller>>,
-        is_nested: bool,
-    ) -> Option<NonNull<dyn Caller>> {
+    pub(super) fn signals_for_resume(&mut self, is_nested: bool) -> Signals {
+        let is_told = self.shared().in_flight.epoch() != self.epoch;
+        let once = if is_told { self.hear() } else { Signals::NONE };
         if is_nested {
-            with_current(|outer| {
-                let outer = outer.expect("there is a fiber around");
-                self.signals |= outer.signals().for_nested(self.header.shared().drop_policy);
-                caller = caller.or(outer.frame().caller);
-            });
+            let policy = &self.header.shared().drop_policy;
+            let of_outer = with_current(|outer| outer.map_or(Signals::NONE, |outer| outer.signals()));
+            self.signals |= of_outer.for_nested(policy.follows, policy.unwinds);
         }
-        caller
+        self.signals | once
     }
 
     /// After the fiber has suspended.
     #[inline]
-    pub(super) fn note_suspend(&mut self, frame: &Frame, cx: &Context<'_>) {
-        if !frame.reply.is_empty() || frame.outer.is_some() || self.header.is_looked_for() || self.is_shielded() {
-            self.note_seen(&frame.reply, cx);
+    pub(super) fn note_suspend(&mut self, reply: &Reply, is_nested: bool, cx: &Context<'_>) {
+        self.header.waits_at = reply.waits_at();
+        if reply.has_marks() || is_nested || self.header.is_looked_for() || self.is_shielded() {
+            self.note_seen(reply, cx);
         }
     }
 
     /// For a fiber that has suspended and tells something, or that others may look for.
     #[inline(never)]
     pub(super) fn note_seen(&mut self, reply: &Reply, cx: &Context<'_>) {
-        if let Some(live) = &mut self.live {
-            live.given_up = reply.has(Reply::GIVEN_UP);
-            live.shielded = reply.has(Reply::SHIELDED);
-        }
+        self.given_up = reply.has(Reply::GIVEN_UP);
+        self.shielded = reply.has(Reply::SHIELDED);
         self.wait(reply.has(Reply::SHIELDED), cx);
     }
 

@@ -3,10 +3,10 @@
 use std::{panic::Location, ptr, sync::Arc};
 
 use super::{
-    Home, Shared,
+    Shared,
     registry::{About, Entry, Registry},
-    run_slot::Running,
 };
+use crate::raw::{Home, Running};
 
 /// The most groups of waiting fibers that are told apart.
 const GROUPS: usize = 8;
@@ -47,7 +47,7 @@ impl Registry {
             }
             let home = Home::of_id(blocking.fiber);
             let mut survey = Survey {
-                shared: blocking.shared(),
+                shared: Shared::of(blocking.layer)?,
                 label: blocking.about.label,
                 waits_at: blocking.about.waits_at,
                 home,
@@ -70,11 +70,14 @@ impl Survey {
     fn add(&mut self, entry: &Entry) {
         if let Some(group) = self.others.iter_mut().find(|group| group.has(entry)) {
             group.fibers += 1;
-        } else if self.others.len() < GROUPS {
-            let About { label, waits_at, .. } = entry.about;
-            self.others.push(Group { shared: entry.shared(), label, waits_at, fibers: 1 });
-        } else {
-            self.more += 1;
+            return;
+        }
+        let About { label, waits_at, .. } = entry.about;
+        match Shared::of(entry.layer) {
+            Some(shared) if self.others.len() < GROUPS => {
+                self.others.push(Group { shared, label, waits_at, fibers: 1 })
+            }
+            _ => self.more += 1,
         }
     }
 }
@@ -82,8 +85,6 @@ impl Survey {
 impl Group {
     fn has(&self, entry: &Entry) -> bool {
         let places = [self.waits_at, entry.about.waits_at].map(|place| place.map(ptr::from_ref));
-        ptr::eq(Arc::as_ptr(&self.shared), entry.shared_ptr())
-            && places[0] == places[1]
-            && self.label == entry.about.label
+        self.shared.id == entry.layer && places[0] == places[1] && self.label == entry.about.label
     }
 }

@@ -2,43 +2,17 @@
 
 use std::{
     mem::ManuallyDrop,
-    ptr::NonNull,
     task::{Context, Poll},
 };
 
-use corosensei::{Coroutine, CoroutineResult};
-
-use super::Fiber;
-use crate::raw::{
-    Caller, Home, Job, State,
-    admission::{Resources, StackRequest},
-    at_home::AtHome,
-    clock::Moment,
-    counters::Own,
-    current::{Restore, with_current},
-    entry::{Ending, Slot, entry},
-    frame::{Frame, FramePtr},
-    stack::FiberStack,
+use super::{Fiber, lend};
+use crate::{
+    fiber::{
+        admission::{Resources, StackRequest},
+        counters::Own,
+    },
+    raw::{Caller, Ending, FiberStack, Home, Job, Moment, Ran, Signals, Slot, with_current},
 };
-
-type FiberCoroutine = Coroutine<FramePtr, (), (), FiberStack>;
-
-/// A stack in use. The coroutine is never dropped as it is (invariant 7): it is taken, and ended or forgotten.
-pub(super) struct Live {
-    pub(super) coroutine: AtHome<FiberCoroutine>,
-    pub(super) given_up: bool,
-    /// It has suspended in a shield.
-    pub(super) shielded: bool,
-    /// Its stack was empty when it began, and how much is used is to be found out.
-    pub(super) measured: bool,
-}
-
-/// Runs the code of a fiber until that suspends or has returned.
-#[inline]
-pub(super) fn resume(coroutine: &mut FiberCoroutine, frame: &Frame) -> CoroutineResult<(), ()> {
-    let _restore = Restore::new(frame.outer);
-    coroutine.resume(NonNull::from(frame))
-}
 
 /// Tells the compiler which way is the usual one: it would take it for the rarest, and not inline the switch.
 #[cold]
@@ -57,7 +31,7 @@ impl<J: Job> Fiber<J> {
             return not_plain();
         }
         // If a first poll has unwound, it is not there: what has begun once goes the general way, which says so.
-        if !matches!(self.slot, Slot::Start(_)) {
+        if !matches!(self.coroutine.slot(), Slot::Start(_)) {
             return not_plain();
         }
         if !self.admission.is_plain() {
@@ -70,7 +44,7 @@ impl<J: Job> Fiber<J> {
         if self.shared().in_flight.is_closed() {
             return not_plain();
         }
-        let poll = self.start(stack, false, None, cx, None, ending, own);
+        let poll = self.start(stack, cx, None, ending, own);
         if poll.is_ready() {
             self.header.call_guard.close(own);
         }
@@ -85,38 +59,38 @@ impl<J: Job> Fiber<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        if matches!(self.slot, Slot::Taken) {
+        if matches!(self.coroutine.slot(), Slot::Taken) {
             self.refuse_ended();
         }
-        let outer = with_current(|outer| outer.map(NonNull::from));
+        let is_nested = with_current(|outer| outer.is_some());
         if self.header.call_guard.registration().is_some() && !self.is_watched() {
             self.leave_line();
         }
         let mut stack = match self.admission.take_warm(self.header.shared()) {
             Some(stack) => stack,
-            None => match self.apply(outer.is_some(), cx) {
+            None => match self.apply(is_nested, cx) {
                 Poll::Ready(Resources { stack, permit }) => {
                     if permit.is_some() {
                         self.header.call_guard.permit = ManuallyDrop::new(permit);
                     }
                     stack
                 }
-                Poll::Pending if outer.is_some() => return self.stand_in_line(cx),
+                Poll::Pending if is_nested => return self.stand_in_line(cx),
                 Poll::Pending => return,
             },
         };
-        let measured = self.shared().usage.is_wanted();
-        if measured {
+        self.measured = self.shared().usage.is_wanted();
+        if self.measured {
             stack.wipe();
         }
         self.open();
-        _ = self.start(stack, measured, outer, cx, caller, ending, None);
+        _ = self.start(stack, cx, caller, ending, None);
     }
 
     /// Takes what it needs to begin, or waits in line for what is not available at once.
     #[inline(never)]
     fn apply(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<Resources> {
-        let is_under_way = matches!(self.slot, Slot::Parked(_));
+        let is_under_way = matches!(self.coroutine.slot(), Slot::Parked(_));
         let shared = &self.header.call_guard.shared;
         let has_permit = self.header.call_guard.permit.is_some();
         let request = StackRequest { shared, label: self.header.label, is_nested, is_under_way, has_permit };
@@ -126,12 +100,9 @@ impl<J: Job> Fiber<J> {
     /// The one way in which a fiber takes a stack, and in which its first stretch on it ends. What a plain call has not
     /// is compiled out. Returns whether the ending is ready.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "it is compiled into its two callers")]
     fn start(
         &mut self,
         stack: FiberStack,
-        measured: bool,
-        outer: Option<NonNull<State>>,
         cx: &Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
@@ -147,41 +118,40 @@ impl<J: Job> Fiber<J> {
         header.call_guard.begin(own);
         // Only now: before it has begun, a fiber can go anywhere.
         header.home = Some(Home::here());
-        // Nothing unwinds between the resume and the moves below, since `entry` does not (invariant 9), so a coroutine
-        // that has been resumed is not dropped here (invariant 7).
-        let mut coroutine = Coroutine::with_stack(stack, entry::<J>);
-        let frame = self.frame(cx, caller, outer, ending, is_plain);
-        let result = resume(&mut coroutine, &frame);
-        if let CoroutineResult::Return(()) = result {
-            self.end(coroutine, measured, own);
+        // A plain call has no fiber around it and nobody else to ask, and has just been counted.
+        let signals =
+            if is_plain { Signals::NONE } else { self.signals_for_resume(with_current(|outer| outer.is_some())) };
+        let mut lent = lend(&self.header, cx, caller, signals);
+        lent.has_bar &= !is_plain;
+        let Ran { stack, reply, is_nested } = self.coroutine.start(stack, &lent, ending);
+        if let Some(stack) = stack {
+            self.end(stack, own);
             let has_ended = ending.is_ready();
             if !is_plain || !has_ended || self.header.known_rare().is_some() {
-                self.settle(&frame, cx, has_ended);
+                self.settle(is_nested, cx, has_ended);
             }
             if has_ended { Poll::Ready(()) } else { Poll::Pending }
         } else {
-            let coroutine = AtHome::new(coroutine);
-            self.live = Some(Live { coroutine, given_up: false, shielded: false, measured });
-            self.note_suspend(&frame, cx);
+            self.note_suspend(&reply, is_nested, cx);
             Poll::Pending
         }
     }
 
-    /// Takes the stack back after `entry` has returned.
+    /// Gives the stack back after the code has returned.
     #[inline]
-    pub(super) fn end(&mut self, coroutine: FiberCoroutine, measured: bool, own: Option<Own>) {
-        let mut stack = coroutine.into_stack();
-        if own.is_none() && (measured || self.shared().hygiene) {
-            self.look_at(&mut stack, measured);
+    pub(super) fn end(&mut self, mut stack: FiberStack, own: Option<Own>) {
+        self.shielded = false;
+        if own.is_none() && (self.measured || self.shared().hygiene) {
+            self.look_at(&mut stack);
         }
         drop(stack);
         self.header.call_guard.end(self.signals.is_cancelled(), own);
     }
 
     #[cold]
-    fn look_at(&self, stack: &mut FiberStack, measured: bool) {
+    fn look_at(&self, stack: &mut FiberStack) {
         let shared = self.shared();
-        if measured {
+        if self.measured {
             shared.usage.note(stack.touched());
         }
         if shared.hygiene {

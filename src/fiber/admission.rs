@@ -9,14 +9,12 @@ use std::{
 };
 
 use super::{
-    Shared,
-    foreign::let_go,
-    is_within,
+    Shared, is_within,
     limit::{Permit, Place, Rank},
     relay::Relayed,
-    stack::{FiberStack, shortage},
-    with_current,
+    state_ext,
 };
+use crate::raw::{FiberStack, let_go, shortage, with_current};
 
 /// What a fiber runs with.
 pub(super) struct Resources {
@@ -47,7 +45,7 @@ impl StackRequest<'_> {
 
 /// Whether a fiber of the layer around this code was left behind by the one that had made it.
 fn is_left_behind(shared: &Shared) -> bool {
-    with_current(|state| state.is_some_and(|state| state.is_left_behind(shared)))
+    with_current(|state| state.is_some_and(|state| state_ext::is_left_behind(state, shared)))
 }
 
 /// What a call has of a permit and a stack before it begins; most have nothing. Whatever is in it when it is dropped

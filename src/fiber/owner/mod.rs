@@ -1,31 +1,16 @@
 //! A fiber's owner: start, resume, park, end, leak.
 
 mod leak;
-mod live;
 mod signals;
+mod start;
 mod watched;
 
-#[cfg(debug_assertions)]
-use std::any::TypeId;
-use std::{mem::ManuallyDrop, ptr::NonNull, sync::Arc, task::Context, thread};
+use std::{mem::ManuallyDrop, sync::Arc, task::Context};
 
-use corosensei::CoroutineResult;
-
-use self::live::{Live, resume};
 use super::{
-    Caller, Home, Job, Shared,
-    admission::Admission,
-    call_guard::CallGuard,
-    counters::Own,
-    current::with_current,
-    entry::{Ending, Slot},
-    foreign::let_go,
-    frame::{Frame, Reply, Signals},
-    header::Header,
-    in_flight::Epoch,
-    registry::Registration,
-    state::State,
+    Admission, Shared, call_guard::CallGuard, counters::Own, header::Header, in_flight::Epoch, registry::Registration,
 };
+use crate::raw::{Caller, Coroutine, Ending, Home, Job, Lent, Ran, Signals, Slot, let_go, with_current};
 
 /// Where a fiber is between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,21 +23,21 @@ pub(crate) enum Phase {
     Finished,
 }
 
-/// Whether this code runs in a fiber of the layer with these data, however deep.
-pub(crate) fn is_within(shared: &Shared) -> bool {
-    with_current(|state| state.is_some_and(|state| state.is_within(shared)))
-}
-
 /// The owner of a fiber.
 ///
 /// Dropping it never runs code on the fiber: a suspended one is leaked and counted, a parked root is dropped at home
 /// and leaked and counted elsewhere. Policies that do better act before.
 ///
 /// It may be sent to another thread if its job may: whatever is bound to the home thread is behind
-/// [`AtHome`](super::at_home).
+/// [`AtHome`](crate::raw::AtHome).
 pub(crate) struct Fiber<J: Job> {
-    slot: Slot<J>,
-    live: Option<Live>,
+    coroutine: Coroutine<J>,
+    /// It has been unwound too often and is not to be resumed.
+    given_up: bool,
+    /// It has suspended in a shield.
+    shielded: bool,
+    /// Its stack was empty when it began, and how much is used is to be found out.
+    measured: bool,
     /// Dropped by `drop_rest`, as what is rare: glue that looks for it would cost each call a function.
     admission: ManuallyDrop<Admission>,
     signals: Signals,
@@ -70,8 +55,10 @@ impl<J: Job> Fiber<J> {
     #[inline]
     pub(crate) fn new(job: J, admission: Admission, shared: Arc<Shared>, label: &'static str) -> Self {
         Self {
-            slot: Slot::Start(job),
-            live: None,
+            coroutine: Coroutine::new(job),
+            given_up: false,
+            shielded: false,
+            measured: false,
             admission: ManuallyDrop::new(admission),
             signals: Signals::NONE,
             epoch: Epoch::NONE,
@@ -119,7 +106,7 @@ impl<J: Job> Fiber<J> {
     /// Where its code waits, or waited last.
     #[cfg(any(debug_assertions, feature = "lint"))]
     pub(crate) fn waits_at(&self) -> Option<&'static std::panic::Location<'static>> {
-        self.header.waits_at.get()
+        self.header.waits_at
     }
 
     /// Whether this thread may poll the fiber.
@@ -130,25 +117,24 @@ impl<J: Job> Fiber<J> {
 
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        match (&self.live, &self.slot) {
-            (Some(Live { given_up: true, .. }), _) => Phase::GivenUp,
-            (Some(_), _) => Phase::Suspended,
-            (None, Slot::Start(_)) => Phase::Fresh,
-            (None, Slot::Parked(_)) => Phase::Parked,
-            (None, Slot::Taken) => Phase::Finished,
+        match self.coroutine.slot() {
+            _ if self.given_up => Phase::GivenUp,
+            _ if self.coroutine.is_suspended() => Phase::Suspended,
+            Slot::Start(_) => Phase::Fresh,
+            Slot::Parked(_) => Phase::Parked,
+            Slot::Taken => Phase::Finished,
         }
     }
 
     #[inline]
     pub(crate) fn is_given_up(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.given_up)
+        self.given_up
     }
 
     /// Whether it, or a fiber inside it, has suspended in a shield.
     #[inline]
     pub(crate) fn is_shielded(&self) -> bool {
-        let is_own = self.live.as_ref().is_some_and(|live| live.shielded);
-        is_own || self.header.nest().is_some_and(|nest| nest.is_shielded())
+        self.shielded || self.header.nest().is_some_and(|nest| nest.is_shielded())
     }
 
     /// Cancels the fiber as its layer says; it takes effect at the next poll.
@@ -180,13 +166,13 @@ impl<J: Job> Fiber<J> {
         ending: &mut Ending<J>,
     ) {
         self.assert_home();
-        if self.live.is_some() {
+        if self.coroutine.is_suspended() {
             self.go_on(cx, caller, ending);
         } else {
             self.begin(cx, caller, ending);
         }
         debug_assert!(
-            self.live.is_none() || ending.is_pending(),
+            !self.coroutine.is_suspended() || ending.is_pending(),
             "a job leaves its stack as the last thing that it does"
         );
     }
@@ -194,56 +180,26 @@ impl<J: Job> Fiber<J> {
     /// Resumes a fiber that has suspended.
     #[inline]
     fn go_on(&mut self, cx: &mut Context<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
-        let outer = with_current(|outer| outer.map(NonNull::from));
+        let is_nested = with_current(|outer| outer.is_some());
         // Which fiber with a registration ran before, if this one has a registration too.
         let former = self.header.call_guard.registration().map(Registration::run);
-        let frame = self.frame(cx, caller, outer, ending, false);
-        let live = self.live.as_mut().expect("it has begun");
-        let result = resume(live.coroutine.get_mut(), &frame);
+        let signals = self.signals_for_resume(is_nested);
+        let Ran { stack, reply, .. } = self.coroutine.resume(&lend(&self.header, cx, caller, signals), ending);
         if let Some(former) = former {
             self.header.call_guard.registration().into_iter().for_each(|registration| registration.pause(former));
         }
-        if let CoroutineResult::Return(()) = result {
-            let live = self.live.take().expect("it has ended just now");
-            self.end(live.coroutine.take(), live.measured, None);
-            self.settle(&frame, cx, ending.is_ready());
-        } else {
-            self.note_suspend(&frame, cx);
-        }
-    }
-
-    /// What a poll passes to the fiber. From here until control is back, `slot`, `header` and `ending` belong to that
-    /// (invariants 5 and 6). A plain call has no fiber around it and nobody else to ask, and has just been counted.
-    #[inline]
-    fn frame(
-        &mut self,
-        cx: &Context<'_>,
-        caller: Option<&(dyn Caller + 'static)>,
-        outer: Option<NonNull<State>>,
-        ending: &mut Ending<J>,
-        is_plain: bool,
-    ) -> Frame {
-        let is_told = !is_plain && self.shared().in_flight.epoch() != self.epoch;
-        let once = if is_told { self.hear() } else { Signals::NONE };
-        let caller = if is_plain { None } else { self.listen(caller.map(NonNull::from), outer.is_some()) };
-        Frame {
-            waker: NonNull::from(cx.waker()),
-            slot: NonNull::from(&mut self.slot).cast(),
-            ending: NonNull::from(ending).cast(),
-            header: NonNull::from(&self.header),
-            outer,
-            caller,
-            signals: if is_plain { Signals::NONE } else { self.signals | once },
-            panicking: thread::panicking(),
-            reply: Reply::default(),
-            #[cfg(debug_assertions)]
-            job: TypeId::of::<J>(),
+        match stack {
+            Some(stack) => {
+                self.end(stack, None);
+                self.settle(is_nested, cx, ending.is_ready());
+            }
+            None => self.note_suspend(&reply, is_nested, cx),
         }
     }
 
     /// After the fiber has returned its stack: it has ended, or is parked.
     #[inline(always)]
-    fn settle(&mut self, frame: &Frame, cx: &Context<'_>, has_ended: bool) {
+    fn settle(&mut self, is_nested: bool, cx: &Context<'_>, has_ended: bool) {
         // A parked root keeps its permit for those inside it that wait and have none of their own. It is given back
         // when the stack is, so that who gets it finds the numbers in order.
         let is_needed_inside = || !has_ended && self.header.nest().is_some_and(|nest| nest.waiting() > 0);
@@ -255,7 +211,7 @@ impl<J: Job> Fiber<J> {
                 // Channels that close wake tasks.
                 let_go(rare);
             }
-        } else if frame.outer.is_some() || self.header.nest().is_some() {
+        } else if is_nested || self.header.nest().is_some() {
             // Fibers around and inside have to find it in the registry.
             self.wait(false, cx);
         }
@@ -285,13 +241,24 @@ impl<J: Job> Fiber<J> {
     }
 }
 
+/// What a poll lends to the fiber.
+#[inline(always)]
+fn lend<'a>(
+    header: &'a Header,
+    cx: &'a Context<'_>,
+    caller: Option<&'a (dyn Caller + 'static)>,
+    signals: Signals,
+) -> Lent<'a> {
+    Lent { waker: cx.waker(), owner: header, caller, signals, has_bar: header.shared().bar.is_some() }
+}
+
 impl<J: Job> Drop for Fiber<J> {
     #[inline(always)]
     fn drop(&mut self) {
-        let is_bare = self.live.is_none()
+        let is_bare = !self.coroutine.is_suspended()
             && self.admission.is_plain()
             && self.header.known_rare().is_none()
-            && !matches!(self.slot, Slot::Parked(_));
+            && !matches!(self.coroutine.slot(), Slot::Parked(_));
         if !is_bare {
             self.drop_rest();
         }

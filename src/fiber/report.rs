@@ -9,7 +9,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Shared, State, id::FiberId, relay::Relayed, remaining_stack};
+use super::{Shared, id::FiberId, relay::Relayed};
+use crate::raw::remaining_stack;
 
 /// Bytes of stack that a backtrace is taken with.
 const ROOM: usize = 24 * 1024;
@@ -59,20 +60,18 @@ impl Drop for Asking {
     }
 }
 
-impl State {
-    /// Answers all who ask.
-    #[cold]
-    pub(super) fn report(&self) {
-        let asking = self.with_shared(|shared, _| lock(&shared.reports.0).clone());
-        if asking.is_empty() {
-            return;
-        }
-        let has_room = remaining_stack().is_none_or(|bytes| bytes > ROOM);
-        let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
-        for answers in asking {
-            lock(&answers.backtraces).insert(self.id(), backtrace.clone());
-            answers.epoch.notify_one();
-        }
+/// Answers all who ask, for the fiber that this code runs on.
+#[cold]
+pub(super) fn report(shared: &Shared, fiber: FiberId) {
+    let asking = lock(&shared.reports.0).clone();
+    if asking.is_empty() {
+        return;
+    }
+    let has_room = remaining_stack().is_none_or(|bytes| bytes > ROOM);
+    let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
+    for answers in asking {
+        lock(&answers.backtraces).insert(fiber, backtrace.clone());
+        answers.epoch.notify_one();
     }
 }
 

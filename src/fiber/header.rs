@@ -1,6 +1,7 @@
 //! What of a fiber does not depend on what it runs: the owner's part that the code on the stack can look at.
 
 use std::{
+    any::Any,
     cell::{Cell, OnceCell},
     mem::ManuallyDrop,
     ops::Range,
@@ -12,14 +13,16 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Home, Shared,
-    at_home::AtHome,
+    Bar, Locals, Shared,
     call_guard::CallGuard,
-    clock::Moment,
     id::{self, FiberId},
-    locals::Locals,
     nest::Nest,
-    registry::About,
+    registry::{self, About},
+    report,
+};
+use crate::{
+    raw::{AtHome, Home, Moment, Owner, foreign},
+    util::drop_quietly::drop_quietly,
 };
 
 pub(super) struct Header {
@@ -27,10 +30,10 @@ pub(super) struct Header {
     pub(super) home: Option<Home>,
     /// Its name among the fibers of its thread, since that was first needed.
     id: Cell<Option<FiberId>>,
-    /// When it began, if somebody may look.
+    /// When it began, if a layer or handle may look.
     pub(super) begun: Option<Moment>,
     /// Where its code waits, or waited last. A wait that was ready at once is none.
-    pub(super) waits_at: Cell<Option<&'static Location<'static>>>,
+    pub(super) waits_at: Option<&'static Location<'static>>,
     /// The addresses that code on its stack may use.
     pub(super) usable: Range<usize>,
     pub(super) label: &'static str,
@@ -59,7 +62,7 @@ impl Header {
             home: None,
             id: Cell::new(None),
             begun: None,
-            waits_at: Cell::new(None),
+            waits_at: None,
             usable: 0..0,
             label,
             rare: ManuallyDrop::new(OnceCell::new()),
@@ -94,7 +97,7 @@ impl Header {
         self.known_rare()?.nest.get()
     }
 
-    /// Whether somebody may look for it while it waits.
+    /// Whether it may be looked for while it waits.
     #[inline]
     pub(super) fn is_looked_for(&self) -> bool {
         self.nest().is_some() || self.call_guard.is_watched()
@@ -105,7 +108,7 @@ impl Header {
     }
 
     pub(super) fn about(&self) -> About {
-        About { label: self.label, begun: self.begun, waits_at: self.waits_at.get() }
+        About { label: self.label, begun: self.begun, waits_at: self.waits_at }
     }
 
     /// Gives a fiber that may begin in the poll that comes its number now.
@@ -128,5 +131,46 @@ impl Header {
             self.id.set(Some(id));
             id
         })
+    }
+}
+
+impl Owner for Header {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn usable(&self) -> Range<usize> {
+        self.usable.clone()
+    }
+
+    fn is_barred(&self) -> bool {
+        self.shared().bar.as_ref().is_some_and(Bar::is_held)
+    }
+
+    fn report(&self) {
+        report::report(self.shared(), self.id());
+    }
+
+    fn tell_caller_gone(&self) {
+        let gone = self.known_rare().and_then(|rare| rare.gone.get()).cloned();
+        if let Some(gone) = gone {
+            drop_quietly(foreign(move || gone.send_replace(true)));
+        }
+    }
+
+    fn tell_inside(&self) {
+        // Those inside hear of it when they are polled, which their combinator may not do unless they are woken.
+        if self.nest().is_some_and(|nest| nest.waiting() > 0) {
+            registry::wake_inside(self.id());
+        }
+    }
+
+    fn at_end(&self) -> Option<Box<dyn FnOnce()>> {
+        let locals = Rc::clone(self.known_rare()?.locals.get()?.get());
+        Some(Box::new(move || locals.end()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }

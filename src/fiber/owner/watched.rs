@@ -3,7 +3,10 @@
 use std::task::Context;
 
 use super::Fiber;
-use crate::raw::{Job, registry::Registry, with_current};
+use crate::{
+    fiber::Registry,
+    raw::{Job, with_current},
+};
 
 impl<J: Job> Fiber<J> {
     /// Whether its layer detects blocking.

@@ -11,10 +11,8 @@ use super::{
     line::{Line, Rank, Turn, Wakers, task_of},
 };
 use crate::{
-    raw::{
-        Shared,
-        foreign::{clone_waker, foreign, let_go},
-    },
+    fiber::Shared,
+    raw::{clone_waker, foreign, let_go},
     util::drop_quietly::drop_quietly,
 };
 
@@ -22,7 +20,7 @@ use crate::{
 const PATIENCE: u32 = 16;
 
 /// Where a call stands that has no permit yet. When it is dropped, others have what it had.
-pub(in crate::raw) struct Place {
+pub(in crate::fiber) struct Place {
     shared: Arc<Shared>,
     standing: Standing,
 }
@@ -70,13 +68,13 @@ impl Standing {
 
 impl Place {
     #[inline]
-    pub(in crate::raw) fn new(shared: Arc<Shared>) -> Self {
+    pub(in crate::fiber) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, standing: Standing::default() }
     }
 
     /// Ready with a reservation when a new call may begin, for a service.
     #[inline]
-    pub(in crate::raw) fn poll_ready(&mut self, name: &str, waker: &Waker) -> Poll<()> {
+    pub(in crate::fiber) fn poll_ready(&mut self, name: &str, waker: &Waker) -> Poll<()> {
         if self.standing.reserved.is_some() && self.standing.turn.is_none() {
             return Poll::Ready(());
         }
@@ -96,7 +94,7 @@ impl Place {
 
     /// Ready with a permit when a call may begin, or a root go on.
     #[inline]
-    pub(in crate::raw) fn poll_permit(&mut self, rank: Rank, name: &str, waker: &Waker) -> Poll<Permit> {
+    pub(in crate::fiber) fn poll_permit(&mut self, rank: Rank, name: &str, waker: &Waker) -> Poll<Permit> {
         let taken = self.poll(rank, name, waker, |standing, line, max| {
             let has_room = match rank {
                 Rank::New if standing.reserved.is_some() => line.has_room(Rank::Reserved, max),
@@ -115,7 +113,7 @@ impl Place {
 
     /// Ready when a call may begin inside a fiber of the layer that was not left behind itself: those that were never
     /// wait, or they could wait for each other.
-    pub(in crate::raw) fn poll_inside(&mut self, name: &str, waker: &Waker) -> Poll<()> {
+    pub(in crate::fiber) fn poll_inside(&mut self, name: &str, waker: &Waker) -> Poll<()> {
         self.poll(Rank::Inside, name, waker, |_, line, max| line.has_room(Rank::Inside, max))
     }
 

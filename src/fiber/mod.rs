@@ -1,0 +1,44 @@
+//! Fibers in safe code: who owns one, what the fibers of a layer share, who may begin, who waits, and how each number
+//! is given back. What is unsafe about them is in [`raw`](crate::raw).
+
+mod admission;
+mod call_guard;
+mod counters;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod detector;
+mod event;
+mod header;
+mod id;
+mod in_flight;
+mod limit;
+mod locals;
+mod nest;
+mod owner;
+mod registry;
+mod relay;
+mod report;
+mod shared;
+mod state_ext;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod survey;
+
+#[cfg(feature = "tracing")]
+pub(crate) use self::survey::Survey;
+pub(crate) use self::{
+    admission::Admission,
+    detector::DetectorSettings,
+    event::Event,
+    id::FiberId,
+    locals::Locals,
+    owner::{Fiber, Phase},
+    registry::{Listed, Registry, cancel_all, list, registries, wake_all},
+    relay::Relayed,
+    report::Asking,
+    shared::{Bar, DropPolicy, Listener, Luggage, Shared, Stacks, Watcher},
+    state_ext::StateExt,
+};
+
+/// Whether this code runs in a fiber of the layer with these data, however deep.
+pub(crate) fn is_within(shared: &Shared) -> bool {
+    crate::raw::with_current(|state| state.is_some_and(|state| state.is_within(shared)))
+}

@@ -1,0 +1,86 @@
+//! What code on a fiber can ask about that fiber, its layer, and the fibers around and inside it.
+
+use std::{ptr, rc::Rc, sync::Arc};
+
+use tokio::sync::watch;
+
+use super::{Locals, Shared, header::Header, id::FiberId, nest::Nest};
+use crate::raw::{AtHome, State};
+
+pub(crate) trait StateExt {
+    /// Calls `f` with the layer's data and the label of what runs here. Waits are refused meanwhile.
+    fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R;
+
+    fn shared_arc(&self) -> Arc<Shared>;
+
+    /// Whether this fiber or one around it belongs to the layer with these data.
+    fn is_within(&self, shared: &Shared) -> bool;
+
+    /// How many fibers wait directly inside this one, and are to hear of a cancel before it acts on that.
+    fn nested_waiting(&self) -> usize;
+
+    /// Whether one of those inside, however deep, has put the cancel off.
+    fn has_nested_shield(&self) -> bool;
+
+    /// The fiber-locals of its code.
+    fn locals(&self) -> Rc<Locals>;
+
+    /// Tells `true` when the caller has gone, and closes when the fiber ends.
+    fn watch_caller(&self) -> watch::Receiver<bool>;
+}
+
+/// Calls `f` with what the owner of this fiber has of it. Waits are refused meanwhile.
+pub(super) fn with_header<R>(state: &State, f: impl FnOnce(&Header) -> R) -> R {
+    state.with_owner(|owner| f(owner.as_any().downcast_ref().expect("fibers are owned with a header")))
+}
+
+/// Calls `f` with what this fiber knows of those inside it.
+pub(super) fn with_nest<R>(state: &State, f: impl FnOnce(&Arc<Nest>) -> R) -> R {
+    with_header(state, |header| f(header.rare().nest.get_or_init(|| Arc::new(Nest::new(header.id())))))
+}
+
+pub(super) fn id(state: &State) -> FiberId {
+    with_header(state, Header::id)
+}
+
+/// Whether one of the fibers around this code was left behind by a fiber of its layer, which is this one.
+pub(super) fn is_left_behind(state: &State, shared: &Shared) -> bool {
+    is_any_around(state, |header| ptr::eq(header.shared(), shared) && header.call_guard.is_left_behind())
+}
+
+/// Of this fiber and those around it.
+fn is_any_around(state: &State, is_meant: impl Fn(&Header) -> bool) -> bool {
+    state.find_around(|state| with_header(state, &is_meant).then_some(())).is_some()
+}
+
+impl StateExt for State {
+    fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R {
+        with_header(self, |header| f(header.shared(), header.label))
+    }
+
+    fn shared_arc(&self) -> Arc<Shared> {
+        with_header(self, |header| Arc::clone(&header.call_guard.shared))
+    }
+
+    fn is_within(&self, shared: &Shared) -> bool {
+        is_any_around(self, |header| ptr::eq(header.shared(), shared))
+    }
+
+    fn nested_waiting(&self) -> usize {
+        with_header(self, |header| header.nest().map_or(0, |nest| nest.waiting()))
+    }
+
+    fn has_nested_shield(&self) -> bool {
+        with_header(self, |header| header.nest().is_some_and(|nest| nest.is_shielded()))
+    }
+
+    fn locals(&self) -> Rc<Locals> {
+        self.note_locals();
+        with_header(self, |header| Rc::clone(header.rare().locals.get_or_init(|| AtHome::new(Rc::default())).get()))
+    }
+
+    fn watch_caller(&self) -> watch::Receiver<bool> {
+        let is_gone = self.is_caller_gone();
+        with_header(self, |header| header.rare().gone.get_or_init(|| watch::Sender::new(is_gone)).subscribe())
+    }
+}
