@@ -76,7 +76,8 @@
 //!   the call.
 //! * A fiber never changes threads. On the thread that drives a current-thread runtime it runs inside the caller's
 //!   task. On other threads it runs on a worker of a [`FiberPool`], where the caller's runtime is entered, so that
-//!   sockets, timers and `tokio::spawn` are the caller's. [`FiberLayerBuilder`] forces either.
+//!   sockets, timers and `tokio::spawn` are the caller's. [`Placement`] forces
+//!   either.
 //! * The wrapped service's future is kept on the heap and polled on a borrowed stack: an async handler that is idle
 //!   holds no stack. While synchronous code below it waits, the stack is held, and a `select!`, `join!` or time-out
 //!   *inside* the layer does not advance. Put time-outs outside.
@@ -245,7 +246,7 @@ pub use self::{
         AsyncFunction, InFiber, LocalFiber, join, join_all, offload, race, run_in_fiber, run_local, synchronize,
         timeout, timeout_or_unwind, try_join, try_join_all,
     },
-    settings::OnDrop,
+    settings::{OnDrop, Placement},
     wait::{
         UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, in_fiber, on_thread_stack, remaining_stack,
         shield, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,

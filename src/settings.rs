@@ -51,25 +51,39 @@ impl OnDrop {
     }
 }
 
-/// Where fibers run.
+/// Where a layer's fibers run; see [`FiberLayerBuilder::placement`](crate::FiberLayerBuilder::placement).
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Placement {
-    /// In place on current-thread runtimes, on the shared pool on multi-thread ones.
+#[non_exhaustive]
+pub enum Placement {
+    /// In place on the thread that drives a current-thread runtime, on the process-wide [`FiberPool`] elsewhere. The
+    /// default.
     #[default]
     Auto,
-    /// Always on this pool, or on the process-wide one.
-    Pool(Option<FiberPool>),
-    /// Always on the calling thread.
+    /// On the calling thread under every runtime.
+    ///
+    /// Where that thread does not drive a current-thread runtime, calls must be made inside a tokio `LocalSet`: on a
+    /// multi-thread runtime, and on a thread that has only entered the handle of a current-thread one. Elsewhere they
+    /// panic.
     InPlace,
-    /// Inside the fiber that makes the call, which stays where it is.
-    Inside,
+    /// On the process-wide [`FiberPool`] under every runtime.
+    SharedPool,
+    /// On this pool under every runtime.
+    Pool(FiberPool),
+}
+
+/// [`Placement::Pool`].
+impl From<FiberPool> for Placement {
+    fn from(pool: FiberPool) -> Self {
+        Self::Pool(pool)
+    }
 }
 
 /// Layers, services and handlers share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) placement: Placement,
+    /// `None` is inside the fiber that makes the call.
+    pub(crate) placement: Option<Placement>,
     /// What follows each call into its fiber; most layers have none.
     pub(crate) scopes: Option<Arc<Scopes>>,
 }
@@ -91,7 +105,7 @@ impl Settings {
         let has_context = !scopes.is_empty() || detector.is_some();
         let shared = Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
-        Self { shared, placement, scopes }
+        Self { shared, placement: Some(placement), scopes }
     }
 
     /// All defaults.
@@ -102,13 +116,13 @@ impl Settings {
     /// Those of calls that a fiber makes which has these data.
     pub(crate) fn inside(shared: Arc<Shared>) -> Self {
         let scopes = Scopes::of_children(&shared);
-        Self { shared, placement: Placement::Inside, scopes }
+        Self { shared, placement: None, scopes }
     }
 
     /// Those of calls that are made on a thread that may block, to which this has followed.
     pub(crate) fn beside(scopes: &Scopes) -> Self {
         let drop_policy = OnDrop::Finish.drop_policy(Duration::ZERO);
-        Self::new(None, STACKS, Placement::Pool(None), drop_policy, scopes.clone(), None)
+        Self::new(None, STACKS, Placement::SharedPool, drop_policy, scopes.clone(), None)
     }
 
     /// Those of `run_in_fiber`, and of handlers without a layer.

@@ -17,7 +17,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::{sync::Semaphore, task::yield_now};
 use tower::{Layer as _, Service as _, ServiceExt as _};
-use tower_fiber::{FiberLayer, Hook, OnDrop, WaitExt as _, fiber_local, sync_fn, try_await_in_fiber};
+use tower_fiber::{FiberLayer, Hook, OnDrop, Placement, WaitExt as _, fiber_local, sync_fn, try_await_in_fiber};
 
 use support::{Drops, in_each_task, poll_once, until};
 
@@ -192,7 +192,7 @@ async fn all_comes_back(policy: OnDrop, pooled: bool, part: Part, way: Way) {
     let (drops, is_armed) = (Drops::default(), Arc::new(AtomicBool::new(part == Part::HookState)));
     let hook = Armed(Arc::clone(&is_armed), drops.clone());
     let builder = FiberLayer::builder().max_fibers(1).on_drop(policy).carry(&CARRIED).hook(hook);
-    let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+    let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
     let case = Case { part, way, drops, gate: Arc::new(Semaphore::new(0)) };
     let what = format!("{policy:?}, {part:?}, {way:?}, pooled: {pooled}");
     let scoped = CARRIED.scope(case.bomb(Part::Carried), case.run(&layer));

@@ -7,7 +7,7 @@ mod child;
 use std::{env, hint::black_box, thread};
 
 use tokio::runtime::Builder;
-use tower_fiber::{FiberLayer, WaitExt as _, on_thread_stack, remaining_stack};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _, on_thread_stack, remaining_stack};
 
 const SIZE: usize = 64 * 1024;
 
@@ -33,7 +33,7 @@ fn recursion_through_stacker_in_a_fiber(layer: &FiberLayer) {
 /// Whoever begins: the thread whose stack is found first must not matter.
 fn run(order: &str) {
     let in_place = FiberLayer::builder().stack_size(SIZE).build().unwrap();
-    let pooled = FiberLayer::builder().stack_size(SIZE).pooled().build().unwrap();
+    let pooled = FiberLayer::builder().stack_size(SIZE).placement(Placement::SharedPool).build().unwrap();
     for who in order.split(' ') {
         match who {
             "main" => recursion_through_stacker_in_a_fiber(&in_place),

@@ -10,7 +10,7 @@ use std::{convert::Infallible, fs, future::pending, panic::resume_unwind, time::
 
 use tokio::runtime::Builder;
 use tower::{Layer as _, ServiceExt as _, timeout::TimeoutLayer};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, sync_fn, try_await_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, sync_fn, try_await_in_fiber};
 
 use support::poll_once;
 
@@ -18,7 +18,7 @@ const POLICIES: [OnDrop; 3] = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind];
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 /// Resident KiB, and mappings.

@@ -18,7 +18,9 @@ use std::{
 
 use tokio::runtime::Builder;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_fiber::{FiberLayer, FiberLayerBuilder, WaitExt as _, on_thread_stack, run_in_fiber, run_local, sync_fn};
+use tower_fiber::{
+    FiberLayer, FiberLayerBuilder, Placement, WaitExt as _, on_thread_stack, run_in_fiber, run_local, sync_fn,
+};
 
 use support::{poll_once, until};
 
@@ -74,7 +76,7 @@ fn endless_recursion_in_place() {
 #[test]
 fn endless_recursion_on_the_pool() {
     overflows("endless_recursion_on_the_pool", LINE, || {
-        block_on(builder().pooled().build().unwrap().run(|| recurse(0)));
+        block_on(builder().placement(Placement::SharedPool).build().unwrap().run(|| recurse(0)));
     });
 }
 
@@ -178,7 +180,7 @@ fn overflow_of_a_normal_thread() {
 fn overflow_of_a_normal_thread_beside_fibers() {
     overflows_as_a_thread("overflow_of_a_normal_thread_beside_fibers", "normal", || {
         block_on(async {
-            let layer = builder().pooled().build().unwrap();
+            let layer = builder().placement(Placement::SharedPool).build().unwrap();
             let mut call = Box::pin(layer.run(|| pending::<()>().wait()));
             assert!(poll_once(&mut call).await.is_none());
             until(|| layer.handle().live() == 1).await;

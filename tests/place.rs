@@ -13,8 +13,8 @@ use pest::Parser as _;
 use tokio::runtime::Builder;
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_fiber::{
-    FiberLayer, WaitExt as _, error::TryAwaitError, in_fiber, on_thread_stack, remaining_stack, run_blocking,
-    run_local, try_await_in_fiber,
+    FiberLayer, Placement, WaitExt as _, error::TryAwaitError, in_fiber, on_thread_stack, remaining_stack,
+    run_blocking, run_local, try_await_in_fiber,
 };
 
 use support::text_of_panic;
@@ -25,7 +25,7 @@ const LARGE: usize = 512 * 1024;
 /// In place and on the pool.
 fn layers() -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().name("orders").stack_size(SIZE);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {

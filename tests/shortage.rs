@@ -16,7 +16,7 @@ use std::{convert::Infallible, fs, pin::Pin, thread, time::Duration};
 
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, load_shed::error::Overloaded};
-use tower_fiber::{FiberLayer, InFiber, WaitExt as _, run_in_fiber, sync_fn};
+use tower_fiber::{FiberLayer, InFiber, Placement, WaitExt as _, run_in_fiber, sync_fn};
 use tower_test::mock::Spawn;
 
 use support::{poll_once, until};
@@ -29,7 +29,7 @@ type Waiting = (oneshot::Sender<()>, Pin<Box<InFiber<()>>>);
 
 fn layers() -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().name("orders");
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 /// Begins calls that wait, until one has no stack; gives that one last.

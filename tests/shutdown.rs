@@ -16,7 +16,7 @@ use tokio::{
     sync::{oneshot, watch},
     time::sleep,
 };
-use tower_fiber::{Cancelled, FiberLayer, FiberPool, InFiber, OnDrop, WaitExt as _, try_await_in_fiber};
+use tower_fiber::{Cancelled, FiberLayer, FiberPool, InFiber, OnDrop, Placement, WaitExt as _, try_await_in_fiber};
 
 use support::{Drops, poll_once, until};
 
@@ -200,7 +200,8 @@ fn leave_fibers_behind() {
     for policy in POLICIES {
         let pool = FiberPool::builder().worker_threads(1).build().unwrap();
         let builder = FiberLayer::builder().on_drop(policy);
-        let layers = [builder.clone(), builder.clone().pooled(), builder.on_pool(pool)].map(|b| b.build().unwrap());
+        let layers = [builder.clone(), builder.clone().placement(Placement::SharedPool), builder.placement(pool)]
+            .map(|b| b.build().unwrap());
         let runtime = Builder::new_current_thread().build().unwrap();
         for layer in &layers {
             for _ in 0..10 {

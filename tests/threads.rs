@@ -17,7 +17,7 @@ use tokio::{
     task::{LocalSet, yield_now},
 };
 use tokio_test::{assert_pending, assert_ready_eq, task};
-use tower_fiber::{FiberLayer, WaitExt as _, run_in_fiber};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _, run_in_fiber};
 
 use support::{text_of_panic, until};
 
@@ -92,7 +92,7 @@ fn a_hand_over_that_another_thread_drives_is_leaked_and_counted() {
 async fn in_place_runs_on_the_callers_thread() {
     let here = thread::current().id();
     assert_eq!(run_in_fiber(|| thread::current().id()).await, here);
-    let forced = FiberLayer::builder().pooled().build().unwrap();
+    let forced = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
     assert_ne!(forced.run(|| thread::current().id()).await, here);
 }
 
@@ -116,7 +116,7 @@ async fn pool_fibers_see_the_callers_runtime() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forced_in_place_on_a_multi_thread_runtime_needs_a_local_set() {
-    let layer = FiberLayer::builder().name("orders").in_place().build().unwrap();
+    let layer = FiberLayer::builder().name("orders").placement(Placement::InPlace).build().unwrap();
     let call = tokio::spawn(layer.run(|| ()));
     let text = *call.await.unwrap_err().into_panic().downcast::<String>().unwrap();
     assert!(text.contains("`orders`") && text.contains("LocalSet"), "{text}");
@@ -125,7 +125,7 @@ async fn forced_in_place_on_a_multi_thread_runtime_needs_a_local_set() {
 #[test]
 fn forced_in_place_in_a_local_set_runs_there() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let layer = FiberLayer::builder().in_place().build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
     let inside = layer.clone();
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
@@ -151,7 +151,7 @@ fn forced_in_place_in_a_local_set_runs_there() {
 #[test]
 fn a_call_that_outlives_its_local_set_says_so() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().name("orders").in_place().build().unwrap();
+    let layer = FiberLayer::builder().name("orders").placement(Placement::InPlace).build().unwrap();
     let local = LocalSet::new();
     let mut call = task::spawn(layer.run(|| std::future::pending::<()>().wait()));
     local.block_on(&runtime, async {

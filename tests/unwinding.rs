@@ -12,7 +12,8 @@ use std::{
 };
 
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber, until_caller_gone,
+    FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber,
+    until_caller_gone,
 };
 
 use support::{Drops, poll_once, until};
@@ -38,7 +39,7 @@ impl<F: FnMut()> Drop for Flush<F> {
 async fn dropped(policy: OnDrop, code: fn()) {
     for pooled in [false, true] {
         let builder = FiberLayer::builder().name("orders").on_drop(policy);
-        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
         let mut call = Box::pin(layer.run(code));
         assert!(poll_once(&mut call).await.is_none());
         until(|| layer.handle().live() == 1).await;
@@ -54,7 +55,7 @@ fn a_destructor_waits_while_its_handler_panics() {
     child::passes("a_destructor_waits_while_its_handler_panics", || {
         for pooled in [false, true] {
             let builder = FiberLayer::builder();
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             block_on(async {
                 let caught = tokio::spawn(layer.run(|| {
                     let _flush = Flush(|| {
@@ -184,7 +185,8 @@ fn a_future_is_dropped_while_the_thread_unwinds() {
             for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
                 for pooled in [false, true] {
                     let builder = FiberLayer::builder().on_drop(policy);
-                    let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+                    let layer =
+                        if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
                     let drops = Drops::default();
                     let held = drops.held();
                     let mut call = Box::pin(layer.run(move || {

@@ -55,7 +55,7 @@ impl<J: Job<Output: Send> + Send> SendJob for J {}
 /// The future of one call. It places the fiber at its first poll.
 pub(crate) struct Call<J: SendJob> {
     stage: Stage<J>,
-    placement: Placement,
+    placement: Option<Placement>,
     label: &'static str,
 }
 
@@ -105,7 +105,7 @@ impl<J: SendJob> Call<J> {
     }
 
     #[inline]
-    fn of(fiber: Fiber<J>, context: AtCall, placement: &Placement, label: &'static str) -> Self {
+    fn of(fiber: Fiber<J>, context: AtCall, placement: &Option<Placement>, label: &'static str) -> Self {
         let stage = Stage::Own { call: InPlace::new(InContext::new(fiber, context)), is_placed: false };
         Self { stage, placement: placement.clone(), label }
     }
@@ -121,7 +121,7 @@ impl<J: SendJob> Call<J> {
     /// Finds the place of the call, and counts it.
     fn place(&mut self, cx: &Context<'_>) {
         let Stage::Own { call, is_placed } = &mut self.stage else { return };
-        let place = placement::decide(&self.placement, call.fiber.name(), cx.waker());
+        let place = placement::decide(self.placement.as_ref(), call.fiber.name(), cx.waker());
         call.fiber.open();
         match place {
             Place::Here => call.fiber.begin_here(),
@@ -165,7 +165,7 @@ impl<J: SendJob> Call<J> {
             }
             Stage::Own { call, is_placed } => {
                 // Most calls have nothing around them, and begin where they are.
-                let is_known_here = || placement::is_known_here(&self.placement, cx.waker());
+                let is_known_here = || placement::is_known_here(self.placement.as_ref(), cx.waker());
                 if !call.fiber.is_plain() || !is_known_here() || !call.poll_plain(cx, ending) {
                     return self.begin(cx, ending);
                 }

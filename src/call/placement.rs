@@ -27,34 +27,34 @@ pub(crate) enum Place<'a> {
 ///
 /// Without a runtime.
 #[inline]
-pub(crate) fn decide<'a>(placement: &'a Placement, name: &str, waker: &Waker) -> Place<'a> {
+pub(crate) fn decide<'a>(placement: Option<&'a Placement>, name: &str, waker: &Waker) -> Place<'a> {
     if is_known_here(placement, waker) { Place::Here } else { look(placement, name, waker) }
 }
 
 /// Whether the call is one of many whose place is the caller's own task.
 #[inline]
-pub(super) fn is_known_here(placement: &Placement, waker: &Waker) -> bool {
-    matches!(placement, Placement::Auto) && is_known(waker)
+pub(super) fn is_known_here(placement: Option<&Placement>, waker: &Waker) -> bool {
+    matches!(placement, Some(Placement::Auto)) && is_known(waker)
 }
 
 #[inline(never)]
-fn look<'a>(placement: &'a Placement, name: &str, waker: &Waker) -> Place<'a> {
+fn look<'a>(placement: Option<&'a Placement>, name: &str, waker: &Waker) -> Place<'a> {
+    let on_pool =
+        |pool: &'a FiberPool| if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) };
     match placement {
+        None => Place::Here,
         // A worker's task is pinned already.
-        Placement::Auto | Placement::InPlace if Worker::is_current() => Place::Here,
-        Placement::Auto => {
+        Some(Placement::Auto | Placement::InPlace) if Worker::is_current() => Place::Here,
+        Some(Placement::Auto) => {
             let runtime = runtime(name);
             // One that is driven by another thread, or by none, would not go on here with what a caller leaves.
             if drives(&runtime, waker) { Place::Here } else { Place::Worker(FiberPool::process_wide(), runtime) }
         }
-        Placement::Pool(pool) => {
-            let pool = pool.as_ref().unwrap_or_else(|| FiberPool::process_wide());
-            if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) }
-        }
-        Placement::Inside => Place::Here,
+        Some(Placement::SharedPool) => on_pool(FiberPool::process_wide()),
+        Some(Placement::Pool(pool)) => on_pool(pool),
         // Inside a fiber a call stays in that.
-        Placement::InPlace if in_fiber() => Place::Here,
-        Placement::InPlace => {
+        Some(Placement::InPlace) if in_fiber() => Place::Here,
+        Some(Placement::InPlace) => {
             if drives(&runtime(name), waker) {
                 Place::Here
             } else {
@@ -94,7 +94,7 @@ pub(super) fn refuse_in_place(name: &str) -> ! {
         _ => "this task of a multi-thread runtime may change threads",
     };
     panic!(
-        "fiber of service `{name}` is to run in place (`FiberLayer::builder().in_place()`), but {why}: await it inside a tokio \
-         LocalSet, or in a task or the `block_on` of a current-thread runtime, or leave out `.in_place()`"
+        "fiber of service `{name}` is to run in place (`Placement::InPlace`), but {why}: await it inside a tokio LocalSet, or in a task \
+         or the `block_on` of a current-thread runtime, or use `Placement::Auto`"
     )
 }

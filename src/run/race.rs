@@ -212,6 +212,6 @@ fn inherited() -> Settings {
         (Some(state), _) => Settings::inside(state.shared_arc()),
         // A thread that blocks has nobody who would go on with what is left.
         (None, Some(scopes)) => Settings::beside(&scopes),
-        (None, None) => Settings { placement: Placement::Pool(None), ..Settings::process_wide().clone() },
+        (None, None) => Settings { placement: Some(Placement::SharedPool), ..Settings::process_wide().clone() },
     })
 }

@@ -2,16 +2,21 @@
 
 use std::error::Error as _;
 
-use tower_fiber::{FiberLayer, FiberPool, OnDrop};
+use tower_fiber::{FiberLayer, FiberPool, OnDrop, Placement};
 
 #[test]
 fn every_setting_is_accepted() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let layers = [
         FiberLayer::builder().build(),
-        FiberLayer::builder().name("n").stack_size(64 * 1024).on_drop(OnDrop::Unwind).in_place().build(),
-        FiberLayer::builder().stack_size(1024 * 1024 * 1024).pooled().build(),
-        FiberLayer::builder().stack_size(100_001).on_pool(pool).build(),
+        FiberLayer::builder()
+            .name("n")
+            .stack_size(64 * 1024)
+            .on_drop(OnDrop::Unwind)
+            .placement(Placement::InPlace)
+            .build(),
+        FiberLayer::builder().stack_size(1024 * 1024 * 1024).placement(Placement::SharedPool).build(),
+        FiberLayer::builder().stack_size(100_001).placement(pool).build(),
     ];
     assert!(layers.iter().all(Result::is_ok));
 }
@@ -50,15 +55,10 @@ async fn the_smallest_stack_has_room_for_a_panic_with_its_hook_and_a_backtrace()
 }
 
 #[test]
-fn contradictory_placements_are_refused() {
+fn the_last_placement_counts() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    for builder in [
-        FiberLayer::builder().pooled().in_place(),
-        FiberLayer::builder().on_pool(pool).pooled(),
-        FiberLayer::builder().in_place().in_place(),
-    ] {
-        assert!(builder.build().unwrap_err().to_string().contains("more than one placement"));
-    }
+    let layer = FiberLayer::builder().placement(pool).placement(Placement::InPlace).build().unwrap();
+    assert!(format!("{layer:?}").contains("InPlace"), "{layer:?}");
 }
 
 #[test]

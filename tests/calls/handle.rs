@@ -9,13 +9,13 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, run_in_fiber, sync_fn, try_await_in_fiber};
+use tower_fiber::{Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, run_in_fiber, sync_fn, try_await_in_fiber};
 
 use crate::support::{Drops, in_each_task, poll_once, text_of_panic, until};
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().name("orders").on_drop(policy);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 async fn is_pending(future: impl Future) -> bool {
@@ -177,7 +177,7 @@ fn cancel_all_leaves_other_layers_alone() {
 fn cancel_all_reaches_a_fiber_that_runs_at_that_moment() {
     in_each_task(|| async {
         let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-        let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
+        let layer = FiberLayer::builder().placement(pool).build().unwrap();
         let (free, busy) = std::sync::mpsc::channel::<()>();
         let (runs, running) = oneshot::channel();
         let call = tokio::spawn(layer.run(move || {

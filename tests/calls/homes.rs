@@ -14,7 +14,7 @@ use tokio::{
     sync::oneshot,
     task::yield_now,
 };
-use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, run_in_fiber, try_await_in_fiber};
+use tower_fiber::{FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, run_in_fiber, try_await_in_fiber};
 
 use crate::support::{Drops, Held, poll_once, text_of_panic, until};
 
@@ -154,7 +154,7 @@ async fn the_response_is_dropped_on_a_foreign_thread() {
     for pooled in [false, true] {
         for policy in POLICIES {
             let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let place = Place::default();
             let noted = place.clone();
             let (begun, begins) = oneshot::channel();
@@ -198,7 +198,7 @@ fn a_parked_service_is_dropped_on_a_foreign_thread() {
 #[tokio::test]
 async fn the_last_waker_is_dropped_on_a_foreign_thread_after_the_pools_handle() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
+    let layer = FiberLayer::builder().placement(pool).build().unwrap();
     let handle = layer.handle();
     let (wakers, sent) = mpsc::channel();
     let (place, held) = (Place::default(), Drops::default());
@@ -252,7 +252,7 @@ async fn ten_thousand_waits_on_a_multi_thread_runtime() {
 async fn a_suspended_future_is_forgotten() {
     for pooled in [false, true] {
         let builder = FiberLayer::builder();
-        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
         let (open, gate) = oneshot::channel::<()>();
         let drops = Drops::default();
         let held = drops.held();

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 use tower::ServiceExt as _;
-use tower_fiber::{FiberLayer, FiberService, WaitExt as _, in_fiber, run_in_fiber, run_local, sync_fn};
+use tower_fiber::{FiberLayer, FiberService, Placement, WaitExt as _, in_fiber, run_in_fiber, run_local, sync_fn};
 
 #[tokio::test]
 async fn three_deep() {
@@ -97,7 +97,7 @@ fn the_outer_fiber_is_current_again_after_a_panic_inside() {
 #[test]
 fn a_call_inside_a_fiber_of_a_local_set() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let layer = FiberLayer::builder().in_place().max_fibers(1).build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::InPlace).max_fibers(1).build().unwrap();
     let inner = layer.clone();
     let call = layer.run(move || inner.run(|| async { 7 }.wait()).wait());
     let in_time = async { tokio::time::timeout(std::time::Duration::from_secs(60), call).await.expect("it hangs") };

@@ -15,7 +15,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_fiber::{FiberLayer, WaitExt as _, in_fiber, run_local, sync_fn};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _, in_fiber, run_local, sync_fn};
 
 use crate::support::{Drops, in_each_task, poll_once, text_of_panic};
 
@@ -144,7 +144,7 @@ fn polled_after_completion_or_after_a_panic() {
     in_each_task(|| async {
         for pooled in [false, true] {
             let builder = FiberLayer::builder().name("orders");
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let mut ended = Box::pin(layer.run(|| 1));
             assert_eq!((&mut ended).await, 1);
             let mut panicked = Box::pin(layer.run(|| resume_unwind(Box::new("expected"))));
@@ -177,7 +177,7 @@ fn a_payload_whose_drop_panics() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for pooled in [false, true] {
             let builder = FiberLayer::builder();
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             runtime.block_on(async {
                 let call = layer.run(|| std::panic::panic_any(Angry));
                 let payload = AssertUnwindSafe(call).catch_unwind().await.unwrap_err();
@@ -247,7 +247,7 @@ fn a_requests_drop_and_a_services_clone_panic_in_layer_code() {
 
         for pooled in [false, true] {
             let builder = FiberLayer::builder();
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let fragile = Arc::new(AtomicBool::new(false));
             let mut service = layer.layer(Fragile(fragile.clone()));
             fragile.store(true, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::sleep};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_fiber::{FiberLayer, FiberService, OnDrop, WaitExt as _, in_fiber};
+use tower_fiber::{FiberLayer, FiberService, OnDrop, Placement, WaitExt as _, in_fiber};
 
 use crate::support::{Drops, until};
 
@@ -31,7 +31,7 @@ async fn an_idle_async_handler_holds_no_stack_and_is_dropped_with_its_response_u
     for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
         for pooled in [false, true] {
             let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
             let drops = Drops::default();
             let held = drops.clone();
@@ -167,6 +167,6 @@ async fn the_service_need_not_be_sync_nor_its_future_send() {
         }
     });
     assert_eq!(send(FiberService::new(service.clone()).oneshot(5)).await, Ok((5, true)));
-    let pooled = FiberLayer::builder().pooled().build().unwrap().layer(service);
+    let pooled = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap().layer(service);
     assert_eq!(send(pooled.oneshot(5)).await, Ok((5, true)));
 }

@@ -15,14 +15,15 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _, caller_gone, run_blocking, run_in_fiber, run_local, until_caller_gone, yield_now,
+    FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, run_blocking, run_in_fiber, run_local, until_caller_gone,
+    yield_now,
 };
 
 use crate::support::{poll_once, until};
 
 fn layers() -> [FiberLayer; 2] {
     let builder = FiberLayer::builder();
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 #[tokio::test]
@@ -179,7 +180,7 @@ async fn outside_fibers_nobody_goes() {
 async fn what_is_seen_is_seen_before_the_first_wait_too() {
     // The caller of a call on the pool can go before the fiber begins.
     let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().on_pool(pool).build().unwrap();
+    let layer = FiberLayer::builder().placement(pool).build().unwrap();
     let (free, busy) = std::sync::mpsc::channel::<()>();
     let blocker = tokio::spawn(layer.run(move || busy.recv().unwrap()));
     until(|| layer.handle().live() == 1).await;

@@ -14,7 +14,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::Instant,
 };
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
 
 use crate::support::{Drops, in_each_task, poll_once, text_of_panic, until};
 
@@ -22,7 +22,7 @@ const CANCELLING: [OnDrop; 2] = [OnDrop::Cancel, OnDrop::Unwind];
 
 fn layers(policy: OnDrop, grace: Duration) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().on_drop(policy).grace(grace);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 /// Polls the call until its code says that it has begun.
@@ -100,7 +100,7 @@ fn without_grace_a_call_that_waits_in_the_pools_queue_is_dropped_unrun() {
     in_each_task(|| async {
         for policy in CANCELLING {
             let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-            let layer = FiberLayer::builder().on_drop(policy).on_pool(pool).build().unwrap();
+            let layer = FiberLayer::builder().on_drop(policy).placement(pool).build().unwrap();
             let (free, busy) = std::sync::mpsc::channel::<()>();
             let blocker = tokio::spawn(layer.run(move || busy.recv().unwrap()));
             until(|| layer.handle().live() == 1).await;
@@ -147,8 +147,12 @@ fn an_unwound_lock_is_poisoned_and_a_cancelled_one_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn the_grace_ends_with_the_callers_runtime() {
-    let layer =
-        FiberLayer::builder().on_drop(OnDrop::Unwind).grace(Duration::from_secs(3600)).pooled().build().unwrap();
+    let layer = FiberLayer::builder()
+        .on_drop(OnDrop::Unwind)
+        .grace(Duration::from_secs(3600))
+        .placement(Placement::SharedPool)
+        .build()
+        .unwrap();
     let drops = Drops::default();
     let (held, inside) = (drops.held(), layer.clone());
     let callers = std::thread::spawn(move || {

@@ -18,14 +18,14 @@ use tokio::{
 };
 use tokio_test::{assert_pending, task};
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
+    FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
 };
 
 use crate::support::{Drops, in_each_task, until};
 
 fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
     let builder = FiberLayer::builder().on_drop(policy);
-    if pooled { builder.pooled() } else { builder }.build().unwrap()
+    if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap()
 }
 
 /// Waits until no fiber of the layer is left.

@@ -11,7 +11,7 @@ use tokio::{
     task::{self, LocalSet},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, InFiber, WaitExt as _};
+use tower_fiber::{FiberLayer, InFiber, Placement, WaitExt as _};
 
 use crate::support::Drops;
 
@@ -112,7 +112,7 @@ fn finish_in_place_in_a_local_set_of_a_current_thread_runtime() {
 
 #[test]
 fn finish_in_place_in_a_local_set_of_a_multi_thread_runtime() {
-    let layer = FiberLayer::builder().in_place().build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
     let calls = layer.clone();
     let set = LocalSet::new();
     let ended = set.run_until(async { task::spawn_local(all_ways(calls, true)).await.unwrap() });

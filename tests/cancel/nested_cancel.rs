@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::oneshot;
-use tower_fiber::{FiberLayer, InFiber, OnDrop, WaitExt as _, run_local, try_await_in_fiber};
+use tower_fiber::{FiberLayer, InFiber, OnDrop, Placement, WaitExt as _, run_local, try_await_in_fiber};
 
 use crate::support::{poll_once, until};
 
@@ -24,7 +24,7 @@ impl Drop for Named {
 
 fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
     let builder = FiberLayer::builder().on_drop(policy);
-    if pooled { builder.pooled() } else { builder }.build().unwrap()
+    if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap()
 }
 
 /// Three fibers, each waiting for the next, the innermost for what never comes.

@@ -19,7 +19,9 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
-use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, join, join_all, race, run_local, shield, yield_now};
+use tower_fiber::{
+    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, join, join_all, race, run_local, shield, yield_now,
+};
 
 use crate::support::{Drops, on_each_runtime, poll_once, until};
 
@@ -29,7 +31,7 @@ fn runtime() -> Runtime {
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 fn nap(milliseconds: u64) {

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::oneshot;
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, WaitExt as _, caller_gone, error::TryAwaitError, run_blocking, run_local, shield,
-    try_await_in_fiber,
+    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, error::TryAwaitError, run_blocking, run_local,
+    shield, try_await_in_fiber,
 };
 
 use crate::support::{Drops, in_each_task, poll_once, until};
@@ -31,7 +31,7 @@ impl Log {
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 /// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber suspended.

@@ -19,7 +19,7 @@ use crate::support::{Drops, Held, poll_once, until};
 fn layers() -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().on_drop(OnDrop::Unwind);
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    [builder.clone(), builder.on_pool(pool)].map(|builder| builder.build().unwrap())
+    [builder.clone(), builder.placement(pool)].map(|builder| builder.build().unwrap())
 }
 
 /// Drops a call of `layer` while `code` waits, until nothing of it is left. In a task that has made calls, as a connection is one.

@@ -12,7 +12,8 @@ use tokio::{
 };
 use tower::{Layer as _, Service as _};
 use tower_fiber::{
-    FiberLayer, FiberPool, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn, try_await_in_fiber,
+    FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn,
+    try_await_in_fiber,
 };
 
 use crate::support::{poll_once, text_of_panic, until};
@@ -31,7 +32,7 @@ type Notes = std::sync::Mutex<Vec<u32>>;
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("orders").on_drop(policy).carry(&REQUEST).carry(&USER).carry(&STEPS);
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 fn request() -> Option<u32> {
@@ -270,7 +271,7 @@ async fn one_that_is_not_carried_is_the_callers_in_place() {
 #[test]
 fn in_a_local_set_of_a_multi_thread_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().in_place().carry(&REQUEST).build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::InPlace).carry(&REQUEST).build().unwrap();
     let call = async move {
         let seen = REQUEST.scope(
             7,

@@ -67,7 +67,7 @@ impl Hook for Current {
 fn layers(hook: &Current) -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().carry(&USER).carry(&REQUEST).carry(&STEPS).hook(hook.clone());
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 #[test]

@@ -28,7 +28,7 @@ fiber_local! {
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 fn count() -> u32 {

@@ -52,7 +52,7 @@ impl Current {
     fn layers(&self, policy: OnDrop) -> [FiberLayer; 2] {
         let pool = FiberPool::builder().worker_threads(1).build().unwrap();
         let builder = FiberLayer::builder().on_drop(policy).hook(self.clone());
-        [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+        [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
     }
 
     /// Each resume had its suspend, and nothing is left on the fiber's thread.

@@ -7,7 +7,7 @@ use std::{convert::Infallible, future::pending, sync::OnceLock, time::Duration};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{sync::oneshot, task::yield_now, time::sleep};
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, run_in_fiber, try_await_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, run_in_fiber, try_await_in_fiber};
 
 use crate::support::{poll_once, until};
 
@@ -43,7 +43,9 @@ async fn calls_and_waits_are_counted() {
 #[tokio::test]
 async fn what_exists_and_what_existed_at_most() {
     exporter();
-    for (name, builder) in [("exist", FiberLayer::builder()), ("exist pooled", FiberLayer::builder().pooled())] {
+    for (name, builder) in
+        [("exist", FiberLayer::builder()), ("exist pooled", FiberLayer::builder().placement(Placement::SharedPool))]
+    {
         let layer = builder.name(name).metrics().build().unwrap();
         let mut gates = Vec::new();
         let mut calls = Vec::new();

@@ -62,7 +62,7 @@ impl Visit for Text {
 fn layers() -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("orders");
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 /// Nothing of it is left on this thread, nor on the fiber's.
@@ -188,7 +188,7 @@ fn the_rest_of_a_dropped_call_has_it() {
 
             let pool = FiberPool::builder().worker_threads(1).build().unwrap();
             let builder = FiberLayer::builder().on_drop(policy);
-            for layer in [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()] {
+            for layer in [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()] {
                 let said = Said::default();
                 let (open, gate) = oneshot::channel::<()>();
                 let call = layer.run(move || {

@@ -3,7 +3,7 @@
 use std::{panic::Location, time::Duration};
 
 use tokio::{task::yield_now, time::sleep};
-use tower_fiber::{FiberLayer, WaitExt as _};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
 use crate::harness::{assert_in, assert_said, block_until_warned, compute_until_warned, warnings_of, watched};
 
@@ -40,7 +40,7 @@ async fn computes_in_an_adapter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_pool() {
-    let layer = watched("on the pool").pooled().build().unwrap();
+    let layer = watched("on the pool").placement(Placement::SharedPool).build().unwrap();
     layer
         .run(|| {
             yield_now().wait();

@@ -96,7 +96,7 @@ fn pool() -> FiberPool {
 fn carried_clone_waits() {
     on_each_runtime(|| async {
         let builder = FiberLayer::builder().carry(&WAITS);
-        for layer in [builder.clone().build().unwrap(), builder.on_pool(pool()).build().unwrap()] {
+        for layer in [builder.clone().build().unwrap(), builder.placement(pool()).build().unwrap()] {
             let call = layer.run(|| {
                 yield_now().wait();
                 let texts = [
@@ -118,7 +118,7 @@ fn carried_clone_waits() {
 fn it_is_told_why_it_cannot() {
     on_each_runtime(|| async {
         let builder = FiberLayer::builder().carry(&TRIES);
-        for layer in [builder.clone().build().unwrap(), builder.on_pool(pool()).build().unwrap()] {
+        for layer in [builder.clone().build().unwrap(), builder.placement(pool()).build().unwrap()] {
             let refused = Arc::new(AtomicUsize::new(0));
             let call = layer.run(|| {
                 yield_now().wait();
@@ -135,7 +135,7 @@ fn it_is_told_why_it_cannot() {
 fn no_suspend_clones() {
     on_each_runtime(|| async {
         let builder = FiberLayer::builder().carry(&COUNTS);
-        for layer in [builder.clone().build().unwrap(), builder.on_pool(pool()).build().unwrap()] {
+        for layer in [builder.clone().build().unwrap(), builder.placement(pool()).build().unwrap()] {
             let clones = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&clones);
             let call = layer.run(move || {
@@ -152,7 +152,7 @@ fn no_suspend_clones() {
 fn it_calls_back_into_the_crate() {
     on_each_runtime(|| async {
         let builder = FiberLayer::builder().carry(&CALLS_BACK);
-        for layer in [builder.clone().build().unwrap(), builder.on_pool(pool()).build().unwrap()] {
+        for layer in [builder.clone().build().unwrap(), builder.placement(pool()).build().unwrap()] {
             let value = CallsBack(layer.clone());
             let call = layer.run(|| {
                 let has = || CALLS_BACK.try_with(|_| ()).is_ok();
@@ -170,7 +170,7 @@ fn it_calls_back_into_the_crate() {
 fn it_panics() {
     on_each_runtime(|| async {
         let builder = FiberLayer::builder().carry(&PANICKING);
-        for layer in [builder.clone().build().unwrap(), builder.on_pool(pool()).build().unwrap()] {
+        for layer in [builder.clone().build().unwrap(), builder.placement(pool()).build().unwrap()] {
             let call = layer.run(|| {
                 PANICS.set(true);
                 // The value is not cloned for this.

@@ -22,8 +22,8 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    FiberLayer, Hook, OnDrop, UntilCallerGone, WaitExt as _, await_in_fiber, error::TryAwaitError, in_fiber, join,
-    join_all, run_local, shield, sync_fn, try_await_in_fiber, until_caller_gone, yield_now,
+    FiberLayer, Hook, OnDrop, Placement, UntilCallerGone, WaitExt as _, await_in_fiber, error::TryAwaitError, in_fiber,
+    join, join_all, run_local, shield, sync_fn, try_await_in_fiber, until_caller_gone, yield_now,
 };
 
 use crate::support::{Drops, in_used_task, on_each_runtime, poll_once, until};
@@ -236,7 +236,7 @@ fn cancel_during_into_future() {
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
             runtime().block_on(async {
                 let builder = FiberLayer::builder().on_drop(policy);
-                let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+                let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
                 let tried = Arc::new(AtomicUsize::new(0));
                 let counts = Arc::clone(&tried);
                 let call = layer.run(move || match policy {
@@ -276,7 +276,7 @@ fn permit_lost_by_panicking_drop() {
     on_each_runtime(|| async {
         for pooled in [false, true] {
             let builder = FiberLayer::builder().max_fibers(1);
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let drops = Drops::default();
             let mut service = layer.layer(sync_fn(|_: PanicsWhenDropped| Ok::<_, Infallible>(())));
             let response = service.ready().await.unwrap().call(PanicsWhenDropped(drops.clone()));

@@ -27,7 +27,7 @@ fn add(stock: &Stock) -> io::Result<()> {
 fn layers() -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("stock");
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 #[tokio::test]

@@ -279,7 +279,7 @@ fn on_the_pool_a_fiber_that_waits_is_leaked() {
         let armed = Arc::new(AtomicBool::new(true));
         let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
         let [first, second] = ["first", "second"].map(|name| Panics(name, At::Suspend, Arc::clone(&armed)));
-        let layer = FiberLayer::builder().carry(&REQUEST).hook(first).hook(second).on_pool(pool).build().unwrap();
+        let layer = FiberLayer::builder().carry(&REQUEST).hook(first).hook(second).placement(pool).build().unwrap();
         let outcome = tokio::spawn(REQUEST.scope(7, layer.run(|| yield_now().wait()))).await;
         assert_eq!(*outcome.unwrap_err().into_panic().downcast::<&str>().unwrap(), "second");
         until(|| layer.handle().counters().leaked == 1).await;

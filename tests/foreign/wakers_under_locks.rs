@@ -17,7 +17,7 @@ use tokio::{
     task::{LocalSet, yield_now},
 };
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{BlockingLayer, FiberLayer, WaitExt as _, run_in_fiber, until_caller_gone};
+use tower_fiber::{BlockingLayer, FiberLayer, Placement, WaitExt as _, run_in_fiber, until_caller_gone};
 
 type Act = Arc<dyn Fn() + Send + Sync>;
 
@@ -126,7 +126,7 @@ fn cloned_in_line_for_a_thread_it_gives_one_back() {
 async fn dropped_with_an_outcome_it_panics() {
     let set = LocalSet::new();
     set.run_until(async {
-        let layer = FiberLayer::builder().in_place().build().unwrap();
+        let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
         let mut call = Box::pin(layer.run(|| 7));
         let dropped: Act = Arc::new(|| {
             if !std::thread::panicking() {

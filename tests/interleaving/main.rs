@@ -145,6 +145,6 @@ fn none_sees_anothers() {
 
     let threads = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let pool = FiberPool::builder().worker_threads(2).build().unwrap();
-    threads.block_on(serve(layer.on_pool(pool).build().unwrap(), observer));
+    threads.block_on(serve(layer.placement(pool).build().unwrap(), observer));
     assert_eq!(observer.events(), 2 * seen);
 }

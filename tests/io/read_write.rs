@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, io::FiberIo, run_blocking, run_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, io::FiberIo, run_blocking, run_in_fiber};
 
 use crate::support::poll_once;
 
@@ -84,7 +84,7 @@ async fn a_cancelled_fiber_gets_connection_aborted_now_and_later() {
     for policy in [OnDrop::Cancel, OnDrop::Unwind] {
         for pooled in [false, true] {
             let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let (here, _there) = duplex(16);
             let (begun, begins) = oneshot::channel();
             let (report, mut reports) = mpsc::unbounded_channel();

@@ -16,7 +16,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
-use tower_fiber::{FiberLayer, OnDrop, io::FiberIo, run_blocking, run_in_fiber, run_local};
+use tower_fiber::{FiberLayer, OnDrop, Placement, io::FiberIo, run_blocking, run_in_fiber, run_local};
 
 use crate::support::poll_once;
 
@@ -155,7 +155,7 @@ fn zero_is_refused_and_settings_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn on_a_worker_they_are_those_of_the_callers_runtime() {
-    let layer = FiberLayer::builder().pooled().build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
     let (here, _there) = duplex(1);
     let begun = Instant::now();
     layer.run(move || assert_timed_out(limited(here).read(&mut [0]), NOT_READ)).await;

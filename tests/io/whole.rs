@@ -21,7 +21,7 @@ use tokio::{
     task::yield_now,
 };
 use tokio_test::io::Builder;
-use tower_fiber::{FiberLayer, OnDrop, io::FiberIo, run_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, io::FiberIo, run_in_fiber};
 
 use crate::support::{poll_once, until};
 
@@ -266,7 +266,7 @@ async fn a_cancel_in_the_middle_leaves_what_has_come() {
     for policy in [OnDrop::Cancel, OnDrop::Unwind] {
         for pooled in [false, true] {
             let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let (here, mut there) = duplex(64);
             let (report, reported) = oneshot::channel();
             let mut call = Box::pin(layer.run(move || {

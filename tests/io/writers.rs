@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::io::AsyncWrite;
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, io::FiberIo, try_await_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, io::FiberIo, try_await_in_fiber};
 
 use crate::support::{poll_once, until};
 
@@ -64,7 +64,7 @@ fn cancel_and_unwind_a_locals_drop_waits_through_fiber_io() {
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
             for pooled in [false, true] {
                 let builder = FiberLayer::builder().on_drop(policy);
-                let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+                let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
                 let errors = Arc::default();
                 let noted = Arc::clone(&errors);
                 runtime.block_on(async {
@@ -94,7 +94,7 @@ fn a_destructor_waits_by_fiber_io_while_its_handler_panics() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for pooled in [false, true] {
             let builder = FiberLayer::builder();
-            let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
             let errors = Arc::default();
             let noted = Arc::clone(&errors);
             runtime.block_on(async {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{sync::Semaphore, task::yield_now};
 use tower::{BoxError, Service, ServiceExt as _, service_fn, util::BoxCloneSyncService};
-use tower_fiber::{FiberLayer, WaitExt as _, in_fiber};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _, in_fiber};
 
 use crate::support::{on_each_runtime, until};
 
@@ -34,7 +34,7 @@ pub(crate) struct Limited {
 impl Limited {
     pub(crate) fn new(max: usize, is_pooled: bool) -> Self {
         let builder = FiberLayer::builder().max_fibers(max);
-        let builder = if is_pooled { builder.pooled() } else { builder };
+        let builder = if is_pooled { builder.placement(Placement::SharedPool) } else { builder };
         Self { layer: builder.build().unwrap(), max: max as u64, most: Arc::default() }
     }
 

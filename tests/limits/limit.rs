@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, time::Duration};
 use tokio::{runtime::Builder, sync::oneshot};
 use tokio_test::{assert_pending, assert_ready_eq, assert_ready_ok, task};
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, load_shed::error::Overloaded, service_fn};
-use tower_fiber::{FiberLayer, FiberService, OnDrop, WaitExt as _, run_in_fiber, sync_fn};
+use tower_fiber::{FiberLayer, FiberService, OnDrop, Placement, WaitExt as _, run_in_fiber, sync_fn};
 use tower_test::mock::Spawn;
 
 use crate::support::{poll_once, until};
@@ -15,7 +15,7 @@ type Gate = oneshot::Receiver<u32>;
 /// In place and on the pool.
 fn layers(max: usize) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().name("orders").max_fibers(max);
-    [builder.clone().build().unwrap(), builder.pooled().build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
 }
 
 fn handler(gate: Gate) -> Result<u32, Infallible> {
@@ -277,7 +277,7 @@ async fn dropped_while_it_waits_for_a_place() {
         [(OnDrop::Finish, true, true), (OnDrop::Finish, false, false), (OnDrop::Cancel, true, false)]
     {
         let builder = FiberLayer::builder().max_fibers(1).on_drop(on_drop);
-        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
         let (open, call) = begin(&layer).await;
         let (ran, has_run) = oneshot::channel();
         let mut waits = Box::pin(layer.run(move || ran.send(()).unwrap()));

@@ -30,7 +30,7 @@ impl Pools {
 
     pub(crate) fn check(&self, operations: &[Operation], ending: Ending) {
         let pool = if ending == Ending::ShutDown { pool() } else { self.pool.clone() };
-        let context = Stage::new(&FiberLayer::builder().on_pool(pool));
+        let context = Stage::new(&FiberLayer::builder().placement(pool));
         let mut calls: Vec<Pin<Box<InFiber<()>>>> = Vec::new();
         self.runtime.block_on(async {
             for operation in operations {

@@ -9,7 +9,7 @@ use std::{
 use axum::Router;
 use tokio::task_local;
 use tower::{Layer as _, Service, util::BoxCloneSyncService};
-use tower_fiber::{Counters, FiberLayer, Hook, OnDrop};
+use tower_fiber::{Counters, FiberLayer, Hook, OnDrop, Placement};
 
 use crate::support::{on_each_runtime, poll_once, until};
 
@@ -48,7 +48,7 @@ impl Around {
     fn layers() -> [Self; 4] {
         let all_settings = FiberLayer::builder().name("side by side").max_fibers(50).carry(&CARRIED).hook(Looks);
         let all_settings = all_settings.on_drop(OnDrop::Unwind).build().unwrap();
-        let pooled = FiberLayer::builder().pooled().build().unwrap();
+        let pooled = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
         [
             Self { name: "a layer", layers: vec![FiberLayer::new()] },
             Self { name: "a layer on the pool", layers: vec![pooled] },

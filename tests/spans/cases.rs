@@ -74,7 +74,7 @@ fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     lines();
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("orders").on_drop(policy);
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 /// No span is left on the fiber's thread, nor on this one.

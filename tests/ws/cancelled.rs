@@ -4,7 +4,7 @@ use std::future::pending;
 
 use tokio::sync::mpsc;
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _,
+    FiberLayer, OnDrop, Placement, WaitExt as _,
     axum::{SyncWebSocket, WebSocketEnd},
     run_in_fiber, try_await_in_fiber,
 };
@@ -133,7 +133,7 @@ fn a_handler_is_told() {
 
 #[test]
 fn the_runtime_ends_first() {
-    let layer = FiberLayer::builder().pooled().build().unwrap();
+    let layer = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
     let (report, mut reports) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {

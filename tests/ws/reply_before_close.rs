@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite;
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _,
+    FiberLayer, OnDrop, Placement, WaitExt as _,
     axum::{SyncWebSocket, WebSocketUpgradeExt as _},
 };
 
@@ -88,7 +88,8 @@ fn loops(policy: OnDrop, times: usize) -> [Router; 3] {
         }
     };
     let builder = FiberLayer::builder().on_drop(policy);
-    let [in_place, pooled] = [builder.clone(), builder.pooled()].map(|builder| Arc::new(builder.build().unwrap()));
+    let [in_place, pooled] =
+        [builder.clone(), builder.placement(Placement::SharedPool)].map(|builder| Arc::new(builder.build().unwrap()));
     [
         app(move |ws| ws.on_upgrade(own)),
         app(move |ws| ws.on_upgrade_fiber_with(&in_place, plain)),

@@ -24,7 +24,7 @@ fn traced(name: &'static str) -> Context {
 fn layers() -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().hook(OpenTelemetry);
-    [builder.clone().build().unwrap(), builder.on_pool(pool).build().unwrap()]
+    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
 }
 
 /// Nothing is left on this thread, nor on the fiber's.

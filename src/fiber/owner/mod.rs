@@ -235,7 +235,7 @@ impl<J: Job> Fiber<J> {
         let home = self.header.home.expect("it has another home");
         panic!(
             "fiber of service `{}` lives on {home} and was polled on {here}: a fiber never changes threads; drive \
-             its runtime from one thread only, or run the service on the pool (`FiberLayer::builder().pooled()`)",
+             its runtime from one thread only, or run the service on the pool (`Placement::SharedPool`)",
             self.name(),
         )
     }

@@ -21,8 +21,7 @@ impl FiberLayerBuilder {
     /// # Errors
     ///
     /// If the name is empty, the stack size, the number of fibers or the threshold of the detector out of range,
-    /// `require_await` zero, a `grace` was set that nothing ends ([`OnDrop::Finish`]), or more than one placement was
-    /// chosen.
+    /// `require_await` zero, or a `grace` was set that nothing ends ([`OnDrop::Finish`]).
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if self.name.as_deref() == Some("") {
             return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
@@ -37,11 +36,6 @@ impl FiberLayerBuilder {
             return Err(ConfigError::new(format!(
                 "max_fibers is {fibers}: choose from 1 to {MAX_FIBERS}, or leave it out for no limit"
             )));
-        }
-        if self.placed_twice {
-            return Err(ConfigError::new(
-                "more than one placement was chosen: use one of `pooled`, `on_pool` and `in_place`, once",
-            ));
         }
         if self.grace.is_some() && self.on_drop == OnDrop::Finish {
             return Err(ConfigError::new(
@@ -62,11 +56,10 @@ impl FiberLayerBuilder {
         }
         let detector = self.detector.map(BlockingDetector::detector).transpose()?;
         let drop_policy = self.on_drop.drop_policy(self.grace.unwrap_or_default());
-        let placement = self.placement.unwrap_or_default();
         Ok(FiberLayer::with_settings(Settings::new(
             self.name.as_deref(),
             self.stacks,
-            placement,
+            self.placement,
             drop_policy,
             scopes,
             detector,

@@ -10,7 +10,6 @@ use crate::{
     context::{Hook, Scopes},
     diagnostics::BlockingDetector,
     fiber::Stacks,
-    pool::FiberPool,
     settings::{OnDrop, Placement, STACKS},
 };
 
@@ -32,8 +31,7 @@ pub struct FiberLayerBuilder {
     stacks: Stacks,
     on_drop: OnDrop,
     grace: Option<Duration>,
-    placement: Option<Placement>,
-    placed_twice: bool,
+    placement: Placement,
     scopes: Scopes,
     require_await: Option<Duration>,
     #[cfg(feature = "metrics")]
@@ -48,8 +46,7 @@ impl FiberLayerBuilder {
             stacks: STACKS,
             on_drop: OnDrop::Finish,
             grace: None,
-            placement: None,
-            placed_twice: false,
+            placement: Placement::Auto,
             scopes: Scopes::default(),
             require_await: None,
             #[cfg(feature = "metrics")]
@@ -219,27 +216,20 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Runs fibers on the process-wide [`FiberPool`] under every runtime.
-    pub fn pooled(self) -> Self {
-        self.place(Placement::Pool(None))
-    }
-
-    /// Runs fibers on `pool` under every runtime.
-    pub fn on_pool(self, pool: FiberPool) -> Self {
-        self.place(Placement::Pool(Some(pool)))
-    }
-
-    /// Runs fibers on the calling thread under every runtime. Where that thread does not drive a current-thread
-    /// runtime, calls must be made inside a tokio `LocalSet`: on a multi-thread runtime, and on a thread that has only
-    /// entered the handle of a current-thread one. Elsewhere they panic.
-    pub fn in_place(self) -> Self {
-        self.place(Placement::InPlace)
-    }
-
-    fn place(mut self, placement: Placement) -> Self {
-        if self.placement.replace(placement).is_some() {
-            self.placed_twice = true;
-        }
+    /// Where fibers run; [`Placement::Auto`] by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_fiber::{FiberLayer, FiberPool, Placement};
+    ///
+    /// let in_place = FiberLayer::builder().placement(Placement::InPlace).build()?;
+    /// let pool = FiberPool::builder().worker_threads(2).build()?;
+    /// let on_pool = FiberLayer::builder().placement(pool).build()?;
+    /// # Ok::<(), tower_fiber::error::ConfigError>(())
+    /// ```
+    pub fn placement(mut self, placement: impl Into<Placement>) -> Self {
+        self.placement = placement.into();
         self
     }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{runtime::Builder, sync::Semaphore, task::yield_now};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, run_local, try_await_in_fiber, until_caller_gone};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, run_local, try_await_in_fiber, until_caller_gone};
 
 #[derive(Clone, Default)]
 struct Drops(Arc<AtomicU32>);
@@ -31,7 +31,7 @@ async fn poll_once(future: impl Future) -> bool {
 
 async fn dropped_while_it_waits(policy: OnDrop, pooled: bool) {
     let builder = FiberLayer::builder().on_drop(policy);
-    let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+    let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
     let (drops, goes_on) = (Drops::default(), Arc::new(Semaphore::new(0)));
     let (held, gate) = (Held(drops.clone()), Arc::clone(&goes_on));
     let (refused, count) = (Arc::new(AtomicU32::new(0)), drops.0.clone());

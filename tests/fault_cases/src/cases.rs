@@ -3,7 +3,7 @@
 use std::{future::Future, hint::black_box, ptr};
 
 use tokio::runtime::Builder;
-use tower_fiber::{FiberLayer, WaitExt as _};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
 use crate::{blocked, handlers, memory};
 
@@ -83,7 +83,15 @@ pub(crate) fn in_a_fiber(f: impl FnOnce() + Send + 'static) {
 }
 
 fn on_the_pool(f: impl FnOnce() + Send + 'static) {
-    block_on(FiberLayer::builder().name("orders").stack_size(64 * 1024).pooled().build().unwrap().run(f));
+    block_on(
+        FiberLayer::builder()
+            .name("orders")
+            .stack_size(64 * 1024)
+            .placement(Placement::SharedPool)
+            .build()
+            .unwrap()
+            .run(f),
+    );
 }
 
 pub(crate) fn block_on(future: impl Future) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{runtime::Builder, sync::Semaphore, task::yield_now};
-use tower_fiber::{FiberLayer, WaitExt as _};
+use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
 use crate::{cases, events::Warnings, refused::refuse_madvise};
 
@@ -127,7 +127,7 @@ fn works_later() {
 fn works_with(at_once: usize) {
     for pooled in [false, true] {
         let builder = FiberLayer::builder().name("orders").stack_size(SIZE).stack_hygiene(true);
-        let layer = if pooled { builder.pooled() } else { builder }.build().unwrap();
+        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
         let together = Arc::new(Barrier::new(2));
         let threads = [(); 2].map(|()| {
             let (layer, together) = (layer.clone(), Arc::clone(&together));

@@ -9,7 +9,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     task::{LocalSet, spawn_local},
 };
-use tower_fiber::{FiberLayer, FiberPool};
+use tower_fiber::{FiberLayer, FiberPool, Placement};
 
 use super::{
     script::{Host, Script},
@@ -26,8 +26,8 @@ pub(crate) fn run(script: &Script) -> Arc<Stage> {
     let builder = FiberLayer::builder().stack_size(1024 * 1024);
     let builder = match script.host {
         Host::Task | Host::Block => builder,
-        Host::Set => builder.in_place(),
-        Host::Pool => builder.on_pool(POOL.clone()),
+        Host::Set => builder.placement(Placement::InPlace),
+        Host::Pool => builder.placement(POOL.clone()),
     };
     let stage = Stage::new(script.host, script.layers.clone(), &builder);
     let driven = catch_unwind(AssertUnwindSafe(|| match script.host {

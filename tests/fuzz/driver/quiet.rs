@@ -21,7 +21,7 @@ const EXPECTED: &[&str] = &[
     // By tokio, of a timer in a fiber whose caller's runtime has ended.
     "it is being shutdown",
     "was started outside a tokio runtime",
-    "is to run in place (`FiberLayer::builder().in_place()`)",
+    "is to run in place (`Placement::InPlace`)",
     "`spawn_local` called from outside",
     "was unwound too often",
     "no outcome",

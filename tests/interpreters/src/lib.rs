@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::{runtime::Builder, task::yield_now};
-use tower_fiber::{FiberLayer, FiberPool, on_thread_stack, try_await_in_fiber};
+use tower_fiber::{FiberLayer, FiberPool, Placement, on_thread_stack, try_await_in_fiber};
 
 /// What scripts call: waits `turns` times, and gives the number back.
 ///
@@ -34,8 +34,8 @@ pub async fn fetch_async(turns: u64) -> u64 {
 pub fn interleaves(call: impl Fn(u64, u64) -> (u64, u64) + Clone + Send + 'static) {
     let pool = FiberPool::builder().worker_threads(1).build().expect("a thread can be started");
     let builder = FiberLayer::builder().name("plugins");
-    let layers =
-        [builder.clone().in_place(), builder.on_pool(pool)].map(|builder| builder.build().expect("it is plain"));
+    let layers = [builder.clone().placement(Placement::InPlace), builder.placement(pool)]
+        .map(|builder| builder.build().expect("it is plain"));
     let runtime = Builder::new_current_thread().enable_all().build().expect("there can be a runtime");
     for layer in layers {
         for calls in [[(1, 2), (4, 5)], [(7, 8), (2, 1)]] {

@@ -9,7 +9,7 @@ use diesel_async::{
 };
 use hooks::diesel::FiberBlockOn;
 use tokio::{runtime::Builder, select, sync::oneshot};
-use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, run_in_fiber, run_local};
+use tower_fiber::{FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, run_in_fiber, run_local};
 
 type Conn = AsyncConnectionWrapper<SyncConnectionWrapper<SqliteConnection>, FiberBlockOn>;
 
@@ -58,7 +58,7 @@ fn a_local_fiber_in_a_query() {
 fn a_call_that_unwinds_in_a_query() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
     let builder = FiberLayer::builder().name("sums").on_drop(OnDrop::Unwind);
-    for builder in [builder.clone().in_place(), builder.on_pool(pool)] {
+    for builder in [builder.clone().placement(Placement::InPlace), builder.placement(pool)] {
         let layer = builder.build().unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
