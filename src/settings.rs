@@ -41,14 +41,6 @@ impl OnDrop {
         // Without unwinding, cooperation is all there is.
         DropPolicy { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
     }
-
-    pub(crate) fn of(drop_policy: DropPolicy) -> Self {
-        match drop_policy {
-            DropPolicy { follows: false, .. } => Self::Finish,
-            DropPolicy { unwinds: false, .. } => Self::Cancel,
-            DropPolicy { unwinds: true, .. } => Self::Unwind,
-        }
-    }
 }
 
 /// Where a layer's fibers run; see [`FiberLayerBuilder::placement`](crate::FiberLayerBuilder::placement).
@@ -108,11 +100,6 @@ impl Settings {
         Self { shared, placement: Some(placement), scopes }
     }
 
-    /// All defaults.
-    pub(crate) fn default_layer() -> Self {
-        Self::new(None, STACKS, Placement::Auto, OnDrop::Finish.drop_policy(Duration::ZERO), Scopes::default(), None)
-    }
-
     /// Those of calls that a fiber makes which has these data.
     pub(crate) fn inside(shared: Arc<Shared>) -> Self {
         let scopes = Scopes::of_children(&shared);
@@ -128,7 +115,10 @@ impl Settings {
     /// Those of `run_in_fiber`, and of handlers without a layer.
     pub(crate) fn process_wide() -> &'static Self {
         static SETTINGS: OnceLock<Settings> = OnceLock::new();
-        SETTINGS.get_or_init(Self::default_layer)
+        SETTINGS.get_or_init(|| {
+            let drop_policy = OnDrop::Finish.drop_policy(Duration::ZERO);
+            Self::new(None, STACKS, Placement::Auto, drop_policy, Scopes::default(), None)
+        })
     }
 
     /// Those of `run_local`.

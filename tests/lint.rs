@@ -67,7 +67,7 @@ tokio::task_local! {
 #[tokio::test]
 async fn task_local_scope_is_named_at_its_first_wait() {
     lint::enable().unwrap();
-    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let layer = FiberLayer::new().name("orders");
     const WAIT: u32 = line!() + 1;
     layer.run(|| USER.sync_scope(7, || yield_now().wait())).await;
     assert_found("USER", WAIT);
@@ -173,7 +173,7 @@ async fn it_is_said_once() {
     lint::enable().unwrap();
     lint::enable().unwrap();
     for _ in 0..3 {
-        let layer = FiberLayer::builder().name("orders").build().unwrap();
+        let layer = FiberLayer::new().name("orders");
         layer
             .run(|| {
                 SAID.set(SAID.get() + 1);

@@ -42,7 +42,7 @@ thread_local! {
 #[tokio::test]
 async fn carried_task_local() {
     lint::enable().unwrap();
-    let layer = FiberLayer::builder().carry(&CARRIED).build().unwrap();
+    let layer = FiberLayer::new().carry(&CARRIED);
     for _ in 0..3 {
         let call = layer.run(|| {
             yield_now().wait();

@@ -24,7 +24,7 @@ use support::until;
 
 fn layer(threads: usize) -> FiberLayer {
     let pool = FiberPool::builder().worker_threads(threads).build().unwrap();
-    FiberLayer::builder().placement(pool).build().unwrap()
+    FiberLayer::new().placement(pool)
 }
 
 /// A call that blocks its worker, and what lets it go.
@@ -168,7 +168,7 @@ async fn the_first_worker_serves_what_it_can() {
     const CALLS: usize = 100;
 
     let pool = FiberPool::builder().worker_threads(4).thread_name("filled").build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     // A busy machine may keep the first from running for a while, so there is more than one try. Dealt out in turn it would
     // get a quarter in each.
     let begun = Instant::now();
@@ -196,7 +196,7 @@ async fn the_start_hook_runs_once_on_each_worker() {
     let seen = Arc::clone(&started);
     let hook = move || seen.lock().unwrap().push((thread::current().id(), thread::current().name().map(str::to_owned)));
     let pool = FiberPool::builder().worker_threads(3).thread_name("hooked").on_thread_start(hook).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     until(|| started.lock().unwrap().len() == 3).await;
     for call in threads_of(&layer, 100) {
         let id = soon(call).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_start_hook_that_panics_costs_no_worker() {
         std::panic::resume_unwind(Box::new("expected"))
     };
     let pool = FiberPool::builder().worker_threads(1).on_thread_start(hook).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     assert_eq!(soon(layer.run(|| async { 3 }.wait())).await, 3);
     assert_eq!(runs.load(Ordering::Relaxed), 1);
 }
@@ -240,7 +240,7 @@ fn sleeps(name: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_pool_uses_no_cpu() {
     let pool = FiberPool::builder().worker_threads(2).thread_name("idler").build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     for call in threads_of(&layer, 100) {
         soon(call).await.unwrap();
     }

@@ -40,7 +40,7 @@ fn a_runtime_is_kept_in_a_thread_local_and_its_fiber_borrows_another() {
     }
 
     for borrowed_first in [true, false] {
-        let (layer, reads) = (FiberLayer::builder().on_drop(OnDrop::Unwind).build().unwrap(), Arc::default());
+        let (layer, reads) = (FiberLayer::new().on_drop(OnDrop::Unwind), Arc::default());
         let (inside, read) = (layer.clone(), Arc::clone(&reads));
         let keeps = move || {
             let borrow = || BORROWED.with(|borrowed| borrowed.0.replace(Some(Box::new(7))));

@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
     }),
     ("a pool", || {
         let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-        let layer = FiberLayer::builder().placement(pool).build().unwrap();
+        let layer = FiberLayer::new().placement(pool);
         refuses(NO_RUNTIME, || poll(layer.run(|| 5)));
         works_or_says_why(|| {
             let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();

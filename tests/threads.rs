@@ -25,7 +25,7 @@ use support::{text_of_panic, until};
 fn a_foreign_poll_names_both_threads_and_does_not_resume() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let (send, receive) = oneshot::channel::<u32>();
-    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let layer = FiberLayer::new().name("orders");
     let mut call = task::spawn(layer.run(move || (receive.wait().unwrap(), thread::current().id())));
     runtime.block_on(async { assert_pending!(call.poll()) });
     send.send(1).unwrap();
@@ -92,7 +92,7 @@ fn a_hand_over_that_another_thread_drives_is_leaked_and_counted() {
 async fn in_place_runs_on_the_callers_thread() {
     let here = thread::current().id();
     assert_eq!(run_in_fiber(|| thread::current().id()).await, here);
-    let forced = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
+    let forced = FiberLayer::new().placement(Placement::SharedPool);
     assert_ne!(forced.run(|| thread::current().id()).await, here);
 }
 
@@ -116,7 +116,7 @@ async fn pool_fibers_see_the_callers_runtime() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forced_in_place_on_a_multi_thread_runtime_needs_a_local_set() {
-    let layer = FiberLayer::builder().name("orders").placement(Placement::InPlace).build().unwrap();
+    let layer = FiberLayer::new().name("orders").placement(Placement::InPlace);
     let call = tokio::spawn(layer.run(|| ()));
     let text = *call.await.unwrap_err().into_panic().downcast::<String>().unwrap();
     assert!(text.contains("`orders`") && text.contains("LocalSet"), "{text}");
@@ -125,7 +125,7 @@ async fn forced_in_place_on_a_multi_thread_runtime_needs_a_local_set() {
 #[test]
 fn forced_in_place_in_a_local_set_runs_there() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
+    let layer = FiberLayer::new().placement(Placement::InPlace);
     let inside = layer.clone();
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
@@ -151,7 +151,7 @@ fn forced_in_place_in_a_local_set_runs_there() {
 #[test]
 fn a_call_that_outlives_its_local_set_says_so() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().name("orders").placement(Placement::InPlace).build().unwrap();
+    let layer = FiberLayer::new().name("orders").placement(Placement::InPlace);
     let local = LocalSet::new();
     let mut call = task::spawn(layer.run(|| std::future::pending::<()>().wait()));
     local.block_on(&runtime, async {

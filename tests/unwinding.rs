@@ -87,7 +87,7 @@ fn a_destructor_waits_while_its_handler_panics() {
 fn a_destructor_waits_infallibly_while_its_handler_panics() {
     let texts = ["`orders`", "tests/unwinding.rs", "try_await_in_fiber", "FiberIo"];
     child::aborts("a_destructor_waits_infallibly_while_its_handler_panics", &texts, || {
-        let layer = FiberLayer::builder().name("orders").build().unwrap();
+        let layer = FiberLayer::new().name("orders");
         block_on(layer.run(|| {
             let _flush = Flush(|| pending_once().wait());
             panic!("expected");

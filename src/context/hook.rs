@@ -66,7 +66,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let layer = FiberLayer::builder().hook(Tracing).build().unwrap();
+/// let layer = FiberLayer::new().hook(Tracing);
 /// CURRENT.set(Some("trace 1".to_owned()));
 /// let call = layer.run(|| {
 ///     yield_now().wait(); // others run here, and set their own

@@ -161,7 +161,7 @@ impl FiberHandle {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let layer = FiberLayer::builder().name("orders").build().unwrap();
+    /// let layer = FiberLayer::new().name("orders");
     /// let call = tokio::spawn(layer.run(|| std::future::pending::<()>().wait()));
     /// tokio::task::yield_now().await;
     /// let dump = layer.handle().dump();

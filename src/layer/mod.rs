@@ -5,6 +5,7 @@ mod ext;
 pub mod future;
 mod handle;
 mod service;
+mod setters;
 mod sync_fn;
 
 use std::{any::type_name, fmt, sync::Arc};
@@ -20,18 +21,17 @@ pub use self::{
     service::FiberService,
     sync_fn::{SyncFn, sync_fn},
 };
-use crate::{
-    fiber::Watcher,
-    run::InFiber,
-    settings::{OnDrop, Settings},
-};
+use crate::{fiber::Watcher, run::InFiber, settings::Settings};
 
 /// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
 /// [`await_in_fiber`](crate::await_in_fiber).
 ///
 /// It wraps services that work synchronously in `call` ([`sync_fn`](crate::sync_fn)) and async services whose futures
-/// reach synchronous code further down (an axum `Router`, a tonic server). State belongs to the layer: clones of it,
-/// and all services that it makes, share name and counters.
+/// reach synchronous code further down (an axum `Router`, a tonic server).
+///
+/// Settings that cannot fail are methods of the layer; [`builder`](Self::builder) has all of them. Clones of a layer
+/// and the services that it makes share its name, limit and counters. A setter gives a layer of its own, which shares
+/// nothing with clones, services and handles that were made before: change settings first.
 ///
 /// Put it innermost: whatever is scoped by `poll` (tracing, task-locals, time-outs, catch-panic) belongs outside of it.
 ///
@@ -40,7 +40,7 @@ use crate::{
 /// ```
 /// use std::{convert::Infallible, time::Duration};
 /// use tower::{Service as _, ServiceBuilder};
-/// use tower_fiber::{FiberLayer, WaitExt as _, sync_fn};
+/// use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, sync_fn};
 ///
 /// fn handler(name: &str) -> Result<String, Infallible> {
 ///     tokio::time::sleep(Duration::from_millis(1)).wait();
@@ -49,7 +49,8 @@ use crate::{
 ///
 /// # #[tokio::main]
 /// # async fn main() {
-/// let mut service = ServiceBuilder::new().layer(FiberLayer::new()).service(sync_fn(handler));
+/// let layer = FiberLayer::new().name("hello").on_drop(OnDrop::Cancel);
+/// let mut service = ServiceBuilder::new().layer(layer).service(sync_fn(handler));
 /// assert_eq!(service.call("world").await.unwrap(), "hello world");
 /// # }
 /// ```
@@ -58,21 +59,25 @@ use crate::{
 pub struct FiberLayer {
     settings: Arc<Settings>,
     watcher: Watcher,
+    /// What the settings were made of.
+    builder: Arc<FiberLayerBuilder>,
 }
 
 impl FiberLayer {
     /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`](crate::OnDrop::Finish), placement by the
     /// runtime's flavor.
     pub fn new() -> Self {
-        Self::with_settings(Settings::default_layer())
+        Self::of(FiberLayerBuilder::new())
     }
 
-    pub(crate) fn with_settings(settings: Settings) -> Self {
+    /// What is set in `builder` has been checked, or cannot fail.
+    fn of(builder: FiberLayerBuilder) -> Self {
+        let settings = builder.settings();
         let watcher = Watcher::new(Arc::clone(&settings.shared));
-        Self { settings: Arc::new(settings), watcher }
+        Self { settings: Arc::new(settings), watcher, builder: Arc::new(builder) }
     }
 
-    /// Settings for a layer.
+    /// All settings for a layer.
     pub fn builder() -> FiberLayerBuilder {
         FiberLayerBuilder::new()
     }
@@ -124,14 +129,15 @@ impl<S> Layer<S> for FiberLayer {
 
 impl fmt::Debug for FiberLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FiberLayerBuilder { name, stacks, on_drop, grace, placement, detector, .. } = &*self.builder;
         f.debug_struct("FiberLayer")
-            .field("name", &self.settings.shared.name)
-            .field("stack_size", &self.settings.shared.stack_size)
-            .field("max_fibers", &self.settings.shared.limit.as_ref().map(|limit| limit.max))
-            .field("placement", &self.settings.placement)
-            .field("on_drop", &OnDrop::of(self.settings.shared.drop_policy))
-            .field("grace", &self.settings.shared.drop_policy.grace)
-            .field("detect_blocking", &self.settings.shared.detector.as_ref().map(|detector| detector.threshold))
+            .field("name", name)
+            .field("stack_size", &stacks.size)
+            .field("max_fibers", &stacks.max_fibers)
+            .field("placement", placement)
+            .field("on_drop", on_drop)
+            .field("grace", &grace.unwrap_or_default())
+            .field("detect_blocking", detector)
             .finish()
     }
 }

@@ -53,7 +53,7 @@ impl FiberPoolBuilder {
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), tower_fiber::error::ConfigError> {
     /// let pool = FiberPool::builder().worker_threads(1).on_thread_start(|| IS_READY.set(true)).build()?;
-    /// let layer = FiberLayer::builder().placement(pool).build()?;
+    /// let layer = FiberLayer::new().placement(pool);
     /// assert!(layer.run(|| IS_READY.get()).await);
     /// # Ok(())
     /// # }

@@ -45,7 +45,7 @@ pub(crate) use self::{
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), tower_fiber::error::ConfigError> {
 /// let pool = FiberPool::builder().worker_threads(2).thread_name("legacy").build()?;
-/// let layer = FiberLayer::builder().placement(pool).build()?;
+/// let layer = FiberLayer::new().placement(pool);
 /// let name = layer.run(|| std::thread::current().name().map(str::to_owned)).await;
 /// assert!(name.unwrap().starts_with("legacy-"));
 /// # Ok(())

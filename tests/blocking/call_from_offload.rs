@@ -65,7 +65,7 @@ fn spin<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn call_from_offload() {
-    for layer in [FiberLayer::new(), FiberLayer::builder().placement(Placement::SharedPool).build().unwrap()] {
+    for layer in [FiberLayer::new(), FiberLayer::new().placement(Placement::SharedPool)] {
         new_runtime().block_on(async {
             let inside = layer.clone();
             let left = run_in_fiber(move || offload(move || begin_and_drop(&inside).wait())).await;
@@ -139,7 +139,7 @@ fn a_runtime_that_is_entered_and_driven_later() {
 #[test]
 fn in_place_where_the_runtime_is_only_entered_is_refused_at_the_call() {
     let runtime = new_runtime();
-    let layer = FiberLayer::builder().name("orders").placement(Placement::InPlace).build().unwrap();
+    let layer = FiberLayer::new().name("orders").placement(Placement::InPlace);
     let _entered = runtime.enter();
     let text = text_of_panic(|| task::spawn(layer.run(|| ())).poll());
     assert!(text.contains("`orders`") && text.contains("not driven by this thread"), "{text}");
@@ -149,7 +149,7 @@ fn in_place_where_the_runtime_is_only_entered_is_refused_at_the_call() {
 #[test]
 fn in_place_in_a_local_set_where_the_runtime_is_only_entered() {
     new_runtime().block_on(async {
-        let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
+        let layer = FiberLayer::new().placement(Placement::InPlace);
         let handle = Handle::current();
         let blocks = move || {
             let here = thread::current().id();

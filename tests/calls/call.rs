@@ -107,7 +107,7 @@ fn closures_and_values_of_any_size() {
 
 #[test]
 fn layer_and_futures_say_what_they_are() {
-    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let layer = FiberLayer::new().name("orders");
     assert!(format!("{layer:?}").contains("orders"));
     assert!(format!("{:?}", layer.handle()).contains("orders"));
     assert!(format!("{:?}", layer.run(|| ())).contains("orders"));

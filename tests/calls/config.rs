@@ -61,9 +61,27 @@ fn the_last_placement_counts() {
     assert!(format!("{layer:?}").contains("InPlace"), "{layer:?}");
 }
 
-#[test]
-fn an_empty_name_is_refused() {
-    assert!(FiberLayer::builder().name("").build().unwrap_err().to_string().contains("empty"));
+#[tokio::test]
+async fn an_empty_name_is_none() {
+    for layer in [FiberLayer::new().name(""), FiberLayer::builder().name("orders").name("").build().unwrap()] {
+        layer.handle().close();
+        let refused = tokio::spawn(layer.run(|| ())).await.unwrap_err().into_panic();
+        let text = refused.downcast::<String>().unwrap();
+        assert!(text.contains("config::an_empty_name_is_none"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_is_set_shares_nothing_with_what_it_was_made_of() {
+    tokio::task_local!(static REQUEST: u32);
+    let before = FiberLayer::new();
+    let layer = before.clone().name("orders").carry(&REQUEST).placement(Placement::SharedPool).on_drop(OnDrop::Cancel);
+    before.handle().close();
+    let inside = layer.handle();
+    let call = layer.run(move || (REQUEST.get(), inside.live()));
+    assert_eq!(REQUEST.scope(7, call).await, (7, 1));
+    let text = format!("{layer:?}");
+    assert!(["orders", "SharedPool", "Cancel"].iter().all(|set| text.contains(set)), "{text}");
 }
 
 #[test]

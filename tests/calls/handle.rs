@@ -177,7 +177,7 @@ fn cancel_all_leaves_other_layers_alone() {
 fn cancel_all_reaches_a_fiber_that_runs_at_that_moment() {
     in_each_task(|| async {
         let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-        let layer = FiberLayer::builder().placement(pool).build().unwrap();
+        let layer = FiberLayer::new().placement(pool);
         let (free, busy) = std::sync::mpsc::channel::<()>();
         let (runs, running) = oneshot::channel();
         let call = tokio::spawn(layer.run(move || {

@@ -48,7 +48,7 @@ impl Drop for Local {
 
 #[test]
 fn a_current_thread_runtime_blocks_on_from_a_second_thread() {
-    let (runtime, layer) = (current_thread(), FiberLayer::builder().name("orders").build().unwrap());
+    let (runtime, layer) = (current_thread(), FiberLayer::new().name("orders"));
     let (open, gate) = oneshot::channel::<u32>();
     let drops = Drops::default();
     let held = drops.held();
@@ -77,7 +77,7 @@ fn a_current_thread_runtime_blocks_on_from_a_second_thread() {
 #[test]
 fn a_runtime_is_moved_and_dropped_elsewhere() {
     for policy in POLICIES {
-        let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+        let layer = FiberLayer::new().on_drop(policy);
         let (runtime, place, inside) = (current_thread(), Place::default(), Place::default());
         let local = inside.clone();
         let (noted, held) = (place.clone(), Drops::default());
@@ -98,7 +98,7 @@ fn a_runtime_is_moved_and_dropped_elsewhere() {
 #[test]
 fn the_home_thread_has_exited() {
     for policy in POLICIES {
-        let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+        let layer = FiberLayer::new().on_drop(policy);
         let (place, inside) = (Place::default(), layer.clone());
         let noted = place.clone();
         let call = thread::spawn(move || {
@@ -124,7 +124,7 @@ fn the_home_thread_has_exited() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_is_aborted_from_another_thread() {
     for policy in POLICIES {
-        let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+        let layer = FiberLayer::new().on_drop(policy);
         let place = Place::default();
         let noted = place.clone();
         let (begun, begins) = oneshot::channel();
@@ -198,7 +198,7 @@ fn a_parked_service_is_dropped_on_a_foreign_thread() {
 #[tokio::test]
 async fn the_last_waker_is_dropped_on_a_foreign_thread_after_the_pools_handle() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let handle = layer.handle();
     let (wakers, sent) = mpsc::channel();
     let (place, held) = (Place::default(), Drops::default());

@@ -161,7 +161,7 @@ fn a_panic_comes_when_all_have_ended() {
 }
 
 fn layer(policy: OnDrop) -> FiberLayer {
-    FiberLayer::builder().name("family").on_drop(policy).build().unwrap()
+    FiberLayer::new().name("family").on_drop(policy)
 }
 
 /// Two children that wait for what never comes, and report how that ended.

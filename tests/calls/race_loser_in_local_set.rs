@@ -42,14 +42,14 @@ async fn loser_ends(layer: FiberLayer) {
 }
 
 fn in_place() -> FiberLayer {
-    FiberLayer::builder().placement(Placement::InPlace).build().unwrap()
+    FiberLayer::new().placement(Placement::InPlace)
 }
 
 #[test]
 fn race_loser_in_local_set() {
     many_threads().block_on(LocalSet::new().run_until(loser_ends(in_place())));
     Builder::new_current_thread().enable_all().build().unwrap().block_on(loser_ends(in_place()));
-    many_threads().block_on(loser_ends(FiberLayer::builder().placement(Placement::SharedPool).build().unwrap()));
+    many_threads().block_on(loser_ends(FiberLayer::new().placement(Placement::SharedPool)));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_loser_in_a_fiber_inside_the_fiber_ends() {
 fn a_loser_follows_the_policy() {
     for policy in [OnDrop::Cancel, OnDrop::Unwind] {
         many_threads().block_on(LocalSet::new().run_until(async move {
-            let layer = FiberLayer::builder().placement(Placement::InPlace).on_drop(policy).build().unwrap();
+            let layer = FiberLayer::new().placement(Placement::InPlace).on_drop(policy);
             let drops = Drops::default();
             let (open, gate) = oneshot::channel();
             let held = drops.held();
@@ -149,7 +149,7 @@ fn a_loser_in_run_local_ends_on_a_current_thread_runtime() {
 
 #[test]
 fn a_loser_in_run_local_on_a_multi_thread_runtime_is_leaked() {
-    let layer = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
+    let layer = FiberLayer::new().placement(Placement::SharedPool);
     many_threads().block_on(async {
         let drops = Drops::default();
         let (open, gate) = oneshot::channel();

@@ -136,7 +136,7 @@ async fn polled_after_the_end_says_so() {
 
 #[tokio::test]
 async fn tokio_refuses_to_block_inside_a_fiber_in_its_own_words() {
-    for layer in [FiberLayer::new(), FiberLayer::builder().placement(Placement::SharedPool).build().unwrap()] {
+    for layer in [FiberLayer::new(), FiberLayer::new().placement(Placement::SharedPool)] {
         let text = layer.run(|| text_of_panic(|| tokio::runtime::Handle::current().block_on(async {}))).await;
         assert!(text.contains("Cannot start a runtime from within a runtime"), "{text}");
         assert_eq!(layer.run(|| ready(1).wait()).await, 1);

@@ -167,6 +167,6 @@ async fn the_service_need_not_be_sync_nor_its_future_send() {
         }
     });
     assert_eq!(send(FiberService::new(service.clone()).oneshot(5)).await, Ok((5, true)));
-    let pooled = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap().layer(service);
+    let pooled = FiberLayer::new().placement(Placement::SharedPool).layer(service);
     assert_eq!(send(pooled.oneshot(5)).await, Ok((5, true)));
 }

@@ -86,7 +86,7 @@ async fn the_ready_instance_is_the_one_called() {
 
 #[tokio::test]
 async fn state_belongs_to_the_layer() {
-    let layer = FiberLayer::builder().name("shared").build().unwrap();
+    let layer = FiberLayer::new().name("shared");
     let sleepy = || {
         sync_fn(|()| {
             tokio::task::yield_now().wait();

@@ -52,7 +52,7 @@ fn the_books_balance_while_ended_futures_are_kept() {
 #[test]
 fn a_call_that_waits_is_seen_and_goes_on() {
     in_used_task(async {
-        let layer = FiberLayer::builder().name("orders").build().unwrap();
+        let layer = FiberLayer::new().name("orders");
         for n in 0..3 {
             let (open, gate) = oneshot::channel();
             let mut call = layer.run(move || gate.wait().unwrap());
@@ -80,7 +80,7 @@ fn an_ended_call_cannot_be_polled_again() {
 #[test]
 fn a_closed_layer_refuses() {
     in_used_task(async {
-        let layer = FiberLayer::builder().name("orders").build().unwrap();
+        let layer = FiberLayer::new().name("orders");
         let mut service = layer.layer(sync_held());
         let drops = Drops::default();
         service.ready().await.unwrap().call(drops.held()).await.unwrap();
@@ -163,7 +163,7 @@ fn an_async_service_is_parked_and_polled_again() {
 fn a_call_whose_caller_goes_at_its_first_wait_follows_the_policy() {
     for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
         in_used_task(async move {
-            let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+            let layer = FiberLayer::new().on_drop(policy);
             layer.run(|| ()).await;
             let drops = Drops::default();
             let (open, gate) = oneshot::channel::<()>();
@@ -193,7 +193,7 @@ fn a_call_whose_caller_goes_at_its_first_wait_follows_the_policy() {
 #[test]
 fn all_can_be_cancelled() {
     in_used_task(async {
-        let layer = FiberLayer::builder().on_drop(OnDrop::Unwind).build().unwrap();
+        let layer = FiberLayer::new().on_drop(OnDrop::Unwind);
         layer.handle().cancel_all();
         let later = layer.run(|| {
             yield_now().wait();

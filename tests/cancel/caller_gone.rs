@@ -142,7 +142,7 @@ async fn nested_fibers_hear_of_it() {
 #[tokio::test]
 async fn under_finish_nested_fibers_hear_but_are_not_cancelled() {
     let outer = FiberLayer::new();
-    let inner = FiberLayer::builder().on_drop(OnDrop::Unwind).build().unwrap();
+    let inner = FiberLayer::new().on_drop(OnDrop::Unwind);
     let watched = inner.handle();
     let (open, gate) = oneshot::channel::<u32>();
     let (effect, effects) = oneshot::channel();
@@ -180,7 +180,7 @@ async fn outside_fibers_nobody_goes() {
 async fn what_is_seen_is_seen_before_the_first_wait_too() {
     // The caller of a call on the pool can go before the fiber begins.
     let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let (free, busy) = std::sync::mpsc::channel::<()>();
     let blocker = tokio::spawn(layer.run(move || busy.recv().unwrap()));
     until(|| layer.handle().live() == 1).await;

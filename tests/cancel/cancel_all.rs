@@ -100,7 +100,7 @@ fn without_grace_a_call_that_waits_in_the_pools_queue_is_dropped_unrun() {
     in_each_task(|| async {
         for policy in CANCELLING {
             let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
-            let layer = FiberLayer::builder().on_drop(policy).placement(pool).build().unwrap();
+            let layer = FiberLayer::new().on_drop(policy).placement(pool);
             let (free, busy) = std::sync::mpsc::channel::<()>();
             let blocker = tokio::spawn(layer.run(move || busy.recv().unwrap()));
             until(|| layer.handle().live() == 1).await;
@@ -175,7 +175,7 @@ fn a_cancelled_fiber_that_never_suspends_lets_others_run() {
     in_each_task(|| async {
         let waits: [fn(); 2] = [|| std::future::ready(()).wait(), || _ = try_await_in_fiber(std::future::ready(()))];
         for wait in waits {
-            let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+            let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
             let done = Arc::new(AtomicBool::new(false));
             let seen = Arc::clone(&done);
             let call = begun(&layer, move || {

@@ -112,7 +112,7 @@ fn finish_in_place_in_a_local_set_of_a_current_thread_runtime() {
 
 #[test]
 fn finish_in_place_in_a_local_set_of_a_multi_thread_runtime() {
-    let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
+    let layer = FiberLayer::new().placement(Placement::InPlace);
     let calls = layer.clone();
     let set = LocalSet::new();
     let ended = set.run_until(async { task::spawn_local(all_ways(calls, true)).await.unwrap() });

@@ -14,7 +14,7 @@ async fn a_runtime_that_is_entered_over_a_wait() {
     let _default = tracing::subscriber::set_default(warnings.clone());
     let other = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let handle = other.handle().clone();
-    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let layer = FiberLayer::new().name("orders");
     let line = line!() + 3;
     let call = layer.run(move || {
         let _entered = handle.enter();

@@ -271,7 +271,7 @@ async fn one_that_is_not_carried_is_the_callers_in_place() {
 #[test]
 fn in_a_local_set_of_a_multi_thread_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(Placement::InPlace).carry(&REQUEST).build().unwrap();
+    let layer = FiberLayer::new().placement(Placement::InPlace).carry(&REQUEST);
     let call = async move {
         let seen = REQUEST.scope(
             7,

@@ -29,7 +29,7 @@ fn value(name: &str, layer: &str) -> f64 {
 #[tokio::test]
 async fn calls_and_waits_are_counted() {
     exporter();
-    let layer = FiberLayer::builder().name("counted").metrics().build().unwrap();
+    let layer = FiberLayer::new().name("counted").metrics();
     for waits in 0..4 {
         layer.run(move || (0..waits).for_each(|_| yield_now().wait())).await;
     }
@@ -68,7 +68,7 @@ async fn what_exists_and_what_existed_at_most() {
 #[tokio::test(start_paused = true)]
 async fn times_run_and_suspended() {
     exporter();
-    let layer = FiberLayer::builder().name("timed").metrics().build().unwrap();
+    let layer = FiberLayer::new().name("timed").metrics();
     let begun = std::time::Instant::now();
     let busy = Duration::from_millis(2);
     layer
@@ -120,25 +120,22 @@ async fn cancelled_handed_over_refused_leaked_and_never_waited() {
 #[tokio::test]
 async fn async_services_and_unnamed_layers() {
     exporter();
-    let mut service = FiberLayer::builder().name("async").metrics().build().unwrap().layer(service_fn(|()| async {
+    let mut service = FiberLayer::new().name("async").metrics().layer(service_fn(|()| async {
         yield_now().await;
         Ok::<_, Infallible>(())
     }));
     service.call(()).await.unwrap();
     assert_eq!((value("calls_total", "async"), value("waits_total", "async")), (1.0, 1.0));
-    let two = [
-        FiberLayer::builder().name("same").metrics().build().unwrap(),
-        FiberLayer::builder().name("same").metrics().build().unwrap(),
-    ];
+    let two = [FiberLayer::new().name("same").metrics(), FiberLayer::new().name("same").metrics()];
     for layer in two {
         layer.run(|| ()).await;
     }
     assert_eq!(value("calls_total", "same"), 2.0);
-    FiberLayer::builder().metrics().build().unwrap().run(|| ()).await;
+    FiberLayer::new().metrics().run(|| ()).await;
     assert_eq!(value("calls_total", "unnamed"), 1.0);
     // Who does not ask for metrics has none.
     run_in_fiber(|| ()).await;
-    FiberLayer::builder().name("quiet").build().unwrap().run(|| ()).await;
+    FiberLayer::new().name("quiet").run(|| ()).await;
     assert_eq!(value("calls_total", "unnamed"), 1.0);
     assert!(!exporter().render().contains("quiet"));
 }

@@ -164,7 +164,7 @@ fn a_panic_of_a_hook_goes_to_the_code_that_offloads() {
 
     on_each_runtime(|| async {
         for (is_before, expected) in [(true, "it panics before"), (false, "it panics after")] {
-            let layer = FiberLayer::builder().carry(&REQUEST).hook(Panics(is_before)).build().unwrap();
+            let layer = FiberLayer::new().carry(&REQUEST).hook(Panics(is_before));
             CURRENT.set(0);
             let ran = Arc::new(AtomicUsize::new(0));
             let counts = Arc::clone(&ran);

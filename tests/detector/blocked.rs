@@ -111,7 +111,7 @@ async fn the_innermost_of_nested_fibers_is_meant() {
 #[tokio::test]
 async fn a_layer_without_a_watch_belongs_to_the_fiber_around_it() {
     let outer = watched("around").build().unwrap();
-    let inner = FiberLayer::builder().name("unwatched").build().unwrap();
+    let inner = FiberLayer::new().name("unwatched");
     let handle = inner.handle();
     outer.run(move || inner.run(|| block_until_warned("around", 1)).wait()).await;
     assert_in("around", &["block_until_warned"], &[]);

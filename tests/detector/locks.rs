@@ -27,9 +27,9 @@ fn deadlock(first: fn(), second: fn()) {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let holds = FiberLayer::builder().name("first").build().unwrap();
+        let holds = FiberLayer::new().name("first");
         let wants = watched("second").detect_blocking(PATIENCE).build().unwrap();
-        let elsewhere = FiberLayer::builder().name("third").build().unwrap();
+        let elsewhere = FiberLayer::new().name("third");
         tokio::join!(holds.run(first), elsewhere.run(|| sleep(Duration::from_secs(3600)).wait()), wants.run(second));
     });
 }

@@ -117,7 +117,7 @@ async fn waker_panics_at_resume_of_a_root() {
 fn wakers_that_panic_lose_no_cancel() {
     crate::child::passes("foreign_code::wakers_that_panic_lose_no_cancel", || {
         runtime().block_on(async {
-            let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+            let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
             let code = || try_await_in_fiber(pending::<()>()).is_err();
             let mut calls: Vec<_> = (0..5).map(|_| Box::pin(layer.run(code))).collect();
             let boom = waker(|| panic!("waker"));
@@ -365,7 +365,7 @@ impl Drop for Thrown {
 fn payload_of_a_child_panics_when_the_hook_of_another_has() {
     crate::child::passes("foreign_code::payload_of_a_child_panics_when_the_hook_of_another_has", || {
         runtime().block_on(async {
-            let layer = FiberLayer::builder().hook(PanicsAtSuspend).build().unwrap();
+            let layer = FiberLayer::new().hook(PanicsAtSuspend);
             let throws = || -> () { resume_unwind(Box::new(Thrown)) };
             let mut call = Box::pin(layer.run(move || join(throws, yield_now)));
             let polled = catch_unwind(AssertUnwindSafe(|| poll_with(call.as_mut(), Waker::noop())));

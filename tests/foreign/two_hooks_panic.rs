@@ -88,7 +88,7 @@ fn assert_clean() {
 
 fn layer(first: At, second: At, armed: &Arc<AtomicBool>) -> FiberLayer {
     let [first, second] = [("first", first), ("second", second)].map(|(name, at)| Panics(name, at, Arc::clone(armed)));
-    FiberLayer::builder().carry(&REQUEST).hook(first).hook(second).build().unwrap()
+    FiberLayer::new().carry(&REQUEST).hook(first).hook(second)
 }
 
 fn poll_by_hand<F: Future>(call: &mut Pin<Box<F>>) -> thread::Result<Poll<F::Output>> {
@@ -264,7 +264,7 @@ fn a_hook_cannot_wait_in_the_fiber_that_polls_its_own() {
     }
 
     in_each_task(|| async {
-        let layer = FiberLayer::builder().hook(Waits).build().unwrap();
+        let layer = FiberLayer::new().hook(Waits);
         let text = layer.run(|| text_of_panic(|| join(|| (), || ()))).await;
         assert!(text.contains("waited in a callback"), "{text}");
         let inner = layer.clone();
@@ -279,7 +279,7 @@ fn on_the_pool_a_fiber_that_waits_is_leaked() {
         let armed = Arc::new(AtomicBool::new(true));
         let pool = tower_fiber::FiberPool::builder().worker_threads(1).build().unwrap();
         let [first, second] = ["first", "second"].map(|name| Panics(name, At::Suspend, Arc::clone(&armed)));
-        let layer = FiberLayer::builder().carry(&REQUEST).hook(first).hook(second).placement(pool).build().unwrap();
+        let layer = FiberLayer::new().carry(&REQUEST).hook(first).hook(second).placement(pool);
         let outcome = tokio::spawn(REQUEST.scope(7, layer.run(|| yield_now().wait()))).await;
         assert_eq!(*outcome.unwrap_err().into_panic().downcast::<&str>().unwrap(), "second");
         until(|| layer.handle().counters().leaked == 1).await;
@@ -320,7 +320,7 @@ impl Hook for OfChildren {
 fn a_panic_at_the_end_of_a_child_is_its_outcome() {
     in_each_task(|| async {
         let (armed, other) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let layer = FiberLayer::builder().hook(OfChildren(At::Suspend, Arc::clone(&armed))).build().unwrap();
+        let layer = FiberLayer::new().hook(OfChildren(At::Suspend, Arc::clone(&armed)));
         let has_ended = Arc::clone(&other);
         let call = layer.run(move || {
             CURRENT.set(2);
@@ -344,7 +344,7 @@ fn a_panic_at_the_end_of_a_child_is_its_outcome() {
 fn a_child_that_cannot_be_resumed_is_leaked() {
     in_each_task(|| async {
         let armed = Arc::new(AtomicBool::new(false));
-        let layer = FiberLayer::builder().hook(OfChildren(At::Resume, Arc::clone(&armed))).build().unwrap();
+        let layer = FiberLayer::new().hook(OfChildren(At::Resume, Arc::clone(&armed)));
         let call = layer.run(move || {
             CURRENT.set(2);
             let arms = move || {

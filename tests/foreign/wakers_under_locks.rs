@@ -126,7 +126,7 @@ fn cloned_in_line_for_a_thread_it_gives_one_back() {
 async fn dropped_with_an_outcome_it_panics() {
     let set = LocalSet::new();
     set.run_until(async {
-        let layer = FiberLayer::builder().placement(Placement::InPlace).build().unwrap();
+        let layer = FiberLayer::new().placement(Placement::InPlace);
         let mut call = Box::pin(layer.run(|| 7));
         let dropped: Act = Arc::new(|| {
             if !std::thread::panicking() {

@@ -164,7 +164,7 @@ fn a_panic_comes_after_the_items_before_it() {
 #[test]
 fn a_cancelled_producer_gets_an_error() {
     on_each_runtime(|| async {
-        let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+        let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
         let (report, reported) = oneshot::channel();
         let mut stream = fiber_stream_with(&layer, |y: &mut Yielder<u32>| {
             // It may be cancelled before the first.

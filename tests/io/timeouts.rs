@@ -155,7 +155,7 @@ fn zero_is_refused_and_settings_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn on_a_worker_they_are_those_of_the_callers_runtime() {
-    let layer = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
+    let layer = FiberLayer::new().placement(Placement::SharedPool);
     let (here, _there) = duplex(1);
     let begun = Instant::now();
     layer.run(move || assert_timed_out(limited(here).read(&mut [0]), NOT_READ)).await;
@@ -174,7 +174,7 @@ fn they_work_where_the_thread_may_block() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_is_no_time_out() {
-    let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
     let (here, _there) = duplex(1);
     let (report, reported) = oneshot::channel();
     let mut call = Box::pin(layer.run(move || report.send(limited(here).read(&mut [0]).unwrap_err()).unwrap()));

@@ -246,7 +246,7 @@ async fn what_is_always_ready_starves_nobody() {
 
 #[tokio::test]
 async fn a_cancel_reaches_an_endless_operation() {
-    let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
     let (report, reported) = oneshot::channel();
     let mut call = Box::pin(layer.run(move || {
         let mut sink = io::sink();

@@ -16,7 +16,7 @@ use crate::support::{Drops, until};
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn pooled() -> FiberLayer {
-    FiberLayer::builder().placement(Placement::SharedPool).build().unwrap()
+    FiberLayer::new().placement(Placement::SharedPool)
 }
 
 /// Blocks its thread until the runtime's sleeps. With a clock that jumps now it would not, or only in passing.
@@ -76,8 +76,7 @@ async fn a_time_out_elapses_for_a_fiber_that_waits_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn many_at_once() {
-    let layer =
-        FiberLayer::builder().placement(FiberPool::builder().worker_threads(2).build().unwrap()).build().unwrap();
+    let layer = FiberLayer::new().placement(FiberPool::builder().worker_threads(2).build().unwrap());
     let begun = Instant::now();
     let calls = (1..=200_u32).map(|n| {
         layer.run(move || {

@@ -25,7 +25,7 @@ fn a_pool_is_dropped_while_fibers_wait_that_nobody_awaits() {
     crate::child::passes("pool_end::a_pool_is_dropped_while_fibers_wait_that_nobody_awaits", || {
         for policy in POLICIES {
             let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-            let layer = FiberLayer::builder().on_drop(policy).placement(pool).build().unwrap();
+            let layer = FiberLayer::new().on_drop(policy).placement(pool);
             let (handle, drops) = (layer.handle(), Drops::default());
             let (alive, ended) = mpsc::channel();
             let (open, gate) = watch::channel(false);
@@ -62,7 +62,7 @@ fn a_pool_is_dropped_with_live_fibers_and_futures_after_it() {
     crate::child::passes("pool_end::a_pool_is_dropped_with_live_fibers_and_futures_after_it", || {
         for policy in POLICIES {
             let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-            let layer = FiberLayer::builder().on_drop(policy).placement(pool).build().unwrap();
+            let layer = FiberLayer::new().on_drop(policy).placement(pool);
             let handle = layer.handle();
             let drops = Drops::default();
             let (alive, ended) = mpsc::channel();
@@ -103,7 +103,7 @@ fn a_waker_is_woken_and_dropped_on_a_foreign_thread_after_the_pool_has_ended() {
     crate::child::passes("pool_end::a_waker_is_woken_and_dropped_on_a_foreign_thread_after_the_pool_has_ended", || {
         let runtime = Builder::new_current_thread().build().unwrap();
         let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-        let layer = FiberLayer::builder().placement(pool).build().unwrap();
+        let layer = FiberLayer::new().placement(pool);
         let (alive, ended) = mpsc::channel();
         let (wakers, sent) = mpsc::channel();
         let handle = layer.handle();

@@ -23,7 +23,7 @@ use crate::support::until;
 async fn a_pool_of_ones_own() {
     let pool = FiberPool::builder().worker_threads(3).thread_name("legacy").build().unwrap();
     assert_eq!(pool.worker_threads(), 3);
-    let layer = FiberLayer::builder().placement(pool.clone()).build().unwrap();
+    let layer = FiberLayer::new().placement(pool.clone());
     let calls = (0..300).map(|n| {
         tokio::spawn(layer.run(move || {
             yield_now().wait();
@@ -49,7 +49,7 @@ thread_local! {
 fn dropping_a_pool_lets_its_fibers_end_and_then_its_threads() {
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let (send, receive) = oneshot::channel::<u32>();
     let (begun, begins) = oneshot::channel();
     let (alive, ended) = mpsc::channel();
@@ -68,7 +68,7 @@ fn dropping_a_pool_lets_its_fibers_end_and_then_its_threads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_fiber_that_always_has_work_lets_the_others_of_its_worker_run() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let done = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&done);
     let busy = tokio::spawn(layer.run(move || {
@@ -90,7 +90,7 @@ async fn a_fiber_that_always_has_work_lets_the_others_of_its_worker_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_workers_job_panics_and_the_worker_lives() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let worker = layer.run(|| thread::current().id()).await;
     for waits in [false, true].repeat(5) {
         let call = tokio::spawn(layer.run(move || {
@@ -117,7 +117,7 @@ async fn a_value_whose_destructor_panics_harms_nobody() {
     }
 
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let (begun, begins) = oneshot::channel();
     let (send, receive) = oneshot::channel::<()>();
     let call = tokio::spawn(layer.run(move || {
@@ -135,7 +135,7 @@ async fn a_value_whose_destructor_panics_harms_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_whose_wakers_are_all_gone_goes_on_waiting() {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let layer = FiberLayer::builder().placement(pool).build().unwrap();
+    let layer = FiberLayer::new().placement(pool);
     let stored = Arc::new(Mutex::new(None));
     let store = Arc::clone(&stored);
     let call = layer.run(move || {

@@ -48,7 +48,7 @@ impl Around {
     fn layers() -> [Self; 4] {
         let all_settings = FiberLayer::builder().name("side by side").max_fibers(50).carry(&CARRIED).hook(Looks);
         let all_settings = all_settings.on_drop(OnDrop::Unwind).build().unwrap();
-        let pooled = FiberLayer::builder().placement(Placement::SharedPool).build().unwrap();
+        let pooled = FiberLayer::new().placement(Placement::SharedPool);
         [
             Self { name: "a layer", layers: vec![FiberLayer::new()] },
             Self { name: "a layer on the pool", layers: vec![pooled] },

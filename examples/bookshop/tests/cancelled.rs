@@ -49,7 +49,7 @@ fn customers(pools: &Pools) -> Result<Vec<String>, ShopError> {
 
 async fn dropped_between(policy: OnDrop, between: Between) -> Vec<String> {
     let database = TemporaryDatabase::create().await.unwrap();
-    let layer = FiberLayer::builder().name("orders").on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().name("orders").on_drop(policy);
     let (pools, (waits, waiting), (open, gate)) = (database.pools(), oneshot::channel(), oneshot::channel());
     let mut call = Box::pin(layer.run(move || two_orders(&pools, between, waits, gate)));
     let mut waiting = Box::pin(waiting);

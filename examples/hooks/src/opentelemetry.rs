@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let layer = FiberLayer::builder().hook(OpenTelemetry).build().unwrap();
+//! let layer = FiberLayer::new().hook(OpenTelemetry);
 //! let call = layer.run(|| {
 //!     tokio::task::yield_now().wait(); // other calls run here, in contexts of their own
 //!     Context::current().get::<Tenant>().map(|tenant| tenant.0)

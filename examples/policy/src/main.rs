@@ -101,7 +101,7 @@ async fn serve(address: SocketAddr) -> Outcome {
     // Connects when it is first asked, and again after a failure.
     let channel = Endpoint::from_shared(format!("http://{policy}"))?.connect_lazy();
     let guard = Guard::new(RemotePolicy::new(channel, DEADLINE), KEEP);
-    let documents = server(&FiberLayer::builder().name("documents").build()?, guard);
+    let documents = server(&FiberLayer::new().name("documents"), guard);
     Ok(Server::builder().add_service(documents).serve_with_incoming(incoming).await?)
 }
 

@@ -52,7 +52,7 @@ pub async fn serve(port: u16, has_parent: bool) -> Result<(), Box<dyn Error>> {
     println!("{LISTENS_ON}{address}");
     io::stdout().flush()?;
 
-    let layer = FiberLayer::builder().name("squares").build()?;
+    let layer = FiberLayer::new().name("squares");
     let squares = layer.named_layer(SquaresServer::new(Replica { port: address.port() }));
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SquaresServer<Replica>>().await;

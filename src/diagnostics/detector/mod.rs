@@ -115,14 +115,18 @@ impl BlockingDetector {
         self
     }
 
-    pub(crate) fn detector(self) -> Result<DetectorSettings, ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if !(MIN_THRESHOLD..=MAX_THRESHOLD).contains(&self.threshold) {
             return Err(ConfigError::new(format!(
                 "the threshold of `detect_blocking` is {:?}: choose from 1 ms to 1 hour, or leave it out",
                 self.threshold
             )));
         }
-        Ok(DetectorSettings::new(self.threshold, self.backtrace, monitor::start))
+        Ok(())
+    }
+
+    pub(crate) fn settings(self) -> DetectorSettings {
+        DetectorSettings::new(self.threshold, self.backtrace, monitor::start)
     }
 }
 

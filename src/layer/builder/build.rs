@@ -20,12 +20,9 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the name is empty, the stack size, the number of fibers or the threshold of the detector out of range,
-    /// `require_await` zero, or a `grace` was set that nothing ends ([`OnDrop::Finish`]).
+    /// If the stack size, the number of fibers or the threshold of the detector is out of range, `require_await` zero, or
+    /// a `grace` was set that nothing ends ([`OnDrop::Finish`]).
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
-        if self.name.as_deref() == Some("") {
-            return Err(ConfigError::new("the name of a FiberLayer is empty: leave it out or choose one"));
-        }
         if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
             return Err(ConfigError::new(format!(
                 "stack_size is {} bytes: choose from {MIN_STACK_SIZE} (64 KiB) to {MAX_STACK_SIZE} (1 GiB)",
@@ -48,21 +45,21 @@ impl FiberLayerBuilder {
                 "require_await is zero, which every call takes: choose from how long on a call should wait, or leave it out",
             ));
         }
-        let mut scopes = self.scopes;
+        self.detector.iter().try_for_each(BlockingDetector::check)?;
+        Ok(FiberLayer::of(self))
+    }
+
+    /// The settings of a layer, if what was set has been checked.
+    pub(in crate::layer) fn settings(&self) -> Settings {
+        let name = self.name.as_deref();
+        let mut scopes = self.scopes.clone();
         scopes.require_await(self.require_await);
         #[cfg(feature = "metrics")]
         if self.metrics {
-            scopes.measure(self.name.as_deref());
+            scopes.measure(name);
         }
-        let detector = self.detector.map(BlockingDetector::detector).transpose()?;
+        let detector = self.detector.map(BlockingDetector::settings);
         let drop_policy = self.on_drop.drop_policy(self.grace.unwrap_or_default());
-        Ok(FiberLayer::with_settings(Settings::new(
-            self.name.as_deref(),
-            self.stacks,
-            self.placement,
-            drop_policy,
-            scopes,
-            detector,
-        )))
+        Settings::new(name, self.stacks, self.placement.clone(), drop_policy, scopes, detector)
     }
 }

@@ -13,7 +13,9 @@ use crate::{
     settings::{OnDrop, Placement, STACKS},
 };
 
-/// Settings of a [`FiberLayer`](crate::FiberLayer). They are checked by [`build`](Self::build).
+/// All settings of a [`FiberLayer`](crate::FiberLayer), checked by [`build`](Self::build).
+///
+/// The layer has those that cannot fail itself: `FiberLayer::new().name("orders")`.
 ///
 /// # Examples
 ///
@@ -27,16 +29,16 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct FiberLayerBuilder {
-    name: Option<String>,
-    stacks: Stacks,
-    on_drop: OnDrop,
-    grace: Option<Duration>,
-    placement: Placement,
+    pub(super) name: Option<String>,
+    pub(super) stacks: Stacks,
+    pub(super) on_drop: OnDrop,
+    pub(super) grace: Option<Duration>,
+    pub(super) placement: Placement,
     scopes: Scopes,
     require_await: Option<Duration>,
     #[cfg(feature = "metrics")]
     metrics: bool,
-    pub(crate) detector: Option<BlockingDetector>,
+    pub(super) detector: Option<BlockingDetector>,
 }
 
 impl FiberLayerBuilder {
@@ -55,9 +57,10 @@ impl FiberLayerBuilder {
         }
     }
 
-    /// What the layer is called in messages and events. Without a name they say the service's type.
+    /// What the layer is called in messages and events. Without a name, or with an empty one, they say the service's
+    /// type.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.name = Some(name.into()).filter(|name| !name.is_empty());
         self
     }
 
@@ -158,7 +161,7 @@ impl FiberLayerBuilder {
     ///
     /// # #[tokio::main]
     /// # async fn main() {
-    /// let layer = FiberLayer::builder().carry(&REQUEST).build().unwrap();
+    /// let layer = FiberLayer::new().carry(&REQUEST);
     /// let seen = REQUEST.scope(7, layer.run(|| {
     ///     tokio::task::yield_now().wait();
     ///     REQUEST.get()
@@ -223,9 +226,9 @@ impl FiberLayerBuilder {
     /// ```
     /// use tower_fiber::{FiberLayer, FiberPool, Placement};
     ///
-    /// let in_place = FiberLayer::builder().placement(Placement::InPlace).build()?;
+    /// let in_place = FiberLayer::new().placement(Placement::InPlace);
     /// let pool = FiberPool::builder().worker_threads(2).build()?;
-    /// let on_pool = FiberLayer::builder().placement(pool).build()?;
+    /// let on_pool = FiberLayer::new().placement(pool);
     /// # Ok::<(), tower_fiber::error::ConfigError>(())
     /// ```
     pub fn placement(mut self, placement: impl Into<Placement>) -> Self {

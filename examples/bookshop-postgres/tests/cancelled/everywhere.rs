@@ -74,7 +74,7 @@ async fn gone(policy: OnDrop, point: Point, asks: bool) -> Vec<String> {
     let database = TemporaryDatabase::create().await.unwrap();
     let pools = Pools::new(database.url(), SIZE, SIZE).unwrap();
     let mut visitor = database.visitor().await;
-    let layer = FiberLayer::builder().name("orders").on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().name("orders").on_drop(policy);
     // The shop itself was opened by a connection that is idle.
     visitor.until("count(*) = 1 AND bool_and(state = 'idle')").await;
 

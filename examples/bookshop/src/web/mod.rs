@@ -25,8 +25,7 @@ mod pages;
 /// If the process has another recorder of metrics.
 pub fn router(shop: Arc<Shop>) -> Router {
     insight::exporter();
-    let [pages, api] =
-        ["pages", "api"].map(|name| FiberLayer::builder().name(name).metrics().build().expect("it is set right"));
+    let [pages, api] = ["pages", "api"].map(|name| FiberLayer::new().name(name).metrics());
     Router::new()
         .route("/", get(fiber_with(&pages, pages::home)))
         .route("/search", get(fiber_with(&pages, pages::search)))

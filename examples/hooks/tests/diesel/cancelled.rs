@@ -57,7 +57,7 @@ fn order_twice(pool: &Pool, at: At, waits: oneshot::Sender<()>, gate: oneshot::R
 async fn caller_goes(name: &str, policy: OnDrop, at: At) -> Option<Vec<String>> {
     let shop = Shop::open(name).await?;
     let pool = shop.pool(1);
-    let layer = FiberLayer::builder().name("orders").on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().name("orders").on_drop(policy);
     let (waits, waiting) = oneshot::channel();
     let (open, gate) = oneshot::channel();
     shop.lock().await;
@@ -139,7 +139,7 @@ async fn a_query_that_is_left_holds_nobody_up() {
     let Some(shop) = Shop::open("left_query").await else { return };
     let pool = shop.pool(1);
     shop.lock().await;
-    let layer = FiberLayer::builder().on_drop(OnDrop::Unwind).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Unwind);
     let mut call = Box::pin(layer.run({
         let pool = pool.clone();
         // In no transaction.
@@ -174,7 +174,7 @@ async fn a_transaction_that_is_left_open_is_not_lent() {
 async fn a_caller_that_goes_while_it_waits_for_a_connection_is_cancelled() {
     let Some(shop) = Shop::open("waits_for_one").await else { return };
     let pool = shop.pool(1).patience(LONG);
-    let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
     let get = || {
         let pool = pool.clone();
         layer.run(move || pool.get())

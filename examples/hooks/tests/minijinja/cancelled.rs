@@ -56,7 +56,7 @@ fn environment(waits: Arc<AtomicBool>) -> Environment<'static> {
 async fn caller_goes(at: At) {
     let waits = Arc::new(AtomicBool::new(true));
     let environment = Arc::new(environment(waits.clone()));
-    let layer = FiberLayer::builder().on_drop(OnDrop::Unwind).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Unwind);
     let render = || -> InFiber<String> {
         let environment = environment.clone();
         layer.run(move || {

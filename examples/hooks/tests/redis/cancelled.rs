@@ -13,7 +13,7 @@ const OTHERS: usize = 10;
 
 async fn caller_goes(policy: OnDrop, key: &'static str) {
     let Some(client) = client() else { return };
-    let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().on_drop(policy);
     let opened = run_in_fiber(move || {
         let mut conn = FiberConnection::open_unlimited(&client).unwrap();
         let id: u64 = cmd("CLIENT").arg("ID").query(&mut conn).unwrap();

@@ -108,7 +108,7 @@ async fn a_subscription_ends_with_its_connection() {
 #[tokio::test]
 async fn a_subscriber_hears_that_its_caller_has_gone() {
     let Some(client) = client() else { return };
-    let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).build().unwrap();
+    let layer = FiberLayer::new().on_drop(OnDrop::Cancel);
     let (tell, told) = oneshot::channel();
     let (subscribed, is_subscribed) = oneshot::channel();
     let call = layer.run(move || {

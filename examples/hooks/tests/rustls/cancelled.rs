@@ -53,7 +53,7 @@ async fn cancelled_in_the_callback(policy: OnDrop, wait: fn() -> bool) -> Result
     };
 
     let asked = tokio::spawn(run_in_fiber(connect.clone()));
-    let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().on_drop(policy);
     let (stream, config) = (accept(&listener).await, Arc::clone(&server));
     let served = tokio::spawn(layer.run(move || hooks::rustls::accept(&config, stream).unwrap_err().to_string()));
     begun.recv().await.unwrap();

@@ -30,7 +30,7 @@ fn while_it_reads() {
     run(async {
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
             let (listener, url) = listen().await;
-            let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+            let layer = FiberLayer::new().on_drop(policy);
             let (begin, begun) = oneshot::channel();
             let (end, ended) = oneshot::channel();
             let call = layer.run(move || end.send(read_all(&mut connect(url).unwrap().0, begin)).unwrap());

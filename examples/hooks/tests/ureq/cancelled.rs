@@ -101,7 +101,7 @@ fn a_dropped_call_ends_as_the_layer_says() {
         {
             let (tell, mut told) = mpsc::unbounded_channel();
             let server = server(part, tell.clone()).await;
-            let (layer, agent) = (FiberLayer::builder().on_drop(policy).build().unwrap(), agent());
+            let (layer, agent) = (FiberLayer::new().on_drop(policy), agent());
             let (end, ended) = oneshot::channel();
             let used = agent.clone();
             let mut call = Box::pin(layer.run(move || end.send(call(&used, server, &tell)).unwrap()));

@@ -9,7 +9,7 @@ use crate::harness::{Asks, client, greet, on_each_runtime};
 
 /// Cancels a call once it waits; gives what the synchronous code reports, in order.
 async fn cancel_a_call(policy: OnDrop) -> Vec<&'static str> {
-    let layer = FiberLayer::builder().on_drop(policy).build().unwrap();
+    let layer = FiberLayer::new().on_drop(policy);
     let (reports, mut reported) = mpsc::unbounded_channel();
     let answer = Arc::new(Semaphore::new(0));
     let inside = Arc::clone(&answer);
