@@ -55,7 +55,7 @@
 //! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
 //! | let the caller's task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
-//! | see what fibers wait for, and what blocks | [`FiberHandle::dump`], [`FiberLayerBuilder::require_await`], `metrics` (feature `metrics`) |
+//! | see what fibers wait for, and what blocks | [`FiberHandle::dump`], [`FiberLayerBuilder::detect_blocking`], `metrics` (feature `metrics`) |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!

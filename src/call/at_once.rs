@@ -24,7 +24,7 @@ impl<J: SendJob> Call<J> {
         ending: &mut Ending<J>,
     ) -> Option<Box<Self>> {
         let Settings { shared, placement, scopes } = settings;
-        let context = AtCall::new(scopes.as_deref(), shared, label);
+        let context = AtCall::new(scopes.as_deref());
         let mut fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
         let is_known_here = || placement::is_known_here(placement.as_ref(), cx.waker());
         let is_plain = context.is_plain() && is_known_here();

@@ -100,7 +100,7 @@ impl<J: SendJob> Call<J> {
     #[inline]
     pub(crate) fn new(job: J, admission: Admission, settings: &Settings, label: &'static str) -> Self {
         let Settings { shared, placement, scopes } = settings;
-        let context = AtCall::new(scopes.as_deref(), shared, label);
+        let context = AtCall::new(scopes.as_deref());
         Self::of(Fiber::new(job, admission, Arc::clone(shared), label), context, placement, label)
     }
 

@@ -1,6 +1,6 @@
 //! What a call takes along from where it is made, and from where it is first polled.
 
-use std::{panic::resume_unwind, sync::Arc};
+use std::panic::resume_unwind;
 
 use super::{
     entered::Entered,
@@ -8,18 +8,15 @@ use super::{
     scopes::Scopes,
     spans::{self, Parent, Spans},
 };
-use crate::{
-    fiber::Shared,
-    util::drop_quietly::{FirstPanic, drop_quietly},
-};
+use crate::util::drop_quietly::{FirstPanic, drop_quietly};
 
 /// What a call is made with.
 pub(crate) struct AtCall(Option<Box<Context>>);
 
 impl AtCall {
     #[inline]
-    pub(crate) fn new(scopes: Option<&Scopes>, shared: &Arc<Shared>, label: &'static str) -> Self {
-        Self(if scopes.is_some() || spans::may_exist() { Context::at_call(scopes, shared, label) } else { None })
+    pub(crate) fn new(scopes: Option<&Scopes>) -> Self {
+        Self(if scopes.is_some() || spans::may_exist() { Context::at_call(scopes) } else { None })
     }
 
     /// For code that leaves its thread for one that may block.
@@ -87,7 +84,7 @@ impl Context {
     }
 
     #[cold]
-    fn at_call(scopes: Option<&Scopes>, shared: &Arc<Shared>, label: &'static str) -> Option<Box<Self>> {
+    fn at_call(scopes: Option<&Scopes>) -> Option<Box<Self>> {
         let parent = Parent::current();
         if parent.is_none() && scopes.is_none() {
             return None;
@@ -99,7 +96,7 @@ impl Context {
             context.begin_now();
             return Some(context);
         }
-        Some(Self::new(parent, scopes.at_call(shared, label)))
+        Some(Self::new(parent, scopes.at_call()))
     }
 
     #[cold]

@@ -13,7 +13,6 @@ mod entered;
 mod hook;
 #[cfg(feature = "metrics")]
 mod measured;
-mod never_waits;
 mod probe;
 mod scope;
 mod scopes;

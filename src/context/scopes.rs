@@ -1,13 +1,13 @@
 //! What a layer attaches to each of its calls: something around each stretch that the fiber runs.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use tokio::task::LocalKey;
 
 #[cfg(feature = "metrics")]
 use crate::{context::measured, diagnostics::metrics::Metrics};
 use crate::{
-    context::{Hook, carry::CarriedKey, hook::AnyHook, never_waits::RequireAwait, scope::Scope},
+    context::{Hook, carry::CarriedKey, hook::AnyHook, scope::Scope},
     fiber::{Bar, Listener, Luggage, Shared},
 };
 
@@ -18,7 +18,6 @@ pub(crate) struct Scopes {
     are_of_children: bool,
     keys: Vec<Arc<dyn CarriedKey>>,
     hooks: Vec<Arc<dyn AnyHook>>,
-    require_await: Option<Arc<RequireAwait>>,
     #[cfg(feature = "metrics")]
     metrics: Option<Arc<Metrics>>,
 }
@@ -32,14 +31,10 @@ impl Scopes {
         self.hooks.push(Arc::new(hook));
     }
 
-    pub(crate) fn require_await(&mut self, limit: Option<Duration>) {
-        self.require_await = limit.map(|limit| Arc::new(RequireAwait::new(limit)));
-    }
-
     /// For a layer of this name.
     #[cfg(feature = "metrics")]
-    pub(crate) fn measure(&mut self, name: Option<&str>) {
-        self.metrics = Some(Arc::new(Metrics::new(name)));
+    pub(crate) fn measured(self, name: Option<&str>) -> Self {
+        Self { metrics: Some(Arc::new(Metrics::new(name))), ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -47,7 +42,7 @@ impl Scopes {
         if self.metrics.is_some() {
             return false;
         }
-        self.keys.is_empty() && self.hooks.is_empty() && self.require_await.is_none()
+        self.keys.is_empty() && self.hooks.is_empty()
     }
 
     /// Who is to hear of all that is counted.
@@ -93,11 +88,10 @@ impl Scopes {
     }
 
     /// For one call. Hooks see the task-locals, and are not measured.
-    pub(super) fn at_call(&self, shared: &Arc<Shared>, label: &'static str) -> Vec<Box<dyn Scope>> {
+    pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());
-        let rule = self.require_await.iter().map(|rule| Arc::clone(rule).attend(shared, label));
-        let scopes = keys.chain(hooks).chain(rule);
+        let scopes = keys.chain(hooks);
         #[cfg(feature = "metrics")]
         let scopes = scopes.chain(self.metrics.iter().map(|metrics| measured::attend(metrics.of_calls())));
         scopes.collect()
@@ -106,12 +100,7 @@ impl Scopes {
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, hooks, require_await, .. } = self;
-        let [keys, hooks] = [keys.len(), hooks.len()];
-        f.debug_struct("Attendants")
-            .field("keys", &keys)
-            .field("hooks", &hooks)
-            .field("require_await", require_await)
-            .finish_non_exhaustive()
+        let [keys, hooks] = [self.keys.len(), self.hooks.len()];
+        f.debug_struct("Scopes").field("keys", &keys).field("hooks", &hooks).finish_non_exhaustive()
     }
 }

@@ -18,7 +18,6 @@
 //! | `tower_fiber_handed_over_total` | counter | fibers that went on because their response future was dropped |
 //! | `tower_fiber_leaked_total` | counter | fibers and futures that could not be ended where they were dropped |
 //! | `tower_fiber_refused_waits_total` | counter | waits that were refused: nested, cancelled, during unwinding |
-//! | `tower_fiber_never_waited_total` | counter | calls that [`require_await`](crate::FiberLayerBuilder::require_await) reported, or would have |
 //! | `tower_fiber_blocked_total` | counter | times that a fiber blocked its thread for longer than [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows |
 //!
 //! Their names and label are part of the public interface: another version of the same major number only adds to them.
@@ -114,7 +113,6 @@ pub(crate) struct LayerMetrics {
     handed_over: Counter,
     leaked: Counter,
     refused_waits: Counter,
-    never_waited: Counter,
     blocked: Counter,
     /// What `live` shows, and the most that this has been.
     now: AtomicU64,
@@ -152,7 +150,6 @@ impl LayerMetrics {
             handed_over: counter!("tower_fiber_handed_over_total", "layer" => layer()),
             leaked: counter!("tower_fiber_leaked_total", "layer" => layer()),
             refused_waits: counter!("tower_fiber_refused_waits_total", "layer" => layer()),
-            never_waited: counter!("tower_fiber_never_waited_total", "layer" => layer()),
             blocked: counter!("tower_fiber_blocked_total", "layer" => layer()),
             now: AtomicU64::new(0),
             most: AtomicU64::new(0),
@@ -177,7 +174,6 @@ impl LayerMetrics {
             Event::Cancelled => self.cancelled.increment(1),
             Event::HandedOver => self.handed_over.increment(1),
             Event::RefusedWait => self.refused_waits.increment(1),
-            Event::NeverWaited => self.never_waited.increment(1),
             Event::Blocked => self.blocked.increment(1),
         }
     }
@@ -231,6 +227,5 @@ fn describe() {
         count,
         "Waits that were refused: nested, cancelled, during unwinding"
     );
-    describe_counter!("tower_fiber_never_waited_total", count, "Calls that took long and never waited");
     describe_counter!("tower_fiber_blocked_total", count, "Times that a fiber blocked its thread for too long");
 }

@@ -20,8 +20,6 @@ pub(crate) enum Event {
     Cancelled,
     HandedOver,
     RefusedWait,
-    /// A call took long and did not wait.
-    NeverWaited,
     /// A fiber ran for longer than its layer allows.
     Blocked,
 }

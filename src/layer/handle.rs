@@ -141,7 +141,6 @@ impl FiberHandle {
             cancelled: counters.sum(Event::Cancelled),
             handed_over: counters.sum(Event::HandedOver),
             refused_waits: counters.sum(Event::RefusedWait),
-            never_waited: counters.sum(Event::NeverWaited),
             blocked: counters.sum(Event::Blocked),
             stacks_measured: usage.measured(),
             deepest_stack: usage.deepest(),
@@ -232,9 +231,6 @@ pub struct Counters {
     pub handed_over: u64,
     /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
     pub refused_waits: u64,
-    /// Calls that took longer than [`require_await`](crate::FiberLayerBuilder::require_await) allows and were never
-    /// suspended.
-    pub never_waited: u64,
     /// Times that a fiber ran without a wait for longer than
     /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows. Counted while it runs, a little late;
     /// zero without that.

@@ -167,7 +167,7 @@ pub struct LocalFiber<R: 'static> {
 impl<R: 'static> LocalFiber<R> {
     pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F, shared: &Arc<Shared>) -> Self {
         let label = type_name::<F>();
-        let context = AtCall::new(Scopes::of_children(shared).as_deref(), shared, label);
+        let context = AtCall::new(Scopes::of_children(shared).as_deref());
         let job: Closure<LocalFn<R>> = Closure(Box::new(f));
         let fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
         Self { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context), is_cut: false }

@@ -13,6 +13,5 @@ mod fiber_local;
 mod hook;
 mod metrics;
 mod offload_context;
-mod require_await;
 mod warnings;
 mod with_subscriber_on_pool;

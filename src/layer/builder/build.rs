@@ -20,8 +20,8 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the stack size, the number of fibers or the threshold of the detector is out of range, `require_await` zero, or
-    /// a `grace` was set that nothing ends ([`OnDrop::Finish`]).
+    /// If the stack size, the number of fibers or the threshold of the detector is out of range, or a `grace` was set
+    /// that nothing ends ([`OnDrop::Finish`]).
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
             return Err(ConfigError::new(format!(
@@ -40,11 +40,6 @@ impl FiberLayerBuilder {
                  leave it out",
             ));
         }
-        if self.require_await.is_some_and(|limit| limit.is_zero()) {
-            return Err(ConfigError::new(
-                "require_await is zero, which every call takes: choose from how long on a call should wait, or leave it out",
-            ));
-        }
         self.detector.iter().try_for_each(BlockingDetector::check)?;
         Ok(FiberLayer::of(self))
     }
@@ -52,12 +47,9 @@ impl FiberLayerBuilder {
     /// The settings of a layer, if what was set has been checked.
     pub(in crate::layer) fn settings(&self) -> Settings {
         let name = self.name.as_deref();
-        let mut scopes = self.scopes.clone();
-        scopes.require_await(self.require_await);
+        let scopes = self.scopes.clone();
         #[cfg(feature = "metrics")]
-        if self.metrics {
-            scopes.measure(name);
-        }
+        let scopes = if self.metrics { scopes.measured(name) } else { scopes };
         let detector = self.detector.map(BlockingDetector::settings);
         let drop_policy = self.on_drop.drop_policy(self.grace.unwrap_or_default());
         Settings::new(name, self.stacks, self.placement.clone(), drop_policy, scopes, detector)

@@ -35,7 +35,6 @@ pub struct FiberLayerBuilder {
     pub(super) grace: Option<Duration>,
     pub(super) placement: Placement,
     scopes: Scopes,
-    require_await: Option<Duration>,
     #[cfg(feature = "metrics")]
     metrics: bool,
     pub(super) detector: Option<BlockingDetector>,
@@ -50,7 +49,6 @@ impl FiberLayerBuilder {
             grace: None,
             placement: Placement::Auto,
             scopes: Scopes::default(),
-            require_await: None,
             #[cfg(feature = "metrics")]
             metrics: false,
             detector: None,
@@ -177,37 +175,6 @@ impl FiberLayerBuilder {
     /// Lets context of another kind follow each call: see [`Hook`]. Any number can be added.
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.scopes.hook(hook);
-        self
-    }
-
-    /// Reports calls that took at least this long and were never suspended, to find the code that still blocks; off by
-    /// default.
-    ///
-    /// A wait that was ready at once does not count as one. A call of an async service waits whenever it is pending.
-    /// Such calls are counted in [`Counters::never_waited`](crate::Counters::never_waited), and with the feature
-    /// `tracing` a warning names the service and the time: one in 5 seconds for each layer, which also says how many
-    /// were only counted since the last one. It costs each call two readings of the clock and some allocations.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    /// use tower_fiber::FiberLayer;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let limit = Duration::from_millis(5);
-    /// let layer = FiberLayer::builder().name("thumbnails").require_await(limit).build().unwrap();
-    /// let burn = move || {
-    ///     let begun = Instant::now();
-    ///     while begun.elapsed() <= limit {}
-    /// };
-    /// layer.run(burn).await;
-    /// assert_eq!(layer.handle().counters().never_waited, 1);
-    /// # }
-    /// ```
-    pub fn require_await(mut self, limit: Duration) -> Self {
-        self.require_await = Some(limit);
         self
     }
 
