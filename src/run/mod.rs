@@ -80,6 +80,7 @@ where
 /// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
 #[must_use = "futures do nothing unless polled"]
 pub struct InFiber<R: Send + 'static> {
+    // As that of a `ResponseFuture`, it makes the bounds necessary.
     call: Call<Closure<SendFn<R>>>,
 }
 

@@ -165,37 +165,38 @@ mod sealed {
 
 /// The stream of [`fiber_stream`].
 #[must_use = "streams do nothing unless polled"]
-pub struct FiberStream<T: Send + 'static> {
+pub struct FiberStream<T> {
     // First, so that a producer that finds the stream closed finds its caller gone too.
     producer: Producer<T>,
     items: mpsc::Receiver<T>,
 }
 
-enum Producer<T: Send + 'static> {
-    Runs(Box<InFiber<Option<T>>>),
+enum Producer<T> {
+    Runs(Pin<Box<dyn Future<Output = Option<T>> + Send>>),
     Ended(Option<T>),
     Panicked(Box<dyn Any + Send>),
 }
 
-impl<T: Send + 'static> FiberStream<T> {
+impl<T> FiberStream<T> {
     fn new<F, R>(f: F, settings: &Settings) -> Self
     where
+        T: Send + 'static,
         F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
         R: Outcome<T>,
     {
         let (sender, items) = mpsc::channel(1);
         let produce = move || f(&mut Yielder::new(sender)).last();
-        Self { producer: Producer::Runs(Box::new(InFiber::new(produce, settings, type_name::<F>()))), items }
+        Self { producer: Producer::Runs(Box::pin(InFiber::new(produce, settings, type_name::<F>()))), items }
     }
 }
 
-impl<T: Send + 'static> Stream for FiberStream<T> {
+impl<T> Stream for FiberStream<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = &mut *self;
         if let Producer::Runs(fiber) = &mut this.producer {
-            match catch_unwind(AssertUnwindSafe(|| Pin::new(fiber).poll(cx))) {
+            match catch_unwind(AssertUnwindSafe(|| fiber.as_mut().poll(cx))) {
                 Ok(Poll::Pending) => {}
                 Ok(Poll::Ready(last)) => this.producer = Producer::Ended(last),
                 Err(payload) => this.producer = Producer::Panicked(payload),
@@ -216,9 +217,9 @@ impl<T: Send + 'static> Stream for FiberStream<T> {
     }
 }
 
-impl<T: Send + 'static> Unpin for FiberStream<T> {}
+impl<T> Unpin for FiberStream<T> {}
 
-impl<T: Send + 'static> fmt::Debug for FiberStream<T> {
+impl<T> fmt::Debug for FiberStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FiberStream")
             .field("has_ended", &!matches!(self.producer, Producer::Runs(_)))
