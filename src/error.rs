@@ -162,6 +162,31 @@ impl fmt::Display for Cancelled {
 
 impl Error for Cancelled {}
 
+/// A call began after its layer was [closed](crate::FiberHandle::close).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    service: String,
+}
+
+impl Closed {
+    pub(crate) fn new(service: &str) -> Self {
+        Self { service: service.to_owned() }
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the layer of service `{}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
+             close the layer when it has stopped",
+            self.service
+        )
+    }
+}
+
+impl Error for Closed {}
+
 /// A setting of a builder was refused.
 #[derive(Debug)]
 pub struct ConfigError {

@@ -42,8 +42,8 @@ pub(crate) use self::{
 use self::{in_place::InPlace, join_handle::JoinHandle, placement::Place};
 use crate::{
     context::{AtCall, InContext},
-    fiber::{Admission, Fiber, Shared, is_within},
-    raw::{Ending, Job},
+    error::Closed,
+    fiber::{Admission, Fiber, Shared, is_within}, raw::{Ending, Job},
     settings::{Placement, Settings},
 };
 
@@ -119,8 +119,8 @@ impl<J: SendJob> Call<J> {
     }
 
     /// Finds the place of the call, and counts it.
-    fn place(&mut self, cx: &Context<'_>) {
-        let Stage::Own { call, is_placed } = &mut self.stage else { return };
+    fn place(&mut self, cx: &Context<'_>) -> Result<(), Closed> {
+        let Stage::Own { call, is_placed } = &mut self.stage else { return Ok(()) };
         let place = placement::decide(self.placement.as_ref(), call.fiber.name(), cx.waker());
         call.fiber.open();
         match place {
@@ -132,7 +132,7 @@ impl<J: SendJob> Call<J> {
         // After it was counted: the end of a closed layer's calls waits for this one, or it is
         // refused.
         if shared.in_flight.is_closed() && !is_within(shared) {
-            self.refuse();
+            return Err(self.refuse());
         }
         if !shared.drop_policy.grace.is_zero() {
             placement::assert_timers(call.fiber.name());
@@ -140,17 +140,15 @@ impl<J: SendJob> Call<J> {
         if !matches!(place, Place::Here) {
             self.stage.send(place, self.label, cx);
         }
+        Ok(())
     }
 
     #[cold]
-    fn refuse(&mut self) -> ! {
-        let name = self.name().to_owned();
-        // What the call was made of is dropped, and the call has ended, before anybody hears of it.
+    fn refuse(&mut self) -> Closed {
+        let closed = Closed::new(self.name());
+        // What the call was made of is dropped, and the call has ended, before its caller is told.
         drop(mem::replace(&mut self.stage, Stage::DONE));
-        panic!(
-            "the layer of service `{name}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
-             close the layer when it has stopped"
-        )
+        closed
     }
 
     /// Polls the call in its place, which the first poll finds. `ending` is `Pending`.
@@ -206,8 +204,10 @@ impl<J: SendJob> Call<J> {
     // `#[cold]` favours the plain way, which is cheap enough to feel the difference.
     #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
-        self.place(cx);
-        self.advance(cx, ending);
+        match self.place(cx) {
+            Ok(()) => self.advance(cx, ending),
+            Err(closed) => *ending = Poll::Ready(Err(Box::new(closed))),
+        }
     }
 
     /// Its caller has gone, and it has not ended.
@@ -220,8 +220,32 @@ impl<J: SendJob> Call<J> {
         }
     }
 
+    /// As its poll; `refused` makes an output of the error of a closed layer, if it can be one.
+    #[inline]
+    pub(crate) fn poll_or(
+        &mut self,
+        cx: &mut Context<'_>,
+        refused: fn(Closed) -> Result<J::Output, Closed>,
+    ) -> Poll<J::Output> {
+        let mut ending = Poll::Pending;
+        self.advance(cx, &mut ending);
+        match ending {
+            Poll::Ready(Ok(output)) => Poll::Ready(output),
+            Poll::Ready(Err(payload)) => self.end_by(payload, refused),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     #[cold]
-    fn end_by(&mut self, payload: Box<dyn Any + Send>) -> Poll<J::Output> {
+    fn end_by(
+        &mut self,
+        payload: Box<dyn Any + Send>,
+        refused: fn(Closed) -> Result<J::Output, Closed>,
+    ) -> Poll<J::Output> {
+        let payload = match payload.downcast() {
+            Ok(closed) => return Poll::Ready(refused(*closed).unwrap_or_else(|closed| panic!("{closed}"))),
+            Err(payload) => payload,
+        };
         if !is_cut_with_its_poller(&*payload) {
             resume_unwind(payload);
         }
@@ -253,13 +277,7 @@ impl<J: SendJob> Future for Call<J> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<J::Output> {
-        let mut ending = Poll::Pending;
-        self.advance(cx, &mut ending);
-        match ending {
-            Poll::Ready(Ok(output)) => Poll::Ready(output),
-            Poll::Ready(Err(payload)) => self.end_by(payload),
-            Poll::Pending => Poll::Pending,
-        }
+        self.poll_or(cx, Err)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The futures of [`FiberService`](crate::FiberService) and [`BlockingService`](crate::BlockingService).
 
 use std::{
+    any::Any,
+    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -10,7 +12,10 @@ use std::{
 use tower_service::Service;
 
 pub use crate::blocking::InBlocking;
-use crate::call::{Call, ServiceCall};
+use crate::{
+    call::{Call, ServiceCall},
+    error::Closed,
+};
 
 /// The response of a call that runs in a fiber.
 ///
@@ -26,14 +31,16 @@ use crate::call::{Call, ServiceCall};
 /// # Panics
 ///
 /// If the service panics, with the same payload; outside a tokio runtime; after it was ready; on a current-thread
-/// runtime if it is polled on another thread than at first; if the layer is [closed](crate::FiberHandle::close); and
-/// with a [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
+/// runtime if it is polled on another thread than at first; if the layer is [closed](crate::FiberHandle::close) and the
+/// service's error is no `BoxError`; and with a [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<S, Request>
 where
     S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
     Request: Send + 'static,
 {
+    // In place, so that a call needs no memory of its own. Its `Drop` hands over a fiber that waits, which needs these
+    // bounds, and a `Drop` has those of its struct.
     call: Call<ServiceCall<S, Request>>,
 }
 
@@ -57,8 +64,15 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.call).poll(cx)
+        self.call.poll_or(cx, |closed| as_box_error(closed).map(Err))
     }
+}
+
+/// This as tower's `BoxError`, if that is what `E` is.
+fn as_box_error<E: 'static>(closed: Closed) -> Result<E, Closed> {
+    let mut error = Some(Box::<dyn Error + Send + Sync>::from(closed.clone()));
+    let error: &mut dyn Any = &mut error;
+    error.downcast_mut().and_then(Option::take).ok_or(closed)
 }
 
 impl<S, Request> fmt::Debug for ResponseFuture<S, Request>

@@ -47,9 +47,32 @@ impl FiberHandle {
 
     /// Lets no more calls begin.
     ///
-    /// A call that begins later panics with a text that says so. Calls that have begun go on, and so do calls that they
-    /// make of this layer's services. For an orderly end stop the server first (axum's `with_graceful_shutdown`), so
-    /// that nobody meets the panic; see the [lifecycle chapter](crate::docs::lifecycle#shutting-down).
+    /// Calls that have begun go on, and so do the calls that they make of this layer's services. A call that begins
+    /// later fails with [`Closed`](crate::error::Closed) if the service's error type is `Box<dyn Error + Send + Sync>`
+    /// (tower's `BoxError`). No other error type can hold it: there the call panics with its text. Stop the server
+    /// first (axum's `with_graceful_shutdown`), so that there are no such calls, or put tower's `map_err` directly
+    /// inside the layer; see the [lifecycle chapter](crate::docs::lifecycle#shutting-down).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower::{BoxError, ServiceBuilder, ServiceExt as _};
+    /// use tower_fiber::{FiberLayer, error::{Closed, Elapsed}, sync_fn};
+    ///
+    /// fn handler(n: u32) -> Result<u32, Elapsed> {
+    ///     Ok(n)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let layer = FiberLayer::new().name("orders");
+    /// let handle = layer.handle();
+    /// let service = ServiceBuilder::new().layer(layer).map_err(BoxError::from).service(sync_fn(handler));
+    /// assert_eq!(service.clone().oneshot(7).await.unwrap(), 7);
+    /// handle.close();
+    /// assert!(service.oneshot(7).await.unwrap_err().is::<Closed>());
+    /// # }
+    /// ```
     pub fn close(&self) {
         self.shared.in_flight.close();
     }

@@ -132,7 +132,7 @@ impl fmt::Debug for FiberLayer {
         let FiberLayerBuilder { name, stacks, on_drop, grace, placement, detector, .. } = &*self.builder;
         f.debug_struct("FiberLayer")
             .field("name", name)
-            .field("stack_size", &stacks.size)
+            .field("stack_size", &self.settings.shared.stack_size)
             .field("max_fibers", &stacks.max_fibers)
             .field("placement", placement)
             .field("on_drop", on_drop)

@@ -8,10 +8,12 @@ use std::{
 
 use futures_util::FutureExt as _;
 use tokio::{runtime::Builder, sync::oneshot};
-use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_fiber::{Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, run_in_fiber, sync_fn, try_await_in_fiber};
+use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
+use tower_fiber::{
+    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, error::Closed, run_in_fiber, sync_fn, try_await_in_fiber,
+};
 
-use crate::support::{Drops, in_each_task, poll_once, text_of_panic, until};
+use crate::support::{Drops, Held, in_each_task, poll_once, text_of_panic, until};
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     let builder = FiberLayer::builder().name("orders").on_drop(policy);
@@ -42,6 +44,23 @@ fn a_closed_layer_refuses_new_calls_and_finishes_the_others() {
             assert!(is_pending(handle.drained()).await);
             open.send(6).unwrap();
             assert_eq!(call.await, 7, "also what it calls of its own layer");
+            handle.drained().await;
+            assert_eq!(handle.counters(), Default::default());
+        }
+    });
+}
+
+#[test]
+fn a_closed_layer_is_an_error_where_errors_are_boxed() {
+    in_each_task(|| async {
+        for layer in layers(OnDrop::Finish) {
+            let (handle, drops) = (layer.handle(), Drops::default());
+            let service = layer.layer(sync_fn(|_: Held| Ok::<_, BoxError>(())));
+            service.clone().oneshot(drops.held()).await.unwrap();
+            handle.close();
+            let error = service.oneshot(drops.held()).await.unwrap_err();
+            assert!(error.is::<Closed>() && error.to_string().contains("`orders`"), "{error}");
+            assert_eq!(drops.count(), 2);
             handle.drained().await;
             assert_eq!(handle.counters(), Default::default());
         }
