@@ -12,7 +12,7 @@ use std::{
 /// where that is possible.
 #[non_exhaustive]
 pub enum TryAwaitError<F> {
-    /// The code does not run in a fiber, nor under [`run_blocking`](crate::run_blocking).
+    /// The code does not run in a fiber, nor under [`block_on_waits`](crate::block_on_waits).
     NotInFiber(F),
     /// The code runs inside the `poll` of a future that this fiber already waits for.
     Nested(F),
@@ -125,7 +125,7 @@ impl<F> From<TryAwaitError<F>> for io::Error {
 }
 
 pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
-     FiberLayer / run_in_fiber, or block on purpose with run_blocking";
+     FiberLayer / run_in_fiber, or block on purpose with block_on_waits";
 
 pub(crate) const CANCELLED: &str =
     "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
@@ -216,7 +216,7 @@ impl Error for ConfigError {
     }
 }
 
-/// A [`FiberLocal`](crate::FiberLocal) was used where no fiber is, nor [`run_blocking`](crate::run_blocking).
+/// A [`FiberLocal`](crate::FiberLocal) was used where no fiber is, nor [`block_on_waits`](crate::block_on_waits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessError(());
 
@@ -228,7 +228,7 @@ impl AccessError {
 
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a fiber-local was used outside a fiber: use it below FiberLayer, run_in_fiber or run_blocking")
+        f.write_str("a fiber-local was used outside a fiber: use it below FiberLayer, run_in_fiber or block_on_waits")
     }
 }
 

@@ -55,7 +55,7 @@ macro_rules! fiber_local {
 /// dropped. Those of an async service that is dropped while it is pending are dropped on its home thread, outside of
 /// fibers; those of a leaked fiber are leaked.
 ///
-/// A fiber inside a fiber has values of its own. Under [`run_blocking`](crate::run_blocking) the outermost call has
+/// A fiber inside a fiber has values of its own. Under [`block_on_waits`](crate::block_on_waits) the outermost call has
 /// them, so that the same code works there.
 ///
 /// The name must be that of a `static`; a `const` would be another key wherever it is used.
@@ -75,7 +75,7 @@ impl<T: 'static> FiberLocal<T> {
     ///
     /// # Panics
     ///
-    /// Outside of fibers and [`run_blocking`](crate::run_blocking); if making the value or `f` panics.
+    /// Outside of fibers and [`block_on_waits`](crate::block_on_waits); if making the value or `f` panics.
     #[track_caller]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         match self.try_with(f) {
@@ -88,7 +88,7 @@ impl<T: 'static> FiberLocal<T> {
     ///
     /// # Errors
     ///
-    /// Outside of fibers and [`run_blocking`](crate::run_blocking), and while that waits.
+    /// Outside of fibers and [`block_on_waits`](crate::block_on_waits), and while that waits.
     ///
     /// # Panics
     ///
@@ -100,7 +100,7 @@ impl<T: 'static> FiberLocal<T> {
     /// tower_fiber::fiber_local!(static ID: u32 = 7);
     ///
     /// assert!(ID.try_with(|id| *id).is_err());
-    /// assert_eq!(tower_fiber::run_blocking(|| ID.try_with(|id| *id)).unwrap(), 7);
+    /// assert_eq!(tower_fiber::block_on_waits(|| ID.try_with(|id| *id)).unwrap(), 7);
     /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let key = std::ptr::from_ref(self).addr();

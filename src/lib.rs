@@ -48,7 +48,7 @@
 //! | run plain functions side by side, or with a time-out | [`join`], [`join_all`], [`race`] |
 //! | call an async function as a plain one | [`synchronize`] |
 //! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
-//! | run the same plain code in tests, tools, `main` | [`run_blocking`] |
+//! | run the same plain code in tests, tools, `main` | [`block_on_waits`] |
 //! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
 //! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
@@ -235,7 +235,7 @@ pub use self::layer::ServiceBuilderExt;
 #[cfg(feature = "per-core")]
 pub use self::per_core::per_core;
 pub use self::{
-    blocking::{BlockingLayer, BlockingLayerBuilder, BlockingService, run_blocking},
+    blocking::{BlockingLayer, BlockingLayerBuilder, BlockingService, block_on_waits},
     context::Hook,
     diagnostics::{BlockingDetector, Dump, FiberInfo, FiberState},
     error::Cancelled,

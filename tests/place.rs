@@ -13,8 +13,8 @@ use pest::Parser as _;
 use tokio::runtime::Builder;
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_fiber::{
-    FiberLayer, Placement, WaitExt as _, error::TryAwaitError, in_fiber, on_thread_stack, remaining_stack,
-    run_blocking, run_local, try_await_in_fiber,
+    FiberLayer, Placement, WaitExt as _, block_on_waits, error::TryAwaitError, in_fiber, on_thread_stack,
+    remaining_stack, run_local, try_await_in_fiber,
 };
 
 use support::text_of_panic;
@@ -75,7 +75,7 @@ async fn on_thread_stack_returns_the_value_and_has_the_threads_room() {
         assert_eq!(call.await, (format!("{LARGE} true"), 2));
     }
     assert_eq!(on_thread_stack(large_frame), LARGE, "outside of fibers it just runs it");
-    assert_eq!(thread::spawn(|| run_blocking(|| on_thread_stack(|| 3))).join().unwrap(), 3);
+    assert_eq!(thread::spawn(|| block_on_waits(|| on_thread_stack(|| 3))).join().unwrap(), 3);
 }
 
 #[tokio::test]

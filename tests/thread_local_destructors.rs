@@ -17,9 +17,9 @@ use std::{
 use tokio::runtime::Builder;
 use tower::{Layer as _, Service as _};
 use tower_fiber::{
-    BlockingLayer, FiberLayer, FiberPool, WaitExt as _, WaitMode, await_in_fiber, caller_gone, error::TryAwaitError,
-    fiber_local, in_fiber, join, join_all, offload, on_thread_stack, race, remaining_stack, run_blocking, run_in_fiber,
-    run_local, shield, sync_fn, synchronize, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
+    BlockingLayer, FiberLayer, FiberPool, WaitExt as _, WaitMode, await_in_fiber, block_on_waits, caller_gone,
+    error::TryAwaitError, fiber_local, in_fiber, join, join_all, offload, on_thread_stack, race, remaining_stack,
+    run_in_fiber, run_local, shield, sync_fn, synchronize, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
 };
 
 use support::text_of_panic;
@@ -90,10 +90,10 @@ const CASES: &[Case] = &[
         assert!(LOCAL.try_with(|value| *value).is_err());
         refuses("fiber-local", || LOCAL.with(|value| *value));
     }),
-    ("run_blocking", || {
+    ("block_on_waits", || {
         works_or_says_why(|| {
             let inside = || (wait_mode(), caller_gone(), LOCAL.with(|value| *value), async { 5 }.wait());
-            assert_eq!(run_blocking(inside), (WaitMode::Blocking, false, 7, 5));
+            assert_eq!(block_on_waits(inside), (WaitMode::Blocking, false, 7, 5));
             assert_eq!(wait_mode(), WaitMode::None);
         });
     }),
@@ -198,7 +198,7 @@ thread_local! {
 fn use_all() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(run_in_fiber(yield_now));
-    run_blocking(|| tokio::task::yield_now().wait());
+    block_on_waits(|| tokio::task::yield_now().wait());
     assert_eq!(wait_mode(), WaitMode::None);
 }
 

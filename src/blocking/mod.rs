@@ -12,7 +12,7 @@ mod service;
 pub use self::{
     call::InBlocking,
     layer::{BlockingLayer, BlockingLayerBuilder},
-    run::run_blocking,
+    run::block_on_waits,
     service::BlockingService,
 };
 pub(crate) use self::{

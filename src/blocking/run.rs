@@ -95,16 +95,16 @@ impl Drop for Switch {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_fiber::{WaitExt as _, run_blocking};
+/// use tower_fiber::{WaitExt as _, block_on_waits};
 ///
-/// let answer = run_blocking(|| {
+/// let answer = block_on_waits(|| {
 ///     async { tokio::time::sleep(Duration::from_millis(1)).await }.wait();
 ///     42
 /// });
 /// assert_eq!(answer, 42);
 /// ```
 #[track_caller]
-pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
+pub fn block_on_waits<R>(f: impl FnOnce() -> R) -> R {
     run_for(None, None, f)
 }
 
@@ -113,7 +113,7 @@ pub fn run_blocking<R>(f: impl FnOnce() -> R) -> R {
 pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f: impl FnOnce() -> R) -> R {
     assert!(
         with_current(|fiber| fiber.is_none()),
-        "run_blocking inside a fiber would block its thread: call the function directly, its waits suspend"
+        "block_on_waits inside a fiber would block its thread: call the function directly, its waits suspend"
     );
     if is_on() {
         return f();
@@ -123,7 +123,7 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
             // tokio alone knows whether this thread drives a runtime, and says so only by panicking.
             if catch_unwind(AssertUnwindSafe(|| handle.block_on(ready(())))).is_err() {
                 panic!(
-                    "run_blocking would block a thread that drives a runtime: use run_in_fiber here, or move the \
+                    "block_on_waits would block a thread that drives a runtime: use run_in_fiber here, or move the \
                      call to tokio::task::spawn_blocking"
                 );
             }
@@ -131,12 +131,12 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
         }
         Err(error) if error.is_thread_local_destroyed() => {
             panic!(
-                "run_blocking on a thread that is ending, after the destructor of tokio's thread-local: call it earlier"
+                "block_on_waits on a thread that is ending, after the destructor of tokio's thread-local: call it earlier"
             )
         }
         Err(_) => match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => Blocker::Own(runtime),
-            Err(error) => panic!("run_blocking could not build a runtime: {error}"),
+            Err(error) => panic!("block_on_waits could not build a runtime: {error}"),
         },
     };
     let blocked = Rc::new(Blocked { blocker, locals: Rc::default(), caller, scopes });

@@ -68,7 +68,7 @@ fn runtime(name: &str) -> Handle {
     Handle::try_current().unwrap_or_else(|_| {
         panic!(
             "fiber of service `{name}` was started outside a tokio runtime: await it inside one, or use run_local or \
-             run_blocking, which need none"
+             block_on_waits, which need none"
         )
     })
 }

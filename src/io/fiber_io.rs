@@ -8,10 +8,10 @@ use super::limit::Limit;
 /// [`Seek`](io::Seek) or [`BufRead`](io::BufRead).
 ///
 /// Each call waits like [`try_await_in_fiber`](crate::try_await_in_fiber), in a fiber or under
-/// [`run_blocking`](crate::run_blocking). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one wait
-/// each, however many short reads or writes the stream makes of them; one that goes on and on without a wait yields
-/// after each 128 of those. Vectored writes stay vectored; `AsyncRead` knows no vectored reads, so these fill the first
-/// buffer, as std's provided method does.
+/// [`block_on_waits`](crate::block_on_waits). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one
+/// wait each, however many short reads or writes the stream makes of them; one that goes on and on without a wait
+/// yields after each 128 of those. Vectored writes stay vectored; `AsyncRead` knows no vectored reads, so these fill
+/// the first buffer, as std's provided method does.
 ///
 /// # Time-outs
 ///

@@ -75,7 +75,7 @@ pub(super) fn wait_on_runtime<R>(limit: Limit, future: impl Future<Output = io::
         if Handle::try_current().is_err() {
             return Err(io::Error::new(
                 ErrorKind::Unsupported,
-                "sockets and names need a tokio runtime, and there is none here: enter one, or use run_blocking, which \
+                "sockets and names need a tokio runtime, and there is none here: enter one, or use block_on_waits, which \
                  brings one",
             ));
         }

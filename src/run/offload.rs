@@ -12,8 +12,8 @@ use crate::{
 
 /// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
 ///
-/// Waits inside `f` block that pool's thread, as under [`run_blocking`](crate::run_blocking). Called under
-/// `run_blocking`, `f` runs on this thread, which may block anyway. [`BlockingLayer::run`](crate::BlockingLayer::run)
+/// Waits inside `f` block that pool's thread, as under [`block_on_waits`](crate::block_on_waits). Called under
+/// `block_on_waits`, `f` runs on this thread, which may block anyway. [`BlockingLayer::run`](crate::BlockingLayer::run)
 /// has a limit of threads and a choice of runtime.
 ///
 /// The current span and `tracing` dispatcher follow `f`, and so do the [carried](crate::FiberLayerBuilder::carry)
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Outside a fiber and [`run_blocking`](crate::run_blocking), and outside a tokio runtime. If `f`, a hook, or the
+/// Outside a fiber and [`block_on_waits`](crate::block_on_waits), and outside a tokio runtime. If `f`, a hook, or the
 /// `Clone` of a carried value panics, with its payload.
 ///
 /// # Examples

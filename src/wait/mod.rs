@@ -41,7 +41,7 @@ use crate::{
 /// The fiber suspends and its thread goes on with other work until the future is ready; one that is ready at once costs
 /// no switch. The future is polled on the fiber's own stack, so it may borrow from the caller and need not be `Send`.
 /// Every 128th wait in a row that did not suspend yields once, so that a loop over ready futures does not starve the
-/// thread. Under [`run_blocking`](crate::run_blocking) the thread is blocked instead.
+/// thread. Under [`block_on_waits`](crate::block_on_waits) the thread is blocked instead.
 ///
 /// # Cancel safety
 ///

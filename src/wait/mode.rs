@@ -8,7 +8,7 @@ use crate::{blocking, raw::with_current};
 pub enum WaitMode {
     /// The code runs in a fiber, which suspends.
     Fiber,
-    /// The code runs under [`run_blocking`](crate::run_blocking), and the thread is blocked.
+    /// The code runs under [`block_on_waits`](crate::block_on_waits), and the thread is blocked.
     Blocking,
     /// A wait is refused.
     None,
@@ -22,10 +22,10 @@ pub enum WaitMode {
 /// # Examples
 ///
 /// ```
-/// use tower_fiber::{WaitMode, run_blocking, wait_mode};
+/// use tower_fiber::{WaitMode, block_on_waits, wait_mode};
 ///
 /// assert_eq!(wait_mode(), WaitMode::None);
-/// assert_eq!(run_blocking(wait_mode), WaitMode::Blocking);
+/// assert_eq!(block_on_waits(wait_mode), WaitMode::Blocking);
 /// ```
 #[must_use]
 pub fn wait_mode() -> WaitMode {

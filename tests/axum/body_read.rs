@@ -20,7 +20,7 @@ use tokio::task::yield_now;
 use tower_fiber::{
     Counters, FiberLayer,
     axum::{BodyError, BodyReader, blocking, fiber, fiber_with},
-    run_blocking,
+    block_on_waits,
 };
 
 use crate::{
@@ -188,7 +188,7 @@ fn over_sockets_too() {
 fn a_failed_body_stays_failed() {
     let pieces = [Ok(Bytes::from_static(b"half")), Err(io::Error::other("the cable was pulled"))];
     let mut body = BodyReader::new(Body::from_stream(stream::iter(pieces)));
-    run_blocking(|| {
+    block_on_waits(|| {
         let mut text = [0; 4];
         body.read_exact(&mut text).unwrap();
         let error = body.read(&mut text).unwrap_err();
@@ -218,7 +218,7 @@ fn outside_a_fiber_it_says_what_to_do() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("run_in_fiber"), "{error}");
     // Nothing was lost.
-    run_blocking(|| assert_eq!(read_all(body).unwrap(), "a"));
+    block_on_waits(|| assert_eq!(read_all(body).unwrap(), "a"));
 }
 
 /// Four bytes of ten, and then the end.
@@ -240,7 +240,7 @@ impl HttpBody for CutOff {
 #[test]
 fn less_than_was_declared_is_an_error() {
     let mut body = BodyReader::new(Body::new(CutOff(Some(Bytes::from_static(b"half")))));
-    run_blocking(|| {
+    block_on_waits(|| {
         let error = body.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "the body of the request could not be read: it ended before its declared length");
     });

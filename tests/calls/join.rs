@@ -21,9 +21,9 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, InFiber, OnDrop, WaitExt as _, caller_gone, fiber_local, in_fiber, join, join_all, race,
-    remaining_stack, run_blocking, run_in_fiber, run_local, shield, timeout, timeout_or_unwind, try_await_in_fiber,
-    try_join, try_join_all,
+    FiberLayer, InFiber, OnDrop, WaitExt as _, block_on_waits, caller_gone, fiber_local, in_fiber, join, join_all,
+    race, remaining_stack, run_in_fiber, run_local, shield, timeout, timeout_or_unwind, try_await_in_fiber, try_join,
+    try_join_all,
 };
 
 use crate::support::{Drops, on_each_runtime, poll_once, text_of_panic, until};
@@ -340,9 +340,9 @@ fn on_a_thread_that_blocks() {
     let meeting = Rc::new(Barrier::new(2));
     let other = Rc::clone(&meeting);
     let sides =
-        run_blocking(|| join(move || meeting.wait().wait().is_leader(), move || other.wait().wait().is_leader()));
+        block_on_waits(|| join(move || meeting.wait().wait().is_leader(), move || other.wait().wait().is_leader()));
     assert!(sides.0 != sides.1);
-    assert_eq!(run_blocking(|| race([|| 1])), 1);
+    assert_eq!(block_on_waits(|| race([|| 1])), 1);
 }
 
 #[test]
@@ -556,7 +556,7 @@ fn a_shielded_section_ends_before_its_function_does() {
     assert_eq!((layer.handle().live(), layer.handle().counters().leaked), (0, 0));
     let thread = thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async { tokio::task::spawn_blocking(move || run_blocking(both)).await.unwrap() });
+        runtime.block_on(async { tokio::task::spawn_blocking(move || block_on_waits(both)).await.unwrap() });
     });
     thread.join().unwrap();
     assert_eq!(sections.load(Ordering::Relaxed), 6);

@@ -18,7 +18,7 @@ use tower_fiber::{
 use crate::support::text_of_panic;
 
 const OUTSIDE: &str = "use `.await` here, enter a fiber with FiberLayer / run_in_fiber, or block on purpose with \
-                       run_blocking";
+                       block_on_waits";
 const NESTED: &str = "`.await` it, or run the sync part with run_in_fiber";
 
 /// Counts its polls.

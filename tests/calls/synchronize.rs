@@ -1,6 +1,6 @@
 //! Async functions made plain.
 
-use tower_fiber::{run_blocking, run_in_fiber, synchronize};
+use tower_fiber::{block_on_waits, run_in_fiber, synchronize};
 
 async fn none() -> u32 {
     tokio::task::yield_now().await;
@@ -36,7 +36,7 @@ async fn functions_of_0_to_8_arguments() {
 #[test]
 fn the_plain_function_can_be_kept_and_called_anywhere() {
     let repeat = synchronize(two);
-    assert_eq!(run_blocking(|| legacy(&repeat)), "abab");
+    assert_eq!(block_on_waits(|| legacy(&repeat)), "abab");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(run_in_fiber(move || legacy(&repeat))), "abab");
 }

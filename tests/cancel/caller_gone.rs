@@ -15,8 +15,8 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, run_blocking, run_in_fiber, run_local, until_caller_gone,
-    yield_now,
+    FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, caller_gone, run_in_fiber, run_local,
+    until_caller_gone, yield_now,
 };
 
 use crate::support::{poll_once, until};
@@ -173,7 +173,7 @@ async fn whoever_awaits_to_the_end_is_not_gone() {
 async fn outside_fibers_nobody_goes() {
     assert!(!caller_gone());
     assert!(poll_once(&mut Box::pin(until_caller_gone())).await.is_none());
-    assert!(!task::spawn_blocking(|| run_blocking(caller_gone)).await.unwrap());
+    assert!(!task::spawn_blocking(|| block_on_waits(caller_gone)).await.unwrap());
 }
 
 #[tokio::test]

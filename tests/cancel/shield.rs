@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::oneshot;
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, error::TryAwaitError, run_blocking, run_local,
-    shield, try_await_in_fiber,
+    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, caller_gone, error::TryAwaitError,
+    run_local, shield, try_await_in_fiber,
 };
 
 use crate::support::{Drops, in_each_task, poll_once, until};
@@ -176,7 +176,7 @@ fn a_panic_inside_ends_the_shield() {
 #[test]
 fn outside_fibers_it_just_runs() {
     assert_eq!(shield(|| 1), 1);
-    assert_eq!(run_blocking(|| shield(|| async { 2 }.wait())), 2);
+    assert_eq!(block_on_waits(|| shield(|| async { 2 }.wait())), 2);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, FiberPool, Hook, OnDrop, WaitExt as _, error::TryAwaitError, join, join_all, race, run_blocking,
+    FiberLayer, FiberPool, Hook, OnDrop, WaitExt as _, block_on_waits, error::TryAwaitError, join, join_all, race,
     run_in_fiber, try_await_in_fiber,
 };
 
@@ -311,11 +311,11 @@ fn in_a_call_without_a_layer_they_see_what_the_task_has() {
     in_each_task(|| async {
         let call = run_in_fiber(|| join(request, || race([request])));
         assert_eq!(REQUEST.scope(7, call).await, (Some(7), Some(7)));
-        let joined = run_blocking_elsewhere(|| REQUEST.sync_scope(8, || join(request, request))).await;
+        let joined = block_on_waits_elsewhere(|| REQUEST.sync_scope(8, || join(request, request))).await;
         assert_eq!(joined, (Some(8), Some(8)));
     });
 }
 
-async fn run_blocking_elsewhere<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
-    tokio::task::spawn_blocking(|| run_blocking(f)).await.unwrap()
+async fn block_on_waits_elsewhere<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
+    tokio::task::spawn_blocking(|| block_on_waits(f)).await.unwrap()
 }

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{
-    FiberLayer, FiberPool, OnDrop, WaitExt as _, fiber_local, in_fiber, run_blocking, run_in_fiber, run_local,
+    FiberLayer, FiberPool, OnDrop, WaitExt as _, block_on_waits, fiber_local, in_fiber, run_in_fiber, run_local,
 };
 
 use crate::support::{Drops, Held, poll_once, text_of_panic, until};
@@ -217,15 +217,15 @@ async fn a_leaked_fiber_leaks_it() {
 
 #[test]
 fn where_the_thread_may_block() {
-    let counted = run_blocking(|| {
+    let counted = block_on_waits(|| {
         let first = count();
         async { count() }.wait();
-        run_blocking(|| (first, count()))
+        block_on_waits(|| (first, count()))
     });
     assert_eq!(counted, (1, 3));
-    assert_eq!(run_blocking(count), 1, "the next call has another");
+    assert_eq!(block_on_waits(count), 1, "the next call has another");
     let drops = Drops::default();
-    run_blocking(|| HELD.with(|slot| *slot.borrow_mut() = Some(drops.held())));
+    block_on_waits(|| HELD.with(|slot| *slot.borrow_mut() = Some(drops.held())));
     assert_eq!(drops.count(), 1);
 }
 

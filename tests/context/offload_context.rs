@@ -11,7 +11,7 @@ use std::{
 
 use tokio::task::yield_now;
 use tower_fiber::{
-    BlockingLayer, FiberLayer, FiberPool, Hook, WaitExt as _, await_in_fiber, join, offload, race, run_blocking,
+    BlockingLayer, FiberLayer, FiberPool, Hook, WaitExt as _, await_in_fiber, block_on_waits, join, offload, race,
 };
 
 use crate::support::{on_each_runtime, text_of_panic, until};
@@ -184,7 +184,7 @@ fn a_panic_of_a_hook_goes_to_the_code_that_offloads() {
 }
 
 #[test]
-fn under_run_blocking_it_is_the_threads() {
-    let seen = run_blocking(|| REQUEST.sync_scope(7, || offload(request)));
+fn under_block_on_waits_it_is_the_threads() {
+    let seen = block_on_waits(|| REQUEST.sync_scope(7, || offload(request)));
     assert_eq!(seen, Some(7));
 }

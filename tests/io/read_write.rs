@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, io::FiberIo, run_blocking, run_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, io::FiberIo, run_in_fiber};
 
 use crate::support::poll_once;
 
@@ -54,7 +54,7 @@ async fn vectored_writes_stay_vectored() {
 #[test]
 fn it_blocks_where_the_thread_may_block() {
     let (here, mut there) = duplex(16);
-    let read = run_blocking(|| {
+    let read = block_on_waits(|| {
         async { there.write_all(b"hello").await.unwrap() }.wait();
         let mut five = [0; 5];
         FiberIo::new(here).read_exact(&mut five).unwrap();

@@ -18,9 +18,9 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, OnDrop, WaitExt as _, caller_gone,
+    FiberLayer, OnDrop, WaitExt as _, block_on_waits, caller_gone,
     error::TryAwaitError,
-    run_blocking, run_in_fiber,
+    run_in_fiber,
     stream::{self as fiber, FiberIter, FiberStream, Yielder, fiber_stream, fiber_stream_with},
 };
 
@@ -276,7 +276,7 @@ fn a_stream_is_an_iterator() {
 fn an_iterator_says_how_much_is_left() {
     let mut items = FiberIter::new(stream::iter([1, 2, 3]));
     assert_eq!(items.size_hint(), (3, Some(3)));
-    run_blocking(|| assert_eq!(items.next(), Some(1)));
+    block_on_waits(|| assert_eq!(items.next(), Some(1)));
     assert_eq!(items.size_hint(), (2, Some(2)));
     assert_eq!(Stream::size_hint(items.get_ref()), Stream::size_hint(items.get_mut()));
     assert_eq!(items.into_inner().now_or_never_next(), Some(2));
@@ -296,7 +296,7 @@ fn an_iterator_is_refused_outside_a_fiber() {
     assert!(matches!(items.try_next(), Err(TryAwaitError::NotInFiber(()))));
     assert!(text_of_panic(|| items.next()).contains("waited outside a fiber"));
     // Nothing was lost.
-    run_blocking(|| assert_eq!(items.try_next().unwrap(), Some(1)));
+    block_on_waits(|| assert_eq!(items.try_next().unwrap(), Some(1)));
 }
 
 #[test]

@@ -15,8 +15,9 @@ use std::{
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{net::TcpListener, task::yield_now};
 use tower_fiber::{
+    block_on_waits,
     io::{FiberIo, TcpStream, lookup_host},
-    run_blocking, run_in_fiber, run_local,
+    run_in_fiber, run_local,
 };
 
 fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
@@ -238,7 +239,7 @@ fn they_work_where_the_thread_may_block() {
         let question = io::read_to_string(&mut stream).unwrap();
         stream.write_all(question.to_uppercase().as_bytes()).unwrap();
     });
-    let answer = run_blocking(|| {
+    let answer = block_on_waits(|| {
         let address = lookup_host(address).unwrap().next().unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(b"hello").unwrap();

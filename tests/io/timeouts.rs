@@ -16,7 +16,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
-use tower_fiber::{FiberLayer, OnDrop, Placement, io::FiberIo, run_blocking, run_in_fiber, run_local};
+use tower_fiber::{FiberLayer, OnDrop, Placement, block_on_waits, io::FiberIo, run_in_fiber, run_local};
 
 use crate::support::poll_once;
 
@@ -165,7 +165,7 @@ async fn on_a_worker_they_are_those_of_the_callers_runtime() {
 #[test]
 fn they_work_where_the_thread_may_block() {
     let (here, _there) = duplex(1);
-    run_blocking(|| {
+    block_on_waits(|| {
         let mut stream = FiberIo::new(here);
         stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         assert_timed_out(stream.read(&mut [0]), "nothing was read within the read time-out of 1ms");

@@ -116,7 +116,7 @@ async fn a_write_breaks_at_every_position() {
 fn what_is_not_text_is_not_added() {
     let read = |before: &str, bytes: &'static [u8]| {
         let mut text = before.to_owned();
-        let read = tower_fiber::run_blocking(|| FiberIo::new(bytes).read_to_string(&mut text));
+        let read = tower_fiber::block_on_waits(|| FiberIo::new(bytes).read_to_string(&mut text));
         (read.map_err(|error| error.kind()), text)
     };
     assert_eq!(read("", b"ab\xff"), (Err(ErrorKind::InvalidData), String::new()));
@@ -384,6 +384,6 @@ fn the_stream_is_at_hand() {
     assert_eq!(AsRef::<io::Cursor<Vec<u8>>>::as_ref(&stream).get_ref(), &[1, 2]);
     // Unsized.
     let boxed: Box<FiberIo<dyn AsyncRead + Unpin>> = Box::new(stream);
-    let read = tower_fiber::run_blocking(|| BufReader::new(boxed).bytes().map(Result::unwrap).sum::<u8>());
+    let read = tower_fiber::block_on_waits(|| BufReader::new(boxed).bytes().map(Result::unwrap).sum::<u8>());
     assert_eq!(read, 3);
 }

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tower_fiber::{
     WaitExt as _,
     axum::{SyncWebSocket, WebSocketSender},
-    run_blocking, run_in_fiber,
+    block_on_waits, run_in_fiber,
 };
 
 use crate::{
@@ -37,7 +37,7 @@ fn send_while_the_function_receives() {
         run_in_fiber(move || (0..100).for_each(|n| other.send(n.to_string()).unwrap())).await;
         let other = sender.clone();
         let thread =
-            thread::spawn(move || run_blocking(|| (100..200).for_each(|n| other.send(n.to_string()).unwrap())));
+            thread::spawn(move || block_on_waits(|| (100..200).for_each(|n| other.send(n.to_string()).unwrap())));
         for n in 0..200 {
             assert_eq!(client.text().await, n.to_string());
         }
@@ -108,7 +108,7 @@ fn a_socket_can_be_moved_to_a_thread_that_may_block() {
     on_each_runtime(|| async {
         let server = Server::of(|mut socket| {
             let thread = tokio::task::spawn_blocking(|| {
-                run_blocking(move || {
+                block_on_waits(move || {
                     while let Some(message) = socket.recv() {
                         socket.send(message).unwrap();
                     }
@@ -141,7 +141,7 @@ fn outside_of_fibers_only_what_does_not_wait_can_be_used() {
         let mut client = server.client().await;
         let mut socket = sockets.recv().await.unwrap();
         for text in [text_of_panic(|| socket.send("a")), text_of_panic(|| socket.recv())] {
-            assert!(text.contains("run_in_fiber") && text.contains("run_blocking"), "{text}");
+            assert!(text.contains("run_in_fiber") && text.contains("block_on_waits"), "{text}");
         }
         socket.sender().try_send("b").unwrap();
         assert_eq!(client.text().await, "b");

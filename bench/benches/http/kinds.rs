@@ -22,7 +22,7 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::task::LocalPoolHandle;
-use tower_fiber::{WaitExt as _, axum::fiber, per_core::PerCore, run_blocking};
+use tower_fiber::{WaitExt as _, axum::fiber, block_on_waits, per_core::PerCore};
 
 use crate::{Result, server, shop::Opened};
 
@@ -115,7 +115,7 @@ fn blocking(shop: Arc<Shop>) -> Router {
     };
     let search = async move |Query(query): Query<Vec<(String, String)>>| {
         let shop = Arc::clone(&shop);
-        let page = run(move || run_blocking(|| shop.pages.search(&query[0].1))).await;
+        let page = run(move || block_on_waits(|| shop.pages.search(&query[0].1))).await;
         axum::response::Html(page.expect("a search of the sample books"))
     };
     Router::new()

@@ -51,7 +51,7 @@
 //! # Outside a fiber
 //!
 //! [`Pool::get`] fails with a text that says so, and a query panics with it. Tests, tools and threads call the same code by
-//! [`run_blocking`](tower_fiber::run_blocking), inside a runtime that they have entered if connections are to outlive the call.
+//! [`block_on_waits`](tower_fiber::block_on_waits), inside a runtime that they have entered if connections are to outlive the call.
 
 use std::{
     fmt,

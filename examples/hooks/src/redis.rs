@@ -49,7 +49,7 @@
 //! get theirs. A blocking command goes on in the server, until its connection is dropped.
 //!
 //! Outside a fiber each request is an error that says what to do. Tests, tools and threads call the same code by
-//! [`run_blocking`](tower_fiber::run_blocking), inside a runtime that they have entered if a connection is to outlive the call.
+//! [`block_on_waits`](tower_fiber::block_on_waits), inside a runtime that they have entered if a connection is to outlive the call.
 
 use std::{
     io,

@@ -17,7 +17,7 @@
 //! # Outside of fibers
 //!
 //! A call is refused there, with an error of kind [`Unsupported`](io::ErrorKind::Unsupported) that says what to do. Under
-//! [`run_blocking`](tower_fiber::run_blocking) it blocks the thread, as ureq's own agent does. Here and there the runtime needs sockets and timers
+//! [`block_on_waits`](tower_fiber::block_on_waits) it blocks the thread, as ureq's own agent does. Here and there the runtime needs sockets and timers
 //! (`enable_all`).
 //!
 //! # Calls that are cancelled
@@ -270,7 +270,7 @@ fn wait<R>(limit: NextTimeout, future: impl Future<Output = io::Result<R>>) -> R
         if Handle::try_current().is_err() {
             return Err(Error::Io(io::Error::new(
                 ErrorKind::Unsupported,
-                "ureq in a fiber needs a tokio runtime, and there is none here: enter one, or use run_blocking, which brings one",
+                "ureq in a fiber needs a tokio runtime, and there is none here: enter one, or use block_on_waits, which brings one",
             )));
         }
         match limit.after {

@@ -76,8 +76,8 @@ impl WebSocketSender {
     ///
     /// # Panics
     ///
-    /// Where nothing can wait: outside a fiber and [`run_blocking`](crate::run_blocking), and in the other places that
-    /// [`await_in_fiber`](crate::await_in_fiber) names. [`try_send`](Self::try_send) can be used anywhere.
+    /// Where nothing can wait: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other places
+    /// that [`await_in_fiber`](crate::await_in_fiber) names. [`try_send`](Self::try_send) can be used anywhere.
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();

@@ -80,8 +80,8 @@ impl SyncWebSocket {
     ///
     /// # Panics
     ///
-    /// Where nothing can wait: outside a fiber and [`run_blocking`](crate::run_blocking), and in the other places that
-    /// [`await_in_fiber`](crate::await_in_fiber) names.
+    /// Where nothing can wait: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other places
+    /// that [`await_in_fiber`](crate::await_in_fiber) names.
     #[track_caller]
     pub fn recv(&mut self) -> Option<Message> {
         match wait(poll_fn(|cx| self.shared.poll_recv(cx))) {

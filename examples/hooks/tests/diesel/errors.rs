@@ -9,7 +9,7 @@ use std::{
 use diesel::{ConnectionError, insert_into, prelude::*, result::DatabaseErrorKind, result::Error, sql_query};
 use hooks::diesel::Pool;
 use tokio::{net::TcpSocket, runtime::Runtime};
-use tower_fiber::{run_blocking, run_in_fiber};
+use tower_fiber::{block_on_waits, run_in_fiber};
 
 use super::{
     common::on_one_thread,
@@ -83,12 +83,12 @@ fn outside_a_fiber_it_says_what_to_do() {
         let Some(shop) = Shop::open("outside").await else { return };
         let pool = shop.pool(1);
         let text = pool.get().map(drop).unwrap_err().to_string();
-        assert!(text.contains("run_in_fiber") && text.contains("run_blocking"), "{text}");
+        assert!(text.contains("run_in_fiber") && text.contains("block_on_waits"), "{text}");
 
         let mut conn = run_in_fiber(move || pool.get()).await.unwrap();
         let payload = catch_unwind(AssertUnwindSafe(|| orders::table.count().first::<i64>(&mut conn))).unwrap_err();
         let text = payload.downcast::<String>().unwrap();
-        assert!(text.contains("run_in_fiber") && text.contains("run_blocking"), "{text}");
+        assert!(text.contains("run_in_fiber") && text.contains("block_on_waits"), "{text}");
     });
 }
 
@@ -102,7 +102,7 @@ fn a_thread_may_block_on_purpose() {
             let (pool, runtime) = (&pool, &runtime);
             scope.spawn(move || {
                 let _entered = runtime.enter();
-                run_blocking(|| {
+                block_on_waits(|| {
                     let conn = &mut pool.get().unwrap();
                     insert_into(orders::table).values(orders::customer.eq(name)).execute(conn).unwrap();
                 });

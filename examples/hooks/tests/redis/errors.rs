@@ -5,7 +5,7 @@ use std::thread;
 use hooks::redis::{FiberConnection, subscribe};
 use redis::{Client, Commands as _, ConnectionLike as _, RedisResult, cmd};
 use tokio::{net::TcpSocket, runtime::Runtime, time::timeout};
-use tower_fiber::{join, run_blocking, run_in_fiber};
+use tower_fiber::{block_on_waits, join, run_in_fiber};
 
 use super::{LONG, client};
 
@@ -101,7 +101,7 @@ async fn outside_a_fiber_it_says_what_to_do() {
         redis::pipe().get("errors:none").query(&mut conn),
     ] {
         let text = outcome.unwrap_err().to_string();
-        assert!(text.contains("run_in_fiber") && text.contains("run_blocking"), "{text}");
+        assert!(text.contains("run_in_fiber") && text.contains("block_on_waits"), "{text}");
     }
     assert!(conn.is_open());
 }
@@ -111,14 +111,14 @@ fn a_thread_may_block_on_purpose() {
     let Some(client) = client() else { return };
     let runtime = Runtime::new().unwrap();
     let _entered = runtime.enter();
-    let conn = run_blocking(|| FiberConnection::open_unlimited(&client)).unwrap();
+    let conn = block_on_waits(|| FiberConnection::open_unlimited(&client)).unwrap();
     thread::scope(|scope| {
         for _ in 0..3 {
             let mut conn = conn.clone();
-            scope.spawn(move || run_blocking(|| conn.incr::<_, _, u64>("errors:threads", 1)).unwrap());
+            scope.spawn(move || block_on_waits(|| conn.incr::<_, _, u64>("errors:threads", 1)).unwrap());
         }
     });
     let mut conn = conn;
-    let count: RedisResult<u64> = run_blocking(|| conn.get("errors:threads"));
+    let count: RedisResult<u64> = block_on_waits(|| conn.get("errors:threads"));
     assert_eq!(count.unwrap(), 3);
 }

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, net::SocketAddr};
 
 use axum::{Router, http::StatusCode};
 use tokio::{net::TcpListener, task::spawn_blocking};
-use tower_fiber::{run_blocking, run_in_fiber};
+use tower_fiber::{block_on_waits, run_in_fiber};
 use ureq::{
     Agent, Error,
     config::Config,
@@ -122,7 +122,7 @@ fn outside_of_fibers() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().starts_with("waited outside a fiber: use `.await` here, enter a fiber"), "{error}");
         // Where the thread may be blocked.
-        let blocking = spawn_blocking(move || run_blocking(|| text(&agent, &url).unwrap()));
+        let blocking = spawn_blocking(move || block_on_waits(|| text(&agent, &url).unwrap()));
         assert_eq!(blocking.await.unwrap(), "hello");
     });
 }

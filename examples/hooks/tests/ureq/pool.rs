@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     task::spawn_blocking,
 };
-use tower_fiber::{FiberLayer, run_blocking, run_in_fiber};
+use tower_fiber::{FiberLayer, block_on_waits, run_in_fiber};
 use ureq::{Agent, Error};
 
 use crate::{agent, config_for, head, run, serve_by_hand, text};
@@ -91,7 +91,7 @@ fn not_by_another_runtime() {
         for number in ["0", "1", "2"] {
             let agent = agent.clone();
             let thread =
-                std::thread::spawn(move || run_blocking(|| text(&agent, &format!("http://{server}/")).unwrap()));
+                std::thread::spawn(move || block_on_waits(|| text(&agent, &format!("http://{server}/")).unwrap()));
             assert_eq!(spawn_blocking(move || thread.join().unwrap()).await.unwrap(), number);
         }
         let here = run_in_fiber(move || text(&agent, &format!("http://{server}/")).unwrap());
