@@ -12,7 +12,7 @@ use std::{
 /// where that is possible.
 #[non_exhaustive]
 pub enum TryAwaitError<F> {
-    /// The code does not run in a fiber, nor under [`block_on_waits`](crate::block_on_waits).
+    /// The code runs neither in a fiber nor under [`block_on_waits`](crate::block_on_waits).
     NotInFiber(F),
     /// The code runs inside the `poll` of a future that this fiber already waits for.
     Nested(F),
@@ -45,7 +45,7 @@ impl<F> TryAwaitError<F> {
         }
     }
 
-    /// What it says without the future that was refused.
+    /// The same error without the future.
     pub(crate) fn without_future(self) -> TryAwaitError<()> {
         match self {
             Self::NotInFiber(_) => TryAwaitError::NotInFiber(()),
@@ -216,7 +216,7 @@ impl Error for ConfigError {
     }
 }
 
-/// A [`FiberLocal`](crate::FiberLocal) was used where no fiber is, nor [`block_on_waits`](crate::block_on_waits).
+/// A [`FiberLocal`](crate::FiberLocal) was used outside of fibers and [`block_on_waits`](crate::block_on_waits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessError(());
 

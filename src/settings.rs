@@ -1,4 +1,4 @@
-//! What a layer is set to; shared by all its services.
+//! The settings of a layer, which all its services share.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -76,11 +76,11 @@ pub(crate) struct Settings {
     pub(crate) shared: Arc<Shared>,
     /// `None` is inside the fiber that makes the call.
     pub(crate) placement: Option<Placement>,
-    /// What follows each call into its fiber; most layers have none.
+    /// What follows each call into its fiber, if anything does.
     pub(crate) scopes: Option<Arc<Scopes>>,
 }
 
-/// As much for a fiber as a std thread has. Only touched pages take memory.
+/// Of the size of a std thread's. Only touched pages take memory.
 pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
 
 impl Settings {
@@ -93,26 +93,26 @@ impl Settings {
         detector: Option<DetectorSettings>,
     ) -> Self {
         let (bar, luggage, listener) = (scopes.bar(), scopes.luggage(), scopes.listener());
-        // A watch is paid for where scopes are, by those who have some.
+        // A detector needs the general way into a fiber, as scopes do.
         let has_context = !scopes.is_empty() || detector.is_some();
         let shared = Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
         Self { shared, placement: Some(placement), scopes }
     }
 
-    /// Those of calls that a fiber makes which has these data.
+    /// For calls that a fiber with this data makes.
     pub(crate) fn inside(shared: Arc<Shared>) -> Self {
         let scopes = Scopes::of_children(&shared);
         Self { shared, placement: None, scopes }
     }
 
-    /// Those of calls that are made on a thread that may block, to which this has followed.
+    /// For calls that are made on a thread that may block, with what has followed the code there.
     pub(crate) fn beside(scopes: &Scopes) -> Self {
         let drop_policy = OnDrop::Finish.drop_policy(Duration::ZERO);
         Self::new(None, STACKS, Placement::SharedPool, drop_policy, scopes.clone(), None)
     }
 
-    /// Those of `run_in_fiber`, and of handlers without a layer.
+    /// For `run_in_fiber`, and for handlers without a layer.
     pub(crate) fn process_wide() -> &'static Self {
         static SETTINGS: OnceLock<Settings> = OnceLock::new();
         SETTINGS.get_or_init(|| {
@@ -121,13 +121,13 @@ impl Settings {
         })
     }
 
-    /// Those of `run_local`.
+    /// For `run_local`.
     pub(crate) fn local() -> &'static Arc<Shared> {
         static LOCAL: OnceLock<Arc<Shared>> = OnceLock::new();
         LOCAL.get_or_init(|| Self::shared_of_local(&Scopes::default()))
     }
 
-    /// Those of fibers that live on the thread where they are made, and what follows them.
+    /// For fibers that stay on the thread where they are made, with what follows them.
     pub(crate) fn shared_of_local(scopes: &Scopes) -> Arc<Shared> {
         let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
         Shared::new(None, STACKS, drop_policy, scopes.bar(), scopes.luggage(), None, None)

@@ -46,10 +46,10 @@ pub(crate) struct Threads {
     pub(super) runtime: Option<Handle>,
 }
 
-/// The place of one call among those that the limit allows, if there is a limit.
+/// The permit of one call, if there is a limit.
 pub(super) type Place = Option<OwnedSemaphorePermit>;
 
-/// In line for a place.
+/// In line for a permit.
 pub(super) type Line = Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send + Sync>>;
 
 impl Threads {
@@ -64,13 +64,13 @@ impl Threads {
 ///
 /// # Cancel safety
 ///
-/// If it is dropped while the call runs, that runs to its end; [`caller_gone`](crate::caller_gone) tells it so. While
-/// the call is still in line for a thread, it is dropped unrun.
+/// If it is dropped while the call runs, the call runs to its end; [`caller_gone`](crate::caller_gone) tells it. A call
+/// that is still in line for a thread is dropped unrun.
 ///
 /// # Panics
 ///
-/// If the call does, with the same payload; outside a tokio runtime, unless the layer has one of its own; when that
-/// runtime is shutting down; and after it was ready.
+/// If the call does, with the same payload; outside a tokio runtime, unless the layer has its own; when that runtime is
+/// shutting down; and after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InBlocking<R> {
     stage: Stage<R>,
@@ -87,14 +87,14 @@ enum Stage<R> {
     },
     Runs {
         output: JoinHandle<R>,
-        /// Dropped with the future, it tells the call that its caller has gone.
+        /// Its drop tells the call that its caller has gone.
         _caller: watch::Sender<bool>,
     },
     Done,
 }
 
 impl<R: Send + 'static> InBlocking<R> {
-    /// Runs `work` as soon as `threads` allow, or at once in a `place` that it has already.
+    /// Runs `work` as soon as `threads` allow, or at once if it has a `place`.
     pub(crate) fn new(threads: &Threads, place: Place, work: Work<R>) -> Self {
         let line = if place.is_some() { None } else { threads.line() };
         Self { stage: Stage::InLine { work, line, place, threads: threads.clone() } }
@@ -104,7 +104,7 @@ impl<R: Send + 'static> InBlocking<R> {
 fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Stage<R> {
     let (sender, caller) = watch::channel(false);
     let run = move || {
-        // Until the thread is free again.
+        // Held until the thread is free again.
         let _place = place;
         work()
     };
@@ -149,7 +149,7 @@ impl<R: Send + 'static> Future for InBlocking<R> {
 impl<R> Drop for InBlocking<R> {
     fn drop(&mut self) {
         if let Stage::Runs { output, .. } = &self.stage {
-            // Only if it has not begun.
+            // Has an effect only if the call has not begun.
             output.abort();
         }
     }

@@ -29,7 +29,7 @@ impl Wake for Unpark {
 
 /// Blocks the thread until `future` is ready.
 ///
-/// Not by the runtime's `block_on`: synchronous code below the future waits by that, and it does not nest.
+/// Not by the runtime's `block_on`, which does not nest: synchronous code below the future waits by that.
 pub(super) fn drive<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), is_woken: AtomicBool::new(false) });

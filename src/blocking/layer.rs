@@ -14,14 +14,11 @@ use crate::error::ConfigError;
 /// Runs each call of the wrapped service on tokio's blocking pool, where its waits block the thread: the counterpart of
 /// [`FiberLayer`](crate::FiberLayer) for code that burns CPU or really blocks.
 ///
-/// The same code serves under both, since [`await_in_fiber`](crate::await_in_fiber) blocks here what it suspends there;
-/// a service moves from one to the other by its layer.
+/// The same code runs under both layers: [`await_in_fiber`](crate::await_in_fiber) blocks the thread here. Clones of
+/// the layer and the services that it makes share its limit.
 ///
-/// State belongs to the layer: clones of it, and all services that it makes, share its limit.
-///
-/// The caller's `tracing` span and dispatcher are current in the call. If it is made in a fiber, the carried
-/// task-locals and hooks of that fiber's layer follow it as they do in [`offload`](crate::offload); otherwise
-/// task-locals do not.
+/// The caller's `tracing` span and dispatcher follow the call. If it is made in a fiber, so do the carried task-locals
+/// and hooks of that fiber's layer, as in [`offload`](crate::offload).
 ///
 /// # Examples
 ///
@@ -50,8 +47,8 @@ pub struct BlockingLayer {
 }
 
 impl BlockingLayer {
-    /// A layer with all defaults: the blocking pool of the caller's runtime, and no limit but that pool's
-    /// (512 threads, unless the runtime's builder has set `max_blocking_threads`).
+    /// A layer with all defaults: the blocking pool of the caller's runtime, and no limit but that pool's (512 threads,
+    /// or what the runtime's builder has set by `max_blocking_threads`).
     pub fn new() -> Self {
         Self::default()
     }
@@ -100,17 +97,16 @@ pub struct BlockingLayerBuilder {
 }
 
 impl BlockingLayerBuilder {
-    /// How many threads the layer's calls may take at once. When all are taken, further calls wait in order, and the
-    /// service is not ready.
+    /// How many threads the layer's calls may use at once; at the limit the service is not ready, and calls wait in
+    /// order. By default only the runtime's pool has a limit.
     ///
-    /// Without it, there is the limit of the runtime's pool only, which the layer shares with everything else that
-    /// blocks (`tokio::fs`, name resolution): a limit of its own keeps room for those.
+    /// A limit of the layer leaves threads of that pool to everything else that blocks (`tokio::fs`, name resolution).
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = Some(threads);
         self
     }
 
-    /// The runtime on whose blocking pool calls run, and whose timers and sockets they use. The caller's, by default.
+    /// The runtime whose blocking pool, timers and sockets the calls use; the caller's by default.
     ///
     /// It must be driven while calls wait: a multi-thread runtime always is, a current-thread one inside its
     /// `block_on`.
@@ -123,7 +119,7 @@ impl BlockingLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If `max_threads` is 0, or more than can be counted ([`Semaphore::MAX_PERMITS`]).
+    /// If `max_threads` is 0, or more than [`Semaphore::MAX_PERMITS`].
     pub fn build(self) -> Result<BlockingLayer, ConfigError> {
         match self.max_threads {
             Some(0) => return Err(ConfigError::new("max_threads is 0, so no call could ever run: allow at least one")),

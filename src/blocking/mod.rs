@@ -1,7 +1,5 @@
-//! Where a thread may block: waits that block it, and calls that run on such threads.
-//!
-//! `run` is what a wait does there, `call` how a closure gets to the blocking pool, and `layer` and `service` its tower
-//! face.
+//! Threads that may block: waits there (`run`), how a closure gets to the blocking pool (`call`), and its layer and
+//! service.
 
 mod call;
 mod drive;

@@ -1,4 +1,4 @@
-//! Where a thread may block: waits that block it.
+//! Waits that block their thread.
 
 use std::{
     cell::RefCell,
@@ -18,7 +18,7 @@ use tokio::{
 use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current};
 
 thread_local! {
-    // Without a destructor, so that it is there while the thread is ending. Nothing is lost: the switches leave it off.
+    // Without a destructor, so that it can be used while the thread ends. Nothing leaks: each `Switch` restores `Off`.
     static MODE: RefCell<ManuallyDrop<Mode>> = const { RefCell::new(ManuallyDrop::new(Mode::Off)) };
 }
 
@@ -26,7 +26,7 @@ thread_local! {
 enum Mode {
     Off,
     On(Rc<Blocked>),
-    /// A future that is waited for is being polled.
+    /// It polls the future of a wait.
     Polling(Rc<Blocked>),
 }
 
@@ -35,11 +35,11 @@ struct Blocked {
     blocker: Blocker,
     locals: Rc<Locals>,
     caller: Option<Caller>,
-    /// What has followed the code here.
+    /// What has followed the code to this thread.
     scopes: Option<Arc<Scopes>>,
 }
 
-/// Tells `true`, or closes, when the caller has gone.
+/// Turns `true`, or closes, when the caller has gone.
 pub(crate) type Caller = watch::Receiver<bool>;
 
 enum Blocker {
@@ -76,20 +76,20 @@ impl Drop for Switch {
 
 /// Runs `f` on this thread; waits inside it block the thread.
 ///
-/// For places that may block: tests, command-line tools, `main`, `spawn_blocking`, rayon. The same functions then
-/// work there and in fibers. Waits use the runtime that is entered, or, if there is none, a current-thread
-/// runtime of this call. A current-thread runtime that is entered must be driven by another thread meanwhile, as it is
-/// for code in `spawn_blocking`; tokio cannot drive its sockets and timers from here.
+/// By it the same functions work in fibers and where a thread may block: tests, command-line tools, `main`,
+/// `spawn_blocking`, rayon. Waits use the runtime that is entered, or else a current-thread runtime made for this call.
+/// If the entered one is a current-thread runtime, another thread must drive it meanwhile, as is the case in
+/// `spawn_blocking`; otherwise its sockets and timers do not advance.
 ///
 /// # Cancel safety
 ///
-/// Not a future: it always runs to its end.
+/// It always runs to its end.
 ///
 /// # Panics
 ///
-/// Inside a fiber (just call `f`), and on a thread that drives a runtime, where blocking would stop other tasks: tokio
-/// prints its own refusal first. If no runtime is entered and none can be built. In the destructor of a thread-local,
-/// once the thread has dropped tokio's. If `f` panics.
+/// If `f` panics. Inside a fiber, where `f` can be called directly. On a thread that drives a runtime, since it would
+/// stop other tasks; tokio prints its own panic first. If no runtime is entered and none can be built. In the
+/// destructor of a thread-local, once that of tokio's has run.
 ///
 /// # Examples
 ///
@@ -108,7 +108,7 @@ pub fn block_on_waits<R>(f: impl FnOnce() -> R) -> R {
     run_for(None, None, f)
 }
 
-/// The same for a caller who may go, with what has followed `f` to this thread.
+/// The same for a caller that may go, with what has followed `f` to this thread.
 #[track_caller]
 pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f: impl FnOnce() -> R) -> R {
     assert!(
@@ -120,7 +120,7 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
     }
     let blocker = match Handle::try_current() {
         Ok(handle) => {
-            // tokio alone knows whether this thread drives a runtime, and says so only by panicking.
+            // Only tokio knows whether this thread drives a runtime, and it tells by a panic.
             if catch_unwind(AssertUnwindSafe(|| handle.block_on(ready(())))).is_err() {
                 panic!(
                     "block_on_waits would block a thread that drives a runtime: use run_in_fiber here, or move the \
@@ -141,7 +141,7 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
     };
     let blocked = Rc::new(Blocked { blocker, locals: Rc::default(), caller, scopes });
     let _mode = Switch::to(Mode::On(Rc::clone(&blocked)));
-    // Timers and sockets want a runtime where they are made, not only where they are awaited.
+    // Timers and sockets need an entered runtime where they are made, not only where they are awaited.
     let _entered = match &blocked.blocker {
         Blocker::Entered(_) => None,
         Blocker::Own(runtime) => Some(runtime.enter()),
@@ -188,7 +188,7 @@ pub(crate) fn is_on() -> bool {
 
 /// Waits outside of fibers.
 pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
-    // While the thread is blocked its runtime may poll other tasks here, which are not part of the waiting code.
+    // While the thread is blocked, its runtime may poll other tasks here, in which waits are refused.
     let (blocked, _hidden) = match MODE.with_borrow(|mode| Mode::clone(mode)) {
         Mode::Off => return Err(TryAwaitError::NotInFiber(future)),
         Mode::Polling(_) => return Err(TryAwaitError::Nested(future)),

@@ -21,13 +21,13 @@ use super::{
 ///
 /// # Back-pressure
 ///
-/// `poll_ready` is pending while the layer's [`max_threads`](super::BlockingLayerBuilder::max_threads) are taken.
+/// `poll_ready` is pending while all the layer's [`max_threads`](super::BlockingLayerBuilder::max_threads) are in use.
 #[must_use = "services do nothing unless called"]
 pub struct BlockingService<S> {
     inner: S,
     threads: Threads,
     line: Option<Line>,
-    /// What the next call begins with, since `poll_ready` was ready.
+    /// What `poll_ready` reserved for the next call.
     place: Place,
 }
 
@@ -80,7 +80,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
+        // The instance that is ready is called; its clone is not ready.
         let clone = self.inner.clone();
         let mut service = mem::replace(&mut self.inner, clone);
         let work = move || {
@@ -93,7 +93,7 @@ where
 }
 
 impl<S: Clone> Clone for BlockingService<S> {
-    /// The clone is not ready because this service is.
+    /// The clone is not ready, even if this service is.
     fn clone(&self) -> Self {
         Self::with_threads(self.inner.clone(), self.threads.clone())
     }

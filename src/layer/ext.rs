@@ -36,7 +36,7 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
     }
 }
 
-/// Adds [`fiber`](Self::fiber) to every [`Service`](tower_service::Service).
+/// Adds [`fiber`](Self::fiber) to each [`Service`](tower_service::Service).
 pub trait ServiceExt<Request>: tower_service::Service<Request> + Sized {
     /// Runs the calls of this service in fibers, with [`FiberLayer::new`](crate::FiberLayer::new).
     ///

@@ -39,8 +39,8 @@ where
     S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
     Request: Send + 'static,
 {
-    // In place, so that a call needs no memory of its own. Its `Drop` hands over a fiber that waits, which needs these
-    // bounds, and a `Drop` has those of its struct.
+    // In place, so that a call does not allocate for it. Its `Drop` hands over a fiber that waits, which needs these
+    // bounds, and a struct has those of its `Drop`.
     call: Call<ServiceCall<S, Request>>,
 }
 

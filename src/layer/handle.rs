@@ -24,7 +24,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct FiberHandle {
-    // Not the settings, which hold the pool: who looks on does not keep its threads.
+    // Not the settings, which would keep the threads of the layer's pool.
     shared: Watcher,
 }
 
@@ -37,15 +37,16 @@ impl FiberHandle {
         &self.shared
     }
 
-    /// Fibers that exist now: running, or suspended in a wait.
+    /// The number of fibers that exist now, running or suspended.
     ///
-    /// Not the requests in flight: an async service that is pending with no synchronous code below it has no fiber.
+    /// This is not the number of requests in flight: an async service that is pending with no synchronous code below it
+    /// has no fiber.
     #[must_use]
     pub fn live(&self) -> u64 {
         self.shared.counters.live()
     }
 
-    /// Lets no more calls begin.
+    /// Refuses new calls.
     ///
     /// Calls that have begun go on, and so do the calls that they make of this layer's services. A call that begins
     /// later fails with [`Closed`](crate::error::Closed) if the service's error type is `Box<dyn Error + Send + Sync>`
@@ -84,16 +85,15 @@ impl FiberHandle {
     /// policies infallible waits go on. [`shield`](crate::shield)ed sections end first. Calls that begin later are not
     /// cancelled.
     ///
-    /// An async service that is pending with no synchronous code below it notices nothing: it ends with its response
-    /// future.
+    /// An async service that is pending with no synchronous code below it is not affected.
     pub fn cancel_all(&self) {
         cancel_all(&self.shared);
     }
 
-    /// Waits until no call is in flight: each that has begun has ended, been dropped, or been leaked and counted.
+    /// Waits until no call is in flight: each call that has begun has ended, been dropped, or been leaked and counted.
     ///
-    /// Nothing is left then that could be leaked. New calls may begin meanwhile unless the layer is
-    /// [closed](Self::close). A fiber that waits for what never comes is never done: put a time-out around this.
+    /// New calls may begin meanwhile unless the layer is [closed](Self::close). A fiber may wait for ever: put a
+    /// time-out around this.
     ///
     /// # Cancel safety
     ///
@@ -127,10 +127,9 @@ impl FiberHandle {
     /// Measures how much of its stack each of the next `fibers` fibers uses, to help in choosing a
     /// [`stack_size`](crate::FiberLayerBuilder::stack_size).
     ///
-    /// [`Counters::stacks_measured`] and [`Counters::deepest_stack`] then say the result; zero ends the measurement. A
-    /// measured fiber begins on an untouched stack and is looked at when it has ended, which costs some system calls;
-    /// the others cost nothing more. Only where the crate has stacks of its own (Linux); elsewhere fibers seem to use
-    /// nothing.
+    /// The results are [`Counters::stacks_measured`] and [`Counters::deepest_stack`]; zero ends the measurement. A
+    /// measured fiber costs some system calls, since it begins on an untouched stack, which is examined at its end.
+    /// Linux only: elsewhere the result is zero.
     ///
     /// # Examples
     ///
@@ -153,7 +152,7 @@ impl FiberHandle {
         self.shared.usage.want(fibers);
     }
 
-    /// All numbers. They are read one after the other, `live` first: when no fiber is left, the others are final.
+    /// The layer's counters. `live` is read first: when it is zero, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let Shared { counters, usage, .. } = &**self.shared;
@@ -172,9 +171,9 @@ impl FiberHandle {
 
     /// Lists the fibers that have waited and not ended.
     ///
-    /// It can be called anywhere, also while a thread is stuck. Fibers go on meanwhile: the list was true thread by
-    /// thread, not at one moment. Fibers that have not yet waited run now, or have just ended; only their number is
-    /// known: [`Dump::unlisted`].
+    /// It can be called anywhere, also while a thread is stuck. Fibers go on meanwhile, so the list is a snapshot of
+    /// each thread, not of one moment. Of fibers that have not waited yet only the number is known:
+    /// [`Dump::unlisted`].
     ///
     /// # Examples
     ///
@@ -197,13 +196,13 @@ impl FiberHandle {
         dump(self.shared())
     }
 
-    /// Lists the fibers that have waited and not ended, each with a backtrace of the code that waits, so that a wait
-    /// behind an adapter (diesel's `BlockOn`, `io::FiberIo`) shows who called it.
+    /// Lists the same fibers, each with a backtrace of the code that waits. It shows which code called an adapter
+    /// (diesel's `BlockOn`, `io::FiberIo`) that waits.
     ///
-    /// Each fiber that waits is woken, takes the backtrace on its own stack, and waits on: the future that it waits for
-    /// is polled once more. A fiber whose thread does not come round within a second (it is stuck, or nobody drives its
-    /// runtime) is listed without a backtrace, as is one with less than 24 KiB of its stack left. Where the program has
-    /// no symbols, there are only addresses.
+    /// Each fiber that waits is woken, takes the backtrace on its own stack, and waits on: its future is polled once
+    /// more. A fiber is listed without a backtrace if its thread does not resume it within a second (the thread is
+    /// stuck, or its runtime is not driven), or if less than 24 KiB of its stack are left. Without symbols, a backtrace
+    /// has addresses only.
     ///
     /// # Cancel safety
     ///
@@ -238,7 +237,7 @@ impl fmt::Debug for FiberHandle {
     }
 }
 
-/// The numbers of one layer, since it was built.
+/// The counters of one layer, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -246,7 +245,7 @@ pub struct Counters {
     pub live: u64,
     /// Stacks that fibers hold now, those of leaked fibers included.
     pub stacks_in_use: u64,
-    /// Fibers and futures that could not be ended where they were dropped; their memory and whatever they held is lost.
+    /// Fibers and futures that could not be ended where they were dropped; what they own is lost.
     pub leaked: u64,
     /// Fibers that ended after they had been cancelled.
     pub cancelled: u64,
@@ -255,11 +254,10 @@ pub struct Counters {
     /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
     pub refused_waits: u64,
     /// Times that a fiber ran without a wait for longer than
-    /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows. Counted while it runs, a little late;
-    /// zero without that.
+    /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows.
     pub blocked: u64,
     /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
     pub stacks_measured: u64,
-    /// The most bytes of its stack that one of those used, in whole pages.
+    /// The most bytes of stack that one of those used, in whole pages.
     pub deepest_stack: u64,
 }

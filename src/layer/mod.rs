@@ -33,7 +33,8 @@ use crate::{fiber::Watcher, run::InFiber, settings::Settings};
 /// and the services that it makes share its name, limit and counters. A setter gives a layer of its own, which shares
 /// nothing with clones, services and handles that were made before: change settings first.
 ///
-/// Put it innermost: whatever is scoped by `poll` (tracing, task-locals, time-outs, catch-panic) belongs outside of it.
+/// Put it innermost. Layers whose scope is a `poll` (tracing, task-locals, time-outs, catch-panic) belong outside of
+/// it.
 ///
 /// # Examples
 ///
@@ -70,7 +71,7 @@ impl FiberLayer {
         Self::of(FiberLayerBuilder::new())
     }
 
-    /// What is set in `builder` has been checked, or cannot fail.
+    /// `builder` has been checked, or has only settings that cannot fail.
     fn of(builder: FiberLayerBuilder) -> Self {
         let settings = builder.settings();
         let watcher = Watcher::new(Arc::clone(&settings.shared));
@@ -100,7 +101,7 @@ impl FiberLayer {
         InFiber::new(f, &self.settings, type_name::<F>())
     }
 
-    /// What runs under this layer and is no way to look at it.
+    /// Unlike the layer, they do not count as a view of its fibers.
     #[cfg(any(feature = "axum", feature = "stream"))]
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings

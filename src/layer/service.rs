@@ -18,32 +18,31 @@ use crate::{
 
 /// Runs each call of `S` in a fiber; made by [`FiberLayer`].
 ///
-/// Errors of `S` pass through unchanged. `S`, its requests, responses and errors must be `Send`; its futures need not
-/// be, since a fiber never leaves the thread on which it builds and polls them. `S` must be `Clone` and everything
-/// `'static`. If the compiler finds no method `call`, one of these bounds is missing.
+/// Errors of `S` pass through unchanged. `S` must be `Clone`; `S`, its requests, responses and errors must be `Send`.
+/// Its futures need not be, since a fiber never leaves its thread. All must be `'static`. If the compiler finds no
+/// method `call`, one of these bounds is not met.
 ///
 /// # Back-pressure
 ///
 /// `poll_ready` asks the inner service first. When that is ready, it is pending while the layer's
 /// [`max_fibers`](crate::FiberLayerBuilder::max_fibers) are in use, and while no stack can be had (an address-space
-/// limit, or on kernels before 6.13 the sysctl `vm.max_map_count`). Callers are served first come, first served. It
-/// never fails for that reason.
+/// limit, or on kernels before 6.13 the sysctl `vm.max_map_count`). Callers are served first come, first served.
 ///
-/// A service that is ready holds a reservation until its call begins or the service is dropped. It keeps *new* calls
-/// away, for some turns of the scheduler: after that, one that waits goes on if there is a free permit, and the call of
-/// the reservation waits in its response future if there is none then. Permits belong to fibers only, so that neither
-/// readiness that is never used nor a call that is never polled can stop others, and layers with limits can be stacked
-/// in any order, also around `Buffer`, `Balance`, `Steer` and `ConcurrencyLimit`.
+/// A service that is ready holds a reservation until its call begins or the service is dropped. A reservation holds
+/// *new* calls back for some turns of the scheduler only; if there is no free permit after that, its own call waits in
+/// the response future. Permits belong to fibers, so neither unused readiness nor a call that is never polled can stop
+/// others, and layers with limits can be stacked in any order, also around `Buffer`, `Balance`, `Steer` and
+/// `ConcurrencyLimit`.
 ///
 /// # Differences from the inner service
 ///
-/// A call is lazy: `inner.call` runs when the response future is first polled, on the fiber. And each call clones the
-/// inner service once: the instance that was ready is called, and its clone takes its place.
+/// A call is lazy: `inner.call` runs on the fiber when the response future is first polled. Each call clones the inner
+/// service once: the instance that was ready is called, and its clone takes its place.
 #[must_use = "services do nothing unless called"]
 pub struct FiberService<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// What the next call begins with, since `poll_ready` was ready.
+    /// What `poll_ready` reserved for the next call.
     admission: Admission,
 }
 
@@ -83,15 +82,14 @@ where
     type Future = ResponseFuture<S, Request>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // Nothing of the layer's is held while the inner service is not ready: it may wait for calls that are under
-        // way.
+        // The inner service first: while it waits for calls in flight, it must not hold a reservation.
         ready!(self.inner.poll_ready(cx))?;
         self.admission.poll_ready(&self.settings.shared, type_name::<S>(), cx).map(Ok)
     }
 
     #[inline]
     fn call(&mut self, request: Request) -> ResponseFuture<S, Request> {
-        // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
+        // The instance that is ready is called; its clone is not ready.
         let clone = self.inner.clone();
         let service = mem::replace(&mut self.inner, clone);
         let job = ServiceCall { service, request };
@@ -101,7 +99,7 @@ where
 }
 
 impl<S: Clone> Clone for FiberService<S> {
-    /// The clone is not ready because this service is.
+    /// The clone is not ready, even if this service is.
     fn clone(&self) -> Self {
         Self::with_settings(self.inner.clone(), Arc::clone(&self.settings))
     }

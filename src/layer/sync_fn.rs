@@ -11,8 +11,8 @@ use tower_service::Service;
 
 /// A [`Service`] from a synchronous function, to be wrapped by a [`FiberLayer`](crate::FiberLayer).
 ///
-/// It is `tower::service_fn` for plain functions: the function runs inside `call`, and the returned future is ready.
-/// Without the layer it works as well, but waits inside it are refused.
+/// It is `tower::service_fn` for synchronous functions: the function runs in `call`, and the future is ready. Without
+/// the layer, waits in the function are refused.
 ///
 /// # Examples
 ///

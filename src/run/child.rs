@@ -28,7 +28,7 @@ pub(super) struct Child<R: 'static> {
     wake: Arc<ChildWake>,
 }
 
-/// Notes that a child was woken, so that not all are polled for one.
+/// Notes which child was woken, so that only that is polled.
 struct ChildWake {
     is_woken: AtomicBool,
     parent: AtomicWaker,
@@ -57,7 +57,7 @@ impl<R: 'static> Child<R> {
         if self.outcome.is_some() {
             return true;
         }
-        // Before the look: who wakes the child after it finds the newest.
+        // Before `is_woken` is read: a wake after that finds this waker.
         self.wake.parent.register(cx.waker());
         if !self.wake.is_woken.swap(false, Ordering::AcqRel) {
             return false;
@@ -69,7 +69,7 @@ impl<R: 'static> Child<R> {
         self.outcome.is_some()
     }
 
-    /// Whether it is to be polled on until its [`shield`](crate::shield) ends, and not to be dropped before.
+    /// Whether it is in a [`shield`](crate::shield), and must not be dropped yet.
     pub(super) fn is_shielded(&self) -> bool {
         self.fiber.is_shielded()
     }
@@ -87,13 +87,13 @@ impl<R: 'static, E: 'static> Child<Result<R, E>> {
 }
 
 impl<R: 'static> Drop for Child<R> {
-    /// If another one's hook has panicked, the thread does.
+    /// Quietly, since the thread may be panicking by the hook of another child.
     fn drop(&mut self) {
         drop_quietly(self.outcome.take());
     }
 }
 
-/// The data of this fiber's layer, for fibers that end before a wait of this code does.
+/// The data of this fiber's layer, for fibers that end before the wait for them does.
 fn inherited_shared() -> Arc<Shared> {
     with_current(|state| match (state, blocking::scopes()) {
         (Some(state), _) => state.shared_arc(),

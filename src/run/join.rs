@@ -1,4 +1,4 @@
-//! Plain functions side by side, of which all results are wanted: [`join`], [`try_join`].
+//! Functions side by side, all of whose results are wanted: [`join`], [`try_join`].
 
 use std::{any::Any, future::poll_fn, panic::resume_unwind, task::Poll};
 
@@ -8,21 +8,20 @@ use crate::{
     wait::await_in_fiber,
 };
 
-/// Runs two plain functions side by side, each in a fiber of its own on this thread, and gives what both return: while
+/// Runs two synchronous functions side by side, each in its own fiber on this thread, and returns both results. While
 /// one waits, the other goes on.
 ///
-/// They need not be `Send`. They have the stack size, name and counters of this fiber's layer, and a
-/// [`fiber_local!`](crate::fiber_local) of their own. Carried task-locals, hooks, span and dispatcher follow them: they
-/// begin with what this fiber has here.
+/// They need not be `Send`. They have the stack size, name and counters of this fiber's layer, and their own
+/// [`fiber_local!`](crate::fiber_local)s. This fiber's carried task-locals, hooks, span and dispatcher follow them.
 ///
 /// # Cancel safety
 ///
-/// What cancels this fiber cancels both, as if they were called one after the other: their fallible waits fail, and
-/// under [`OnDrop::Unwind`](crate::OnDrop::Unwind) both unwind before this fiber does.
+/// A cancel of this fiber cancels both: their fallible waits fail, and under
+/// [`OnDrop::Unwind`](crate::OnDrop::Unwind) both unwind before this fiber does.
 ///
 /// # Panics
 ///
-/// When both have ended, if one has panicked, with its payload; if both have, with that of `a`. If a hook or the
+/// If one has panicked, with its payload, once both have ended; if both have, with that of `a`. If a hook or the
 /// `Clone` of a carried value panics. Where [`await_in_fiber`] panics.
 ///
 /// # Examples
@@ -50,9 +49,9 @@ where
     RB: 'static,
 {
     let (mut a, mut b) = (Child::new(a), Child::new(b));
-    // The future owns the children: when the wait is cut, they go first.
+    // The future owns the children, so that they unwind first when the wait is cut.
     let outcomes = await_in_fiber(poll_fn(move |cx| {
-        // Both, also if the first has not ended.
+        // Not `&&`: both are polled.
         if a.poll(cx) & b.poll(cx) { Poll::Ready((a.take(), b.take())) } else { Poll::Pending }
     }));
     match outcomes {
@@ -62,7 +61,7 @@ where
     }
 }
 
-/// Lets the panic of one function go on. What the others gave is dropped before, since its destructors may panic.
+/// Resumes the panic of one function. The other results are dropped first, since their destructors may panic.
 fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
     drop_quietly(others);
     resume_unwind(payload)
@@ -76,7 +75,7 @@ fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
 ///
 /// # Panics
 ///
-/// As [`join`]: when all have ended, with the payload of the first in order that has panicked.
+/// As [`join`]; if several have panicked, with the payload of the first in order.
 ///
 /// # Examples
 ///
@@ -120,16 +119,15 @@ where
     }
 }
 
-/// As [`join`], for functions that may fail: gives what both return, or the first error.
+/// As [`join`], for functions that may fail: returns both results, or the first error.
 ///
-/// When one has failed, the other unwinds from its wait, whatever the layer's [`OnDrop`](crate::OnDrop) says. It is
-/// dropped as a [`LocalFiber`](crate::LocalFiber) is, once a [`shield`](crate::shield)ed section that it is in has
-/// ended, and its destructors have run before this returns. With `panic = "abort"` it is leaked instead, and counted,
-/// unless its waits are all fallible.
+/// When one has failed, the other is dropped as a [`LocalFiber`](crate::LocalFiber) is, whatever the layer's
+/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. A
+/// [`shield`](crate::shield)ed section ends first.
 ///
 /// # Errors
 ///
-/// That of the function that fails first; if both do in one poll, that of `a`.
+/// That of the function that fails first; if both fail in one poll, that of `a`.
 ///
 /// # Cancel safety
 ///
@@ -137,7 +135,7 @@ where
 ///
 /// # Panics
 ///
-/// If one panics, with its payload, when the other has ended as above. Otherwise as [`join`].
+/// If one panics, with its payload, once the other has been dropped as above. Otherwise as [`join`].
 ///
 /// # Examples
 ///

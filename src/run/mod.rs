@@ -40,9 +40,8 @@ type LocalFn<R> = dyn FnOnce() -> R;
 
 /// Runs `f` in a fiber: the synchronous code in it may wait by [`await_in_fiber`](crate::await_in_fiber).
 ///
-/// The returned future is `Send` and lazy: `f` runs when it is first polled, inside the polling task on a
-/// current-thread runtime and on the process-wide pool on a multi-thread one.
-/// [`FiberLayer::run`](crate::FiberLayer::run) does the same with a layer's settings.
+/// The future is `Send` and lazy: `f` runs when it is first polled, where [`Placement::Auto`](crate::Placement::Auto)
+/// says. [`FiberLayer::run`](crate::FiberLayer::run) does the same with a layer's settings.
 ///
 /// # Cancel safety
 ///
@@ -80,7 +79,7 @@ where
 /// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
 #[must_use = "futures do nothing unless polled"]
 pub struct InFiber<R: Send + 'static> {
-    // As that of a `ResponseFuture`, it makes the bounds necessary.
+    // The struct has its bounds as a `ResponseFuture` does.
     call: Call<Closure<SendFn<R>>>,
 }
 
@@ -92,7 +91,7 @@ impl<R: Send + 'static> InFiber<R> {
         Self { call: Call::new(Closure(Box::new(f)), Admission::default(), settings, label) }
     }
 
-    /// As its poll, but a panic is an outcome.
+    /// Polls it; a panic is an outcome too.
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
         self.call.poll_outcome(cx)
     }
@@ -119,15 +118,15 @@ impl<R: Send + 'static> fmt::Debug for InFiber<R> {
 
 /// Runs `f` in a fiber on this thread: nothing need be `Send`, and no runtime is needed.
 ///
-/// The returned future is not `Send` and lazy. It can be polled by any executor of this thread.
+/// The future is lazy and not `Send`. Any executor of this thread can poll it.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future while `f` waits unwinds the fiber: the wait panics with the payload
 /// [`Cancelled`](crate::error::Cancelled), without message or hook, and destructors run before `drop` returns. A fiber
-/// that catches this and waits again is unwound again, 64 times, and then leaked; so is one that goes on waiting by
+/// that catches this and waits again is unwound again, up to 64 times, and then leaked. So is one that keeps waiting by
 /// [`try_await_in_fiber`](crate::try_await_in_fiber), after some hundred thousand errors. With `panic = "abort"` it is
-/// leaked unless its waits are all fallible. Before the first poll, `f` is dropped unrun.
+/// leaked unless all its waits are fallible. Before the first poll, `f` is dropped unrun.
 ///
 /// # Panics
 ///
@@ -186,14 +185,14 @@ impl<R: 'static> LocalFiber<R> {
         let mut outcome = Poll::Pending;
         self.fiber.poll(cx, None, &mut outcome);
         if outcome.is_ready() {
-            // Not only when this is dropped: it may lie in a fiber that is leaked.
+            // Now, since this may lie in a fiber that is leaked and never drop.
             self.fiber.close();
         }
         outcome
     }
 }
 
-/// How often a local fiber that is dropped may yield before it is leaked, so that no drop hangs.
+/// How often a local fiber may yield while it is dropped. Then it is leaked, so that no drop hangs.
 const YIELDS: u32 = 1024;
 
 /// Notes that its task was woken.
@@ -228,16 +227,16 @@ impl<R: 'static> Future for LocalFiber<R> {
 
 impl<R: 'static> Drop for LocalFiber<R> {
     fn drop(&mut self) {
-        // Elsewhere, by an executor that breaks its promise, the fiber is leaked and counted.
+        // On another thread (the executor is unsound) the fiber is leaked and counted.
         if !self.fiber.is_home() || self.fiber.phase() != Phase::Suspended {
             return;
         }
         self.fiber.unwind();
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
-        // Again when it has only yielded, as it does after many waits in a row.
-        // A hook may panic, also while the thread does.
+        // A hook may panic, also while the thread is panicking.
         let mut panics = FirstPanic::default();
+        // Again if it has only yielded, as it does after many waits in a row.
         for _ in 0..YIELDS {
             let mut outcome = Poll::Pending;
             panics.run(|| self.fiber.poll(&mut Context::from_waker(&waker), None, &mut outcome));

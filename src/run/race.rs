@@ -1,4 +1,4 @@
-//! Plain functions side by side, of which the first result is wanted: [`race`]; or one, for some time: [`timeout`].
+//! Functions side by side, of which the first result is wanted: [`race`]; or one with a time limit: [`timeout`].
 
 use std::{
     any::type_name,
@@ -23,16 +23,16 @@ use crate::{
     wait::await_in_fiber,
 };
 
-/// Runs plain functions side by side, each in a fiber of its own, and gives what the first that ends returns.
+/// Runs synchronous functions side by side, each in its own fiber, and returns the result of the first that ends.
 ///
-/// The others, whose result nobody waits for any more, do what this fiber's layer says of a dropped call
-/// ([`OnDrop`](crate::OnDrop)): by default they run to their end in the background, on this thread, with what has
-/// followed them as in [`join`](crate::join). Under [`run_local`](crate::run_local) on a worker of a multi-thread
-/// runtime there is no task that could go on with them: they are leaked there, and counted.
+/// The others are dropped calls of this fiber's layer, for which its [`OnDrop`](crate::OnDrop) applies: by default they
+/// run to their end in the background, on this thread. The same follows them as in [`join`](crate::join). Under
+/// [`run_local`](crate::run_local) on a worker of a multi-thread runtime, where no task can go on with them, they are
+/// leaked and counted.
 ///
 /// # Cancel safety
 ///
-/// As [`await_in_fiber`]; what becomes of the functions when it unwinds is as above.
+/// As [`await_in_fiber`]; when it unwinds, all functions are dropped calls as above.
 ///
 /// # Panics
 ///
@@ -67,10 +67,10 @@ where
     first(runners, None).unwrap_or_else(|_| unreachable!("it has no limit"))
 }
 
-/// Runs a plain function in a fiber of its own, and gives what it returns, unless that takes longer than `limit`.
+/// Runs a synchronous function in its own fiber, and returns its result unless that takes longer than `limit`.
 ///
-/// Then the function does what this fiber's layer says of a dropped call, as one that has lost a [`race`]: by default
-/// it runs to its end in the background. [`timeout_or_unwind`] ends it, whatever the layer says.
+/// After `limit` the function is a dropped call, as one that has lost a [`race`]: by default it runs to its end in the
+/// background. [`timeout_or_unwind`] ends it.
 ///
 /// # Errors
 ///
@@ -82,8 +82,8 @@ where
 ///
 /// # Panics
 ///
-/// If the function panics, with its payload. Where [`await_in_fiber`] panics, and on a runtime without timers, or one
-/// that has ended.
+/// If the function panics, with its payload. Where [`await_in_fiber`] panics, and on a runtime that has no timers or
+/// has ended.
 ///
 /// # Examples
 ///
@@ -112,12 +112,11 @@ where
     first(vec![InFiber::new(f, &inherited(), type_name::<F>())], Some(limit))
 }
 
-/// As [`timeout`], and ends the function when `limit` has elapsed: it unwinds from its wait, whatever the layer's
-/// [`OnDrop`](crate::OnDrop) says. It is dropped as a [`LocalFiber`](crate::LocalFiber) is, once a
-/// [`shield`](crate::shield)ed section that it is in has ended, and its destructors have run before this returns. With
-/// `panic = "abort"` it is leaked instead, and counted, unless its waits are all fallible.
+/// As [`timeout`], but ends the function, which need not be `Send`.
 ///
-/// The function need not be `Send`.
+/// After `limit` the function is dropped as a [`LocalFiber`](crate::LocalFiber) is, whatever the layer's
+/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. A
+/// [`shield`](crate::shield)ed section ends first.
 ///
 /// # Errors
 ///
@@ -180,7 +179,7 @@ where
     Ok(unwrap(child.take()))
 }
 
-/// What the first that ends returns, if there is one within `limit`.
+/// The result of the first that ends within `limit`.
 #[track_caller]
 fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration>) -> Result<R, Elapsed> {
     let (outcome, runners) = await_in_fiber(async move {
@@ -201,7 +200,7 @@ fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration
         drop_quietly(limit);
         (outcome, runners)
     });
-    // One that has not begun is dropped with what it owns, whose destructors may wait, and panic.
+    // The destructors of a function that has not begun may wait, and panic.
     runners.into_iter().for_each(drop_quietly);
     outcome.map(unwrap)
 }
@@ -210,7 +209,7 @@ fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration
 fn inherited() -> Settings {
     with_current(|state| match (state, blocking::scopes()) {
         (Some(state), _) => Settings::inside(state.shared_arc()),
-        // A thread that blocks has nobody who would go on with what is left.
+        // No task on a thread that blocks could go on with those that are left.
         (None, Some(scopes)) => Settings::beside(&scopes),
         (None, None) => Settings { placement: Some(Placement::SharedPool), ..Settings::process_wide().clone() },
     })

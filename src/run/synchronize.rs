@@ -4,11 +4,11 @@ use std::future::Future;
 
 use crate::wait::await_in_fiber;
 
-/// Makes a plain function of an async one: calling it waits for its result, in a fiber or under
+/// Makes a synchronous function of an async one: calling it waits for its result, in a fiber or under
 /// [`block_on_waits`](crate::block_on_waits).
 ///
 /// Takes async functions and closures of 0 to 8 owned arguments and returns a boxed closure of the same arguments,
-/// which can be called and be given to whatever wants an `Fn` (callbacks, template functions, hooks).
+/// for code that takes an `Fn` (callbacks, template functions, hooks).
 ///
 /// # Cancel safety
 ///

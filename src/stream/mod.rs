@@ -1,15 +1,15 @@
-//! Streams as iterators, and plain functions and iterators as streams (feature `stream`).
+//! Streams as iterators, and synchronous functions and iterators as streams (feature `stream`).
 //!
 //! ```
 //! use tower_fiber::{run_in_fiber, stream::{FiberIter, fiber_stream}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! // A plain function that produces, as a stream.
+//! // A function that produces items, as a stream.
 //! let numbers = fiber_stream(|y| {
 //!     for n in 1.. {
 //!         if y.send(n).is_err() {
-//!             return; // nobody reads any more
+//!             return; // the stream was dropped
 //!         }
 //!     }
 //! });

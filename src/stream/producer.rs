@@ -1,4 +1,4 @@
-//! Plain functions and iterators as streams.
+//! Synchronous functions and iterators as streams.
 
 use std::{
     any::{Any, type_name},
@@ -15,10 +15,9 @@ use tokio::sync::mpsc;
 use super::Yielder;
 use crate::{layer::FiberLayer, run::InFiber, settings::Settings};
 
-/// Makes a [`Stream`] of a plain function that produces items: `f` runs in a fiber and gives each item to
-/// [`Yielder::send`], which waits until the stream is read.
+/// Makes a [`Stream`] of a synchronous function, which runs in a fiber and gives its items to [`Yielder::send`].
 ///
-/// The function starts when the stream is first polled, and is one item ahead of the reader at most. It returns
+/// The function starts when the stream is first polled, and is at most one item ahead of the reader. It returns
 /// nothing, or, if items are `Result`s, a `Result` whose error is the last item, so that `?` works in it.
 ///
 /// The fiber has all defaults, as for [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
@@ -30,8 +29,8 @@ use crate::{layer::FiberLayer, run::InFiber, settings::Settings};
 ///
 /// # Panics
 ///
-/// Polling the stream panics if `f` does, with the same payload, once the items before it are taken; outside a tokio
-/// runtime; and on a current-thread runtime on another thread than at first.
+/// Polling the stream panics if `f` does, with the same payload, after the items before it; outside a tokio runtime;
+/// and on a current-thread runtime on another thread than at first.
 ///
 /// # Examples
 ///
@@ -88,7 +87,7 @@ where
 ///
 /// # Cancel safety
 ///
-/// When the stream is dropped, the iterator is dropped after the item that it is about to give.
+/// When the stream is dropped, the iterator is dropped once it has given its next item.
 ///
 /// # Panics
 ///
@@ -166,7 +165,7 @@ mod sealed {
 /// The stream of [`fiber_stream`].
 #[must_use = "streams do nothing unless polled"]
 pub struct FiberStream<T> {
-    // First, so that a producer that finds the stream closed finds its caller gone too.
+    // Dropped first, so that a producer that finds the stream closed finds `caller_gone` true.
     producer: Producer<T>,
     items: mpsc::Receiver<T>,
 }
@@ -206,7 +205,7 @@ impl<T> Stream for FiberStream<T> {
             return Poll::Ready(Some(item));
         }
         match &mut this.producer {
-            // On a worker, it has dropped its sender and is about to end.
+            // On a pool worker, it has dropped its sender and is about to end.
             Producer::Runs(_) => Poll::Pending,
             Producer::Ended(last) => Poll::Ready(last.take()),
             Producer::Panicked(_) => match std::mem::replace(&mut this.producer, Producer::Ended(None)) {

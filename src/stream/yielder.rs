@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{error::TryAwaitError, wait::try_await_in_fiber};
 
-/// What a producer gives its items to; see [`fiber_stream`](super::fiber_stream).
+/// Takes the items of a producer; see [`fiber_stream`](super::fiber_stream).
 pub struct Yielder<T> {
     items: mpsc::Sender<T>,
 }
@@ -20,13 +20,12 @@ impl<T> Yielder<T> {
         Self { items }
     }
 
-    /// Gives `item` to the reader of the stream. Waits until the reader has taken the item before it, so a
-    /// producer is one item ahead at most.
+    /// Gives `item` to the reader of the stream, and waits until the reader has taken the item before it.
     ///
     /// # Errors
     ///
-    /// If the stream was dropped: nobody reads any more, and it is time to stop. If the fiber was cancelled, or its
-    /// thread is panicking and the reader is not ready. The item is dropped.
+    /// If the stream was dropped; if the fiber was cancelled; and if its thread is panicking and the reader is not
+    /// ready. The item is dropped.
     ///
     /// # Cancel safety
     ///
@@ -55,7 +54,7 @@ impl<T> fmt::Debug for Yielder<T> {
 
 /// An item was not taken.
 ///
-/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if nobody reads any more, and otherwise of the
+/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if the stream was dropped, and otherwise of the
 /// kind that `io::FiberIo` gives.
 #[derive(Debug)]
 pub struct YieldError(Reason);
@@ -67,7 +66,7 @@ enum Reason {
 }
 
 impl YieldError {
-    /// Whether the stream was dropped, so that nobody reads any more.
+    /// Whether the reason is that the stream was dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.0, Reason::Closed)

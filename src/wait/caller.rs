@@ -1,4 +1,4 @@
-//! Whether anybody still waits for this call.
+//! Whether the caller still waits for this call.
 
 use std::{
     fmt,
@@ -13,13 +13,11 @@ use crate::{
     raw::with_current,
 };
 
-/// Whether the caller of this fiber has gone: its response future was dropped (the client went away, a time-out
-/// elapsed).
+/// Whether this fiber's response future was dropped: the client went away, or a time-out elapsed.
 ///
-/// For long loops that need not be finished for nobody. It is also `true` if the caller of a fiber around this one on
-/// the same thread has gone. On a thread that blocks it tells the same of a call of
-/// [`BlockingLayer`](crate::BlockingLayer), and of the fiber that called [`offload`](crate::offload). Elsewhere it is
-/// `false`.
+/// Long loops can stop early by it. It is also `true` if the caller of a fiber around this one on the same thread has
+/// gone. In a call of [`BlockingLayer`](crate::BlockingLayer) and in [`offload`](crate::offload) it tells the same of
+/// that call, or of the fiber. Elsewhere it is `false`.
 ///
 /// # Examples
 ///
@@ -50,8 +48,8 @@ pub(crate) fn watch_caller() -> Option<blocking::Caller> {
 
 /// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
 ///
-/// It belongs to the call in whose fiber it was made, may be awaited anywhere, and is also ready when that call has
-/// ended. Made where there is no such call it is never ready.
+/// It belongs to the call in which it was made, may be awaited anywhere, and is also ready when that call has ended.
+/// Outside of calls it is never ready.
 ///
 /// # Cancel safety
 ///
@@ -62,7 +60,7 @@ pub(crate) fn watch_caller() -> Option<blocking::Caller> {
 /// ```
 /// use tower_fiber::{WaitExt as _, until_caller_gone};
 ///
-/// /// The next order, or `None` if nobody waits for it any more.
+/// /// The next order, or `None` if the caller has gone.
 /// fn next_order(orders: &mut tokio::sync::mpsc::Receiver<u32>) -> Option<u32> {
 ///     let next = async {
 ///         tokio::select! {

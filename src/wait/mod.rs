@@ -1,4 +1,4 @@
-//! Waiting: the calls by which synchronous code waits for a future.
+//! How synchronous code waits for a future.
 
 pub(crate) mod caller;
 mod mode;
@@ -52,13 +52,12 @@ use crate::{
 /// # Panics
 ///
 /// Outside a fiber, inside a future that this fiber is already waiting for, and inside
-/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The panic's location is that of the caller;
-/// behind an adapter (diesel's `BlockOn`) it is the adapter's line, and `RUST_BACKTRACE=1` shows the rest. A panic of
-/// the future surfaces here.
+/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The location is that of the caller, or of an
+/// adapter (diesel's `BlockOn`) around it. If the future panics, with its payload.
 ///
-/// If the future is not ready while the thread is panicking (a wait in a `Drop` during unwinding, or in a panic hook)
-/// the process is ended with a text that names the service and this line: the fiber cannot suspend there, and there is
-/// no value to return. Use [`try_await_in_fiber`] or `io::FiberIo` in such places.
+/// If the future is not ready while the thread is panicking (in a `Drop` during unwinding, or in a panic hook) the
+/// process is aborted with a text that names the service and this line: the fiber cannot suspend there. Use
+/// [`try_await_in_fiber`] or `io::FiberIo` in such places.
 ///
 /// # Examples
 ///
@@ -162,19 +161,18 @@ impl<F: IntoFuture> WaitExt for F {}
 /// Where a wait was called.
 type Caller = &'static Location<'static>;
 
-/// Waits on a fiber that is not polling, and not to be unwound now.
+/// Waits in a fiber that is neither polling nor being unwound.
 #[inline]
 fn wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> F::Output {
-    // Where it can be dropped before the wait unwinds.
+    // An `Option`, so that the future can be dropped before the wait unwinds.
     let mut awaited = pin!(Some(future.into_future()));
     if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
-        // Before the output is on its way out: Rust forgets what is being returned when a destructor panics
-        // (rust-lang/rust#47949).
+        // Now, since Rust forgets what is being returned when a destructor panics (rust-lang/rust#47949).
         awaited.set(None);
         yield_if_due(state, caller);
         return output;
     }
-    // Once is enough: a fiber that has suspended does not panic, whatever its poller does.
+    // Checked once: a fiber that has suspended is not panicking, even if its poller is.
     if thread::panicking() && !state.is_poller_panicking() {
         end_process(state, caller);
     }
@@ -196,7 +194,7 @@ fn poll<F: Future>(state: &State, awaited: Pin<&mut Option<F>>) -> Poll<F::Outpu
 }
 
 /// Suspends until the future is ready. `None` if the wait is to be cut.
-// Always inlined: the processor does not foresee where a function returns to that was left by a switch of stacks.
+// Always inlined: the processor mispredicts the return of a function across a switch of stacks.
 #[inline(always)]
 fn wait_pending<F: Future>(
     state: &State,
@@ -204,7 +202,7 @@ fn wait_pending<F: Future>(
     caller: Caller,
     is_cancelled: impl Fn(&State) -> bool,
 ) -> Option<F::Output> {
-    // While `into_future` waited. The fibers inside have been told by the first poll.
+    // It may have been cancelled while `into_future` waited. The first poll has told the fibers inside.
     if is_cancelled(state) && !state.has_nested_shield() {
         return None;
     }
@@ -213,8 +211,8 @@ fn wait_pending<F: Future>(
         let (mut waiting, mut tries) = (usize::MAX, 0);
         loop {
             if is_cancelled(state) {
-                // The fibers inside come first: they hear of it when they are polled. A combinator may poll some of
-                // those that were woken at a time, so it has as many tries as there are.
+                // The fibers inside unwind first, when they are polled. A combinator may poll only some of them at a
+                // time, so it has as many tries as there are fibers.
                 let now = state.nested_waiting();
                 if now == 0 {
                     return None;
@@ -242,7 +240,7 @@ fn wait_pending<F: Future>(
 #[cold]
 fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
-    // While a destructor waits during the unwinding, a future that is ready at once may still give its value.
+    // A wait of a destructor during unwinding may still return the output of a future that is ready at once.
     if state.is_unwinding() && !thread::panicking() {
         drop_quietly(future);
         unwind(state, caller);
@@ -254,7 +252,7 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
     let future = refuse_misplaced(state, future)?;
     if state.is_cancelled() {
         count_refused(state);
-        // Code that tries again after each error must not keep the thread from other work.
+        // Code that retries after each error must not starve the thread.
         yield_if_due(state, caller);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }

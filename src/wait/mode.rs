@@ -16,8 +16,7 @@ pub enum WaitMode {
 
 /// How a wait at this point is done.
 ///
-/// Inside the `poll` of a future that is waited for this still says what the surrounding code runs in, although a
-/// nested wait is refused there.
+/// Inside the `poll` of a future that is waited for, where nested waits are refused, it is that of the code around.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Waits that cannot be: what they give instead.
+//! What happens where a wait is not possible.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -58,8 +58,8 @@ pub(super) fn unwind(state: &State, caller: Caller) -> ! {
     resume_unwind(Box::new(Cancelled))
 }
 
-/// Cuts a wait that has begun. Its future is dropped before the unwinding: a destructor that panics during that would
-/// end the process. If it panics, the fiber unwinds with that panic instead.
+/// Cuts a wait that has begun. The future is dropped before the fiber unwinds, since a panic of its destructor during
+/// that would end the process. If it panics, the fiber unwinds with that panic instead.
 #[cold]
 pub(super) fn cut<F>(state: &State, mut awaited: Pin<&mut Option<F>>, caller: Caller) -> ! {
     state.count_unwind(caller);
@@ -69,8 +69,8 @@ pub(super) fn cut<F>(state: &State, mut awaited: Pin<&mut Option<F>>, caller: Ca
     }
 }
 
-/// Ends the process: the fiber cannot suspend, since `thread::panicking()` would be true for every other task of the
-/// thread, and an infallible wait has no other value to give.
+/// Ends the process: if the fiber suspended, `thread::panicking()` would be true for the thread's other tasks, and an
+/// infallible wait has no error to return.
 #[cold]
 pub(super) fn end_process(state: &State, caller: Caller) -> ! {
     state.with_shared(|shared, label| {

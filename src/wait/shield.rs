@@ -4,14 +4,13 @@ use crate::raw::with_current;
 
 /// Runs `f`; a cancel that arrives meanwhile takes effect at the first wait after it.
 ///
-/// For what must not be cut in half under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and
-/// [`OnDrop::Unwind`](crate::OnDrop::Unwind): two writes that belong together, a payment and its record. Of nested
-/// sections the outermost counts. A cancel that took effect before is not taken back. While a fiber waits in the
-/// section, the cancel of all fibers around it waits too, whichever of those inside them are polled. Outside fibers it
-/// just runs `f`.
+/// It protects what must not be cut in half under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and
+/// [`OnDrop::Unwind`](crate::OnDrop::Unwind), such as a payment and its record. Of nested sections the outermost
+/// counts. An earlier cancel stays in effect. While a fiber waits in the section, a cancel of the fibers around it is
+/// deferred too. Outside fibers it just runs `f`.
 ///
-/// A [`LocalFiber`](crate::LocalFiber) that is dropped inside such a section goes on to the end of the section if it
-/// can do so at once. If it must wait, it cannot go on anywhere: it is leaked and counted.
+/// A [`LocalFiber`](crate::LocalFiber) that is dropped inside a section first runs to the end of the section. If it
+/// must wait for that, it is leaked and counted.
 ///
 /// # Panics
 ///

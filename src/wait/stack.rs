@@ -1,13 +1,12 @@
-//! The stack that the code is on: how much is left, and how to leave it.
+//! The stack of the code: how much of it is left, and how to leave it.
 
 use crate::raw;
 
-/// Runs `f` on the stack of the thread, for code that does not get along with that of a fiber.
+/// Runs `f` on the thread's stack, for code that cannot run on that of a fiber.
 ///
-/// Some code finds out how much stack is left by looking at the limits of the *thread's* stack, and refuses to go on in
-/// a fiber, which lies elsewhere (parsers made with pest 2.9: "stack limit reached"). Some needs more than a fiber has.
-/// `f` runs on this thread, below the frames of the code that polls the fiber, and returns before anything else goes
-/// on. Outside of fibers it just runs `f`.
+/// Some code compares its stack pointer with the limits of the *thread's* stack, and fails in a fiber (parsers made
+/// with pest 2.9: "stack limit reached"). Some needs more stack than a fiber has. `f` runs below the frames of the code
+/// that polls the fiber, and nothing else runs on the thread until it returns. Outside of fibers it just runs `f`.
 ///
 /// # Panics
 ///
@@ -42,8 +41,8 @@ pub fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
 
 /// How many bytes of its stack this code has left, in a fiber or on a thread: for code that guards its own recursion.
 ///
-/// `None` where that is not known: on a thread's own stack on other systems than Linux, and on a stack that other code
-/// made (`stacker::grow`). The call itself costs a few instructions, except for the first on a thread's own stack.
+/// `None` where that is not known: on a thread's own stack except on Linux, and on a stack that other code made
+/// (`stacker::grow`). It costs a few instructions, except for the first call on a thread's own stack.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Letting other tasks run: when code asks for it, and after waits that did not suspend.
+//! Letting other tasks run: on request, and after waits that did not suspend.
 
 use std::{task::Poll, thread};
 
@@ -34,7 +34,7 @@ pub(super) fn yield_if_due(state: &State, caller: Caller) {
     }
 }
 
-/// Lets other tasks of the thread run, unless the code here holds what it must not hold over a suspend.
+/// Lets other tasks of the thread run, unless the code holds something that it must not hold while suspended.
 #[cold]
 fn yield_to_others(state: &State, caller: Caller) {
     if !thread::panicking() && !state.is_barred() {
@@ -42,7 +42,7 @@ fn yield_to_others(state: &State, caller: Caller) {
     }
 }
 
-/// The same wherever this is called from: after a wait that took long and did not suspend.
+/// The same for code outside of this module, after a long wait that did not suspend.
 #[cfg(feature = "io")]
 #[track_caller]
 pub(crate) fn yield_if_possible() {

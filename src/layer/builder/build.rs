@@ -1,4 +1,4 @@
-//! Checks what a layer is set to, and makes it.
+//! Checks the settings of a layer, and makes it.
 
 use super::FiberLayerBuilder;
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 
 /// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
 const MIN_STACK_SIZE: usize = 64 * 1024;
-/// Largest usable stack, so that sums of sizes do not overflow and a typing error is found.
+/// Largest usable stack, so that sums of sizes do not overflow and typing errors are found.
 const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
-/// Most fibers of a limit.
+/// Largest `max_fibers`.
 const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 impl FiberLayerBuilder {
@@ -44,7 +44,7 @@ impl FiberLayerBuilder {
         Ok(FiberLayer::of(self))
     }
 
-    /// The settings of a layer, if what was set has been checked.
+    /// What the layer and its services share.
     pub(in crate::layer) fn settings(&self) -> Settings {
         let name = self.name.as_deref();
         let scopes = self.scopes.clone();

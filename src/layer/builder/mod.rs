@@ -112,9 +112,8 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Whether each stack is wiped when its fiber has ended, for those who fear that secrets on it could be read later
-    /// through a bug in foreign code; `false` by default. It costs each call a system call and the touching of fresh
-    /// pages. A leaked fiber's stack is not wiped.
+    /// Whether each stack is wiped when its fiber has ended, so that a later bug cannot read secrets from it; `false`
+    /// by default. It costs each call a system call and page faults. A leaked fiber's stack is not wiped.
     pub fn stack_hygiene(mut self, wipe: bool) -> Self {
         self.stacks.hygiene = wipe;
         self
@@ -127,8 +126,8 @@ impl FiberLayerBuilder {
     }
 
     /// How long a fiber whose response future is dropped may go on before [`OnDrop::Cancel`] or [`OnDrop::Unwind`]
-    /// cancels it; zero by default. The time is the caller's runtime's, which must have timers (`enable_time`): a call
-    /// under one that has none panics. It ends early when that runtime does.
+    /// cancels it; zero by default. It is measured by the caller's runtime, which must have timers (`enable_time`):
+    /// without them a call panics. It ends early if that runtime does.
     ///
     /// [`cancel_all`](crate::FiberHandle::cancel_all) does not wait for it.
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -136,19 +135,19 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Lets a task-local of tokio's follow each call into its fiber, on the pool too and after the caller has gone. Any
+    /// Lets a tokio task-local follow each call into its fiber, also on the pool and after the caller has gone. Any
     /// number can be carried.
     ///
-    /// The fiber begins with a clone of the value that is set where the call is first polled, or else where it was
-    /// made; if there is none, it has none. It stays with the fiber: what the code changes in it (in a `Cell`) is there
-    /// after a wait, and no other task sees it. The fibers that it makes, and what it offloads, begin with clones of
-    /// its value: put a large one into an `Arc`. A wait in its `Clone` is refused.
+    /// The fiber begins with a clone of the value where the call is first polled, or else where it was made, if there
+    /// is one. The value belongs to the fiber: changes (in a `Cell`) outlast a wait, and no other task sees them. The
+    /// fibers that it makes and the closures that it offloads begin with clones: put a large value into an `Arc`. A
+    /// wait in its `Clone` is refused.
     ///
-    /// A wait that would suspend while the code borrows the value (inside `KEY.with(|value| ..)`) is refused: clone
-    /// what you need, and wait afterwards. So is one inside `KEY.sync_scope(value, ..)` in a fiber that began without a
-    /// value, since tokio takes one off the thread only in exchange for another: set one outside of the layer.
+    /// A wait that would suspend inside `KEY.with(|value| ..)` is refused: clone what you need, and wait afterwards. So
+    /// is one inside `KEY.sync_scope(value, ..)` in a fiber that began without a value, since tokio takes a value off
+    /// the thread only in exchange for another: set one outside of the layer.
     ///
-    /// A task-local that is not carried can be read in place, as long as the caller waits, and not on the pool.
+    /// A task-local that is not carried can be read in place while the caller waits, but not on the pool.
     ///
     /// # Examples
     ///
@@ -172,14 +171,14 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Lets context of another kind follow each call: see [`Hook`]. Any number can be added.
+    /// Adds a [`Hook`], by which other context follows each call. Any number can be added.
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.scopes.hook(hook);
         self
     }
 
     /// Counts and measures the layer's calls through the `metrics` facade: see [`metrics`](crate::metrics). Off by
-    /// default, when it costs nothing.
+    /// default.
     #[cfg(feature = "metrics")]
     pub fn metrics(mut self) -> Self {
         self.metrics = true;
@@ -203,11 +202,11 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Warns of fibers that block their thread; off by default, at no cost. See [`BlockingDetector`] for what is said,
-    /// and when.
+    /// Counts fibers that block their thread, and logs a warning while they do: see [`BlockingDetector`]. Off by
+    /// default.
     ///
-    /// A fiber of this layer inside another one is looked at in its own right; one of a layer without a detector counts
-    /// as code of the fiber around it.
+    /// Inside another fiber, a fiber of this layer is watched separately; one of a layer without a detector counts as
+    /// code of the fiber around it.
     pub fn detect_blocking(mut self, detector: impl Into<BlockingDetector>) -> Self {
         self.detector = Some(detector.into());
         self
