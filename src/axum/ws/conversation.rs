@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::{
@@ -15,13 +15,18 @@ use axum::{
 };
 use tokio::sync::mpsc;
 
-use super::{SyncWebSocket, WebSocketEnd, WebSocketSender, pump::Pump, shared::WebSocketState};
+use super::{
+    SyncWebSocket, WebSocketEnd, WebSocketSender,
+    pump::Pump,
+    shared::{Received, WebSocketState},
+};
 use crate::{error::Cancelled, run::InFiber, settings::Settings};
 
 /// A websocket that is not yet connected. What follows a call into its fiber is taken where this is made: spans,
 /// task-locals.
 pub(super) struct Prepared {
     fiber: InFiber<()>,
+    incoming: mpsc::Sender<Received>,
     outgoing: mpsc::Receiver<Message>,
     shared: Arc<WebSocketState>,
 }
@@ -33,15 +38,15 @@ impl Prepared {
     {
         let shared = Arc::new(WebSocketState::default());
         let (sender, outgoing) = WebSocketSender::new(&shared);
-        let socket = SyncWebSocket::new(sender, Arc::clone(&shared), protocol);
+        let (socket, incoming) = SyncWebSocket::new(sender, protocol);
         let fiber = InFiber::new(move || f(socket), settings, type_name::<G>());
-        Self { fiber, outgoing, shared }
+        Self { fiber, incoming, outgoing, shared }
     }
 
     pub(super) fn connect(self, socket: WebSocket) -> Conversation {
-        let Self { fiber, outgoing, shared } = self;
-        let pump = Pump::new(socket, outgoing, Arc::clone(&shared));
-        Conversation { fiber: Some(fiber), payload: None, pump, shared }
+        let Self { fiber, incoming, outgoing, shared } = self;
+        let pump = Pump::new(socket, incoming, outgoing, Arc::clone(&shared));
+        Conversation { fiber: Some(fiber), payload: None, pump: Some(pump), shared }
     }
 }
 
@@ -50,7 +55,8 @@ pub(super) struct Conversation {
     fiber: Option<InFiber<()>>,
     /// Of the function's panic.
     payload: Option<Box<dyn Any + Send>>,
-    pump: Pump,
+    /// Until the connection has ended, however long the function goes on.
+    pump: Option<Pump>,
     shared: Arc<WebSocketState>,
 }
 
@@ -58,19 +64,22 @@ impl Conversation {
     fn poll_fiber(&mut self, cx: &mut Context<'_>) {
         let Some(fiber) = &mut self.fiber else { return };
         let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *fiber).poll(cx)));
+        let end = self.shared.end();
         let code = match &poll {
             Ok(Poll::Pending) => return,
-            Ok(Poll::Ready(())) if self.shared.is_cancelled() => close_code::AWAY,
+            Ok(Poll::Ready(())) if matches!(end, Some(WebSocketEnd::Cancelled)) => close_code::AWAY,
             Ok(Poll::Ready(())) => close_code::NORMAL,
             Err(payload) if payload.is::<Cancelled>() => close_code::AWAY,
             Err(_) => close_code::ERROR,
         };
-        if let Some(end) = self.shared.end() {
-            report(fiber.name(), &end, self.shared.is_end_seen());
+        if let Some(end) = end {
+            report(fiber.name(), end, self.shared.is_end_seen());
         }
         self.payload = poll.err();
         self.fiber = None;
-        self.shared.leave();
+        if let Some(pump) = &mut self.pump {
+            pump.leave();
+        }
         self.shared.close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
     }
 }
@@ -79,14 +88,13 @@ impl Future for Conversation {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // In the order in which a message comes, is worked on and is answered.
         loop {
-            self.pump.receive(cx);
             self.poll_fiber(cx);
-            let poll = self.pump.poll_send(cx);
-            if !self.pump.may_read_on() {
-                ready!(poll);
-                break;
+            let Some(pump) = &mut self.pump else { break };
+            if pump.poll_send(cx).is_ready() {
+                self.pump = None;
+            } else if !pump.receive(cx) {
+                return Poll::Pending;
             }
         }
         if self.fiber.is_some() {

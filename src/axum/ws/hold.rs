@@ -1,55 +1,36 @@
 //! How long reading waits for the function.
 
-use std::{
-    future::Future as _,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::Future as _, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::util::timers;
-
-/// After a message no other is read until the message was answered, but not for longer than this: pings want an answer,
-/// and a client that goes is to be noticed.
+/// After a message, no other is read until it was answered, but at most for this long: pings want an answer, and a
+/// client that goes must be noticed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(super) struct Hold {
-    since: Option<Instant>,
-    /// Known once it was needed.
-    has_timers: Option<bool>,
-    /// Set for some time that is not later than the end of the patience, and set anew when it is over, so that most
-    /// messages cost no timer.
+    end: Option<Instant>,
+    /// Never set to later than `end`, and reset only when it fires, so that most messages cost no timer.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Hold {
-    /// Whether reading has waited long enough. If not, the task is woken when it will have. Without timers it waits
-    /// until there is an answer.
+    /// Whether reading has waited long enough. If not, the task is woken when it has.
     pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let end = *self.since.get_or_insert_with(Instant::now) + PATIENCE;
-        if !*self.has_timers.get_or_insert_with(timers::has_timers) {
-            return false;
-        }
+        let end = *self.end.get_or_insert_with(|| Instant::now() + PATIENCE);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        loop {
-            match timer.as_mut().poll(cx) {
-                Poll::Pending => return false,
-                Poll::Ready(()) if timer.deadline() >= end => return true,
-                Poll::Ready(()) => timer.as_mut().reset(end),
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= end {
+                return true;
             }
+            timer.as_mut().reset(end);
         }
+        false
     }
 
-    /// Whether reading waits, or has waited for too long.
-    pub(super) fn is_on(&self) -> bool {
-        self.since.is_some()
-    }
-
-    /// There is nothing to wait for.
+    /// Reading no longer waits.
     pub(super) fn release(&mut self) {
-        self.since = None;
+        self.end = None;
     }
 }

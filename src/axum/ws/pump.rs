@@ -1,6 +1,7 @@
 //! The pump: moves messages between a connection and the queues of its [`SyncWebSocket`](super::SyncWebSocket).
 
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -12,30 +13,30 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Sleep, sleep},
 };
 
 use super::{
     WebSocketEnd,
     hold::Hold,
-    shared::{Close, Room, WebSocketState},
+    shared::{Close, Received, WebSocketState},
+    socket::INBOUND,
 };
 
 /// How long a websocket may take from its close, by either side, to the end of its connection.
 const CLOSING: Duration = Duration::from_secs(10);
 
 pub(super) struct Pump {
-    /// Until it has ended.
-    connection: Option<Connection>,
-    shared: Arc<WebSocketState>,
-}
-
-struct Connection {
     socket: WebSocket,
-    outgoing: mpsc::Receiver<Message>,
-    reads: bool,
+    shared: Arc<WebSocketState>,
+    /// Until the end is known or the function has returned; what comes later is dropped.
+    incoming: Option<mpsc::Sender<Received>>,
+    /// One for each message that the function has not yet asked beyond. Each ends when its other half is dropped.
+    unanswered: VecDeque<oneshot::Receiver<()>>,
     hold: Hold,
+    reads: bool,
+    outgoing: mpsc::Receiver<Message>,
     writes: bool,
     needs_flush: bool,
     /// What is sent after all that is queued.
@@ -43,107 +44,100 @@ struct Connection {
     is_close_sent: bool,
     /// Nothing may be sent any more but the answer, which tungstenite sends as it reads on.
     is_peer_closed: bool,
+    /// Set when the websocket begins to close, by either side.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pump {
-    pub(super) fn new(socket: WebSocket, outgoing: mpsc::Receiver<Message>, shared: Arc<WebSocketState>) -> Self {
-        let connection = Connection {
+    pub(super) fn new(
+        socket: WebSocket,
+        incoming: mpsc::Sender<Received>,
+        outgoing: mpsc::Receiver<Message>,
+        shared: Arc<WebSocketState>,
+    ) -> Self {
+        Self {
             socket,
-            outgoing,
-            reads: true,
+            shared,
+            incoming: Some(incoming),
+            unanswered: VecDeque::new(),
             hold: Hold::default(),
+            reads: true,
+            outgoing,
             writes: true,
             needs_flush: false,
             close: None,
             is_close_sent: false,
             is_peer_closed: false,
             deadline: None,
-        };
-        Self { connection: Some(connection), shared }
-    }
-
-    /// Reads what may be read.
-    pub(super) fn receive(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection {
-            connection.receive(&self.shared, cx);
         }
     }
 
-    /// Whether reading has waited for what is done by now.
-    pub(super) fn may_read_on(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| {
-            connection.reads && connection.hold.is_on() && !connection.is_held(self.shared.room())
-        })
+    /// Reads what may be read; whether there was something.
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut has_read = false;
+        while self.reads && self.may_read(cx) {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(message))) => self.received(message),
+                Poll::Ready(Some(Err(error))) => self.lose(WebSocketEnd::of_error(error)),
+                Poll::Ready(None) => self.lose(self.end_without_answer()),
+            }
+            has_read = true;
+        }
+        has_read
+    }
+
+    /// The function has returned: what still comes is read and dropped.
+    pub(super) fn leave(&mut self) {
+        self.incoming = None;
+        self.unanswered.clear();
     }
 
     /// Sends what it can; ready when the connection has ended.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
-        if let Some(close) = self.shared.poll_close(cx) {
-            connection.close(close);
-        }
-        if let Poll::Ready(Err(_)) = connection.poll_write(cx) {
+        self.take_close(cx);
+        if let Poll::Ready(Err(_)) = self.poll_write(cx) {
             // What can still be read says how it ends.
-            connection.writes = false;
-            connection.send_no_more(&self.shared);
+            self.writes = false;
+            self.send_no_more();
         }
-        if !connection.is_done() && !connection.is_late(cx) {
-            return Poll::Pending;
-        }
-        self.shared.set_end(connection.end_without_answer());
-        // However long the function goes on.
-        self.connection = None;
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        // The runtime ends, while the function may go on.
-        self.shared.set_end(WebSocketEnd::Vanished(None));
-    }
-}
-
-impl Connection {
-    fn receive(&mut self, shared: &WebSocketState, cx: &mut Context<'_>) {
-        while self.reads {
-            let room = shared.poll_room(cx);
-            if !self.is_held(room) {
-                self.hold.release();
-            } else if room == Room::Full || !self.hold.is_over(cx) {
-                return;
-            }
-            match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Some(Ok(message))) => self.received(message, shared),
-                Poll::Ready(Some(Err(error))) => self.lose(WebSocketEnd::of_error(error), shared),
-                Poll::Ready(None) => self.lose(self.end_without_answer(), shared),
-            }
-        }
+        if self.is_done() || self.is_late(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether reading waits, for room or for an answer that is still to go out. When a close or the end of the stream
-    /// has been read, tungstenite sends nothing more.
-    fn is_held(&self, room: Room) -> bool {
+    /// Whether reading need not wait, for room or for an answer that is still to go out: when a close or the end of the
+    /// stream has been read, tungstenite sends nothing more.
+    fn may_read(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.unanswered.front_mut().is_some_and(|message| Pin::new(message).poll(cx).is_ready()) {
+            self.unanswered.pop_front();
+        }
+        let is_answered = self.unanswered.is_empty() && !self.needs_flush && self.outgoing.is_empty();
         if self.is_peer_closed {
-            return false;
+            true
+        } else if self.unanswered.len() >= INBOUND {
+            false
+        } else if is_answered || self.deadline.is_some() {
+            self.hold.release();
+            true
+        } else {
+            self.hold.is_over(cx)
         }
-        let may_answer = self.writes && !self.is_close_sent && self.close.is_none();
-        let is_unanswered = room == Room::Unanswered || self.needs_flush || !self.outgoing.is_empty();
-        room == Room::Full || (may_answer && is_unanswered)
     }
 
-    fn received(&mut self, message: Message, shared: &WebSocketState) {
+    fn received(&mut self, message: Message) {
         match message {
-            Message::Text(_) | Message::Binary(_) => shared.push(message),
+            Message::Text(_) | Message::Binary(_) => {
+                let Some(incoming) = &self.incoming else { return };
+                let (unanswered, answered) = oneshot::channel();
+                // There is room, or the function has dropped its socket.
+                _ = incoming.try_send((message, unanswered));
+                self.unanswered.push_back(answered);
+            }
             // tungstenite answers.
             Message::Ping(_) | Message::Pong(_) => {}
             Message::Close(frame) => {
                 self.is_peer_closed = true;
-                self.send_no_more(shared);
-                let is_answer = self.is_close_sent;
-                shared.set_end(if is_answer {
+                self.send_no_more();
+                self.end(if self.is_close_sent {
                     WebSocketEnd::ClosedHere(frame)
                 } else {
                     WebSocketEnd::ClosedByPeer(frame)
@@ -153,31 +147,36 @@ impl Connection {
     }
 
     /// Nothing more can be read.
-    fn lose(&mut self, end: WebSocketEnd, shared: &WebSocketState) {
+    fn lose(&mut self, end: WebSocketEnd) {
         self.reads = false;
-        self.send_no_more(shared);
+        self.send_no_more();
         match end.close_code() {
             Some(code) if !self.is_close_sent => {
                 self.close = Some(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
             }
             _ => self.writes = false,
         }
-        shared.set_end(end);
+        self.end(end);
     }
 
-    fn send_no_more(&mut self, shared: &WebSocketState) {
-        shared.stop();
+    /// No message follows. The end is known before the function finds its queue closed.
+    fn end(&mut self, end: WebSocketEnd) {
+        self.shared.set_end(end);
+        self.incoming = None;
+    }
+
+    fn send_no_more(&mut self) {
         self.outgoing.close();
         while self.outgoing.try_recv().is_ok() {}
         self.close = None;
         self.start_deadline();
     }
 
-    /// Once all that is queued was sent.
-    fn close(&mut self, close: Close) {
-        if self.reads && self.writes && !self.is_peer_closed {
+    /// Closes when all that is queued was sent.
+    fn take_close(&mut self, cx: &mut Context<'_>) {
+        if let (Some(close), None) = (self.shared.poll_close(cx), &self.deadline) {
+            self.close = Some(close.clone());
             self.outgoing.close();
-            self.close = Some(close);
             self.start_deadline();
         }
     }
@@ -235,5 +234,12 @@ impl Connection {
         } else {
             WebSocketEnd::Vanished(None)
         }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        // Too late for an answer, or the runtime ends while the function may go on.
+        self.end(self.end_without_answer());
     }
 }

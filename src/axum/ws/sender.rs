@@ -49,7 +49,7 @@ const REASON: usize = 123;
 #[derive(Clone)]
 pub struct WebSocketSender {
     queue: mpsc::Sender<Message>,
-    shared: Arc<WebSocketState>,
+    pub(super) shared: Arc<WebSocketState>,
 }
 
 impl WebSocketSender {
@@ -81,29 +81,17 @@ impl WebSocketSender {
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        let permit = match wait(self.queue.reserve()) {
-            Ok(permit) => permit,
-            Err(why) => return self.send_given_up(message, why),
-        };
-        let message = match self.admit(message)? {
-            Some(message) => message,
-            None => return Ok(()),
-        };
-        match permit {
-            Ok(permit) => {
-                permit.send(message);
+        match wait(self.queue.reserve()) {
+            Ok(Ok(permit)) => {
+                if let Some(message) = self.admit(message)? {
+                    permit.send(message);
+                }
                 Ok(())
             }
-            Err(_) => Err(SendError::closed(message)),
-        }
-    }
-
-    /// While unwinding nothing can wait, but what has room can go.
-    #[cold]
-    fn send_given_up(&self, message: Message, why: GivenUp) -> Result<(), SendError> {
-        match why {
-            GivenUp::Unwinding => self.try_send(message),
-            GivenUp::Cancelled => Err(SendError::given_up(message, why)),
+            Ok(Err(_)) => Err(SendError::closed(message)),
+            // Nothing can wait, but what has room can go.
+            Err(GivenUp::Unwinding) => self.try_send(message),
+            Err(why @ GivenUp::Cancelled) => Err(SendError::given_up(message, why)),
         }
     }
 

@@ -1,29 +1,29 @@
 //! [`SyncWebSocket`].
 
-use std::{
-    fmt,
-    future::poll_fn,
-    sync::{Arc, OnceLock},
-};
+use std::fmt;
 
 use axum::{
     extract::ws::{CloseCode, Message, Utf8Bytes},
     http::HeaderValue,
 };
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     SendError, WebSocketEnd, WebSocketSender,
-    shared::WebSocketState,
+    shared::Received,
     wait::{GivenUp, wait},
 };
+
+/// How many messages may be unanswered. Then no more are read, and the client has to wait.
+pub(super) const INBOUND: usize = 16;
 
 /// A websocket for plain functions, by [`on_upgrade_fiber`](super::WebSocketUpgradeExt::on_upgrade_fiber).
 ///
 /// Messages are read one at a time: the next one when the function waits for it and all that was sent has gone out. A
 /// client that sends a last message and closes at once thus gets the answer to it before the close is answered. If that
 /// takes longer than five seconds, reading goes on: pings are answered, a close or the loss of the client is noticed,
-/// and up to 16 messages come in until the function receives them. Then nothing more is read, so that a client that
-/// sends faster than the function receives has to wait.
+/// and messages come in until the function has 16 to answer. Then nothing more is read, so that a client that sends
+/// faster than the function receives has to wait.
 ///
 /// What is sent goes out at any time, and while the function has received nothing that it may want to answer, pings are
 /// answered at any time.
@@ -57,16 +57,18 @@ use super::{
 /// let app: Router = Router::new().route("/echo", any(upgrade));
 /// ```
 pub struct SyncWebSocket {
+    incoming: mpsc::Receiver<Received>,
+    /// Dropped when the message that came last counts as answered.
+    unanswered: Option<oneshot::Sender<()>>,
     sender: WebSocketSender,
-    shared: Arc<WebSocketState>,
     protocol: Option<HeaderValue>,
-    /// When it was asked for, or a wait was cancelled.
-    end: OnceLock<Arc<WebSocketEnd>>,
 }
 
 impl SyncWebSocket {
-    pub(super) fn new(sender: WebSocketSender, shared: Arc<WebSocketState>, protocol: Option<HeaderValue>) -> Self {
-        Self { sender, shared, protocol, end: OnceLock::new() }
+    /// And where the pump puts the messages.
+    pub(super) fn new(sender: WebSocketSender, protocol: Option<HeaderValue>) -> (Self, mpsc::Sender<Received>) {
+        let (queue, incoming) = mpsc::channel(INBOUND);
+        (Self { incoming, unanswered: None, sender, protocol }, queue)
     }
 
     /// Waits for the next message; `None` when the websocket has ended, in whatever way ([`end`](Self::end) says in
@@ -84,11 +86,15 @@ impl SyncWebSocket {
     /// that [`await_in_fiber`](crate::await_in_fiber) names.
     #[track_caller]
     pub fn recv(&mut self) -> Option<Message> {
-        match wait(poll_fn(|cx| self.shared.poll_recv(cx))) {
-            Ok(message) => message,
+        self.unanswered = None;
+        match wait(self.incoming.recv()) {
+            Ok(received) => {
+                let (message, unanswered) = received?;
+                self.unanswered = Some(unanswered);
+                Some(message)
+            }
             Err(GivenUp::Cancelled) => {
-                self.shared.cancel();
-                self.end.get_or_init(|| self.shared.end().unwrap_or_else(|| Arc::new(WebSocketEnd::Cancelled)));
+                self.sender.shared.set_end(WebSocketEnd::Cancelled);
                 None
             }
             Err(GivenUp::Unwinding) => None,
@@ -142,18 +148,14 @@ impl SyncWebSocket {
     pub fn end(&self) -> Option<&WebSocketEnd> {
         let end = self.known_end();
         if end.is_some() {
-            self.shared.see_end();
+            self.sender.shared.see_end();
         }
         end
     }
 
     /// Without being seen to ask.
     pub(super) fn known_end(&self) -> Option<&WebSocketEnd> {
-        if let Some(end) = self.end.get() {
-            return Some(end);
-        }
-        let end = self.shared.end()?;
-        Some(self.end.get_or_init(|| end))
+        self.sender.shared.end()
     }
 
     /// The subprotocol that was chosen by [`protocols`](axum::extract::WebSocketUpgrade::protocols).
@@ -169,12 +171,6 @@ impl Iterator for SyncWebSocket {
     #[track_caller]
     fn next(&mut self) -> Option<Message> {
         self.recv()
-    }
-}
-
-impl Drop for SyncWebSocket {
-    fn drop(&mut self) {
-        self.shared.leave();
     }
 }
 
