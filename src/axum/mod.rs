@@ -47,7 +47,8 @@ pub use self::{
     future::HandlerFuture,
     handler::{FiberHandler, fiber, fiber_with},
     middleware::{
-        FromSyncFn, FromSyncFnLayer, MiddlewareFuture, Next, SyncMiddleware, from_sync_fn, from_sync_fn_with_state,
+        FromSyncFn, FromSyncFnLayer, MiddlewareFuture, Next, SyncMiddleware, from_sync_fn, from_sync_fn_with,
+        from_sync_fn_with_state,
     },
     sync_handler::SyncHandler,
 };

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tower_fiber::{
     FiberLayer, OnDrop, WaitExt as _,
-    axum::{BodyReader, Next, blocking, fiber, from_sync_fn, from_sync_fn_with_state},
+    axum::{BodyReader, Next, blocking, fiber, from_sync_fn, from_sync_fn_with, from_sync_fn_with_state},
     in_fiber,
 };
 
@@ -251,7 +251,7 @@ async fn drop_a_request(policy: OnDrop) -> Vec<String> {
         report.send("middleware goes on").unwrap();
         response
     };
-    let app = Router::new().route("/", get(handler)).layer(from_sync_fn(function).fiber_layer(&layer));
+    let app = Router::new().route("/", get(handler)).layer(from_sync_fn_with(&layer, function));
     let client = tokio::spawn(async move { fetch(&app, "/").await });
     let mut seen = vec![reports.recv().await.unwrap().to_owned()];
     assert_eq!(layer.handle().live(), 1);

@@ -10,7 +10,7 @@ use axum::{
 use tokio::{task::yield_now, task_local};
 use tower_fiber::{
     FiberLayer,
-    axum::{Next, fiber, fiber_with, from_sync_fn},
+    axum::{Next, fiber, fiber_with, from_sync_fn, from_sync_fn_with},
 };
 
 use crate::harness::{get as fetch, ok, on_each_runtime, panic_of, waited};
@@ -68,7 +68,7 @@ async fn each_sees_itself(app: Router) {
 }
 
 fn app(page: MethodRouter, layer: &FiberLayer) -> Router {
-    Router::new().route("/", page).layer(from_sync_fn(scope).fiber_layer(layer))
+    Router::new().route("/", page).layer(from_sync_fn_with(layer, scope))
 }
 
 /// tokio would not take the value off the thread.
@@ -128,7 +128,7 @@ fn a_wait_is_refused_while_a_carried_key_is_borrowed() {
         let layer = FiberLayer::builder().name("shop").carry(&USER).build().unwrap();
         let borrow = |request: Request, next: Next| USER.with(|_| next.run(request));
         let handler = get(async || yield_now().await);
-        let app: Router = Router::new().route("/", handler).layer(from_sync_fn(borrow).fiber_layer(&layer));
+        let app: Router = Router::new().route("/", handler).layer(from_sync_fn_with(&layer, borrow));
         let text = USER.scope("ada".to_owned(), panic_of(&app, "/")).await;
         assert!(text.contains("borrowed"), "{text}");
     });

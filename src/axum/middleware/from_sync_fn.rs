@@ -42,16 +42,15 @@ use crate::{
 ///
 /// Pass values to what is below in an [extension](axum::http::Extensions) of the request, not in a scope of a
 /// task-local around `next.run` (`KEY.sync_scope(value, || next.run(request))`): that stays on the thread over the
-/// wait, where other requests read the value. If the layer that is given to
-/// [`fiber_layer`](FromSyncFnLayer::fiber_layer) [carries](crate::FiberLayerBuilder::carry) the key, the wait is
-/// refused instead, unless the request's task had a value before. The [servers
-/// chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
+/// wait, where other requests read the value. If the layer given to [`from_sync_fn_with`]
+/// [carries](crate::FiberLayerBuilder::carry) the key, the wait is refused instead, unless the request's task had a
+/// value before. The [servers chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
 ///
 /// # Cancel safety
 ///
 /// When the client goes, the function runs to its end in the background ([`OnDrop::Finish`](crate::OnDrop::Finish)),
-/// and with it what it waits for in `next.run`: unlike async middleware, it is not cut off.
-/// [`fiber_layer`](FromSyncFnLayer::fiber_layer) sets another policy.
+/// and with it what it waits for in `next.run`: unlike async middleware, it is not cut off. [`from_sync_fn_with`] takes
+/// a layer with another policy.
 ///
 /// # Panics
 ///
@@ -97,7 +96,36 @@ pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T>
 where
     F: SyncMiddleware<T, ()>,
 {
-    from_sync_fn_with_state((), f)
+    from_sync_fn_with(&FiberLayer::new(), f)
+}
+
+/// As [`from_sync_fn`], with the settings of `layer`, whose name and counters it shares.
+///
+/// # Examples
+///
+/// A function that also has state gets it from a closure:
+///
+/// ```
+/// use axum::{Router, extract::{Request, State}, response::Response, routing::get};
+/// use tower_fiber::{FiberLayer, axum::{Next, from_sync_fn_with}};
+///
+/// fn greet(State(name): State<String>, request: Request, next: Next) -> Response {
+///     let mut response = next.run(request);
+///     response.headers_mut().insert("x-server", name.parse().unwrap());
+///     response
+/// }
+///
+/// let layer = FiberLayer::builder().name("greetings").stack_size(256 * 1024).build()?;
+/// let name = State("shop".to_owned());
+/// let greet = from_sync_fn_with(&layer, move |request: Request, next: Next| greet(name.clone(), request, next));
+/// let app: Router = Router::new().route("/", get(async || "hello")).layer(greet);
+/// # Ok::<(), tower_fiber::error::ConfigError>(())
+/// ```
+pub fn from_sync_fn_with<F, T>(layer: &FiberLayer, f: F) -> FromSyncFnLayer<F, (), T>
+where
+    F: SyncMiddleware<T, ()>,
+{
+    FromSyncFnLayer { f, state: (), fibers: layer.clone(), arguments: PhantomData }
 }
 
 /// As [`from_sync_fn`], for functions with the extractor [`State`](axum::extract::State).
@@ -124,21 +152,13 @@ where
     FromSyncFnLayer { f, state, fibers: FiberLayer::new(), arguments: PhantomData }
 }
 
-/// The layer of [`from_sync_fn`] and [`from_sync_fn_with_state`].
+/// The layer of [`from_sync_fn`], [`from_sync_fn_with`] and [`from_sync_fn_with_state`].
 #[must_use = "a layer does nothing until it is applied"]
 pub struct FromSyncFnLayer<F, S, T> {
     f: F,
     state: S,
     fibers: FiberLayer,
     arguments: PhantomData<fn(T)>,
-}
-
-impl<F, S, T> FromSyncFnLayer<F, S, T> {
-    /// Runs the function with the settings of `layer`, whose name and counters it shares.
-    pub fn fiber_layer(mut self, layer: &FiberLayer) -> Self {
-        self.fibers = layer.clone();
-        self
-    }
 }
 
 impl<F: Clone, S: Clone, T> Clone for FromSyncFnLayer<F, S, T> {
@@ -165,7 +185,7 @@ impl<F: Clone, S: Clone, T, I> Layer<I> for FromSyncFnLayer<F, S, T> {
     }
 }
 
-/// The service of [`from_sync_fn`] and [`from_sync_fn_with_state`].
+/// The service of [`FromSyncFnLayer`].
 #[must_use = "services do nothing unless called"]
 pub struct FromSyncFn<F, S, T, I> {
     layer: FromSyncFnLayer<F, S, T>,

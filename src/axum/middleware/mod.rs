@@ -5,7 +5,9 @@ mod next;
 mod sync_middleware;
 
 pub use self::{
-    from_sync_fn::{FromSyncFn, FromSyncFnLayer, MiddlewareFuture, from_sync_fn, from_sync_fn_with_state},
+    from_sync_fn::{
+        FromSyncFn, FromSyncFnLayer, MiddlewareFuture, from_sync_fn, from_sync_fn_with, from_sync_fn_with_state,
+    },
     next::Next,
     sync_middleware::SyncMiddleware,
 };
