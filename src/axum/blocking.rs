@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{blocking::BlockingLayer, layer::future::InBlocking};
 
-/// Makes an axum [`Handler`] of a plain function that runs on tokio's blocking pool, where its waits block the thread:
-/// for functions that burn CPU or really block.
+/// Makes an axum [`Handler`] of a plain function that runs on tokio's pool of blocking threads, as [`BlockingLayer`]
+/// runs services: its waits block that thread. Use it for functions that burn CPU or make blocking calls.
 ///
-/// It takes what [`fiber`](super::fiber) takes, and the function need not be changed to move between the two.
-/// Extraction is ordinary async code and is done before a thread is taken.
+/// It takes the same functions as [`fiber`](super::fiber). Arguments are extracted by ordinary async code before a
+/// thread is taken.
 ///
 /// All defaults apply, as for [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or another runtime.
 ///
@@ -60,15 +60,7 @@ where
 }
 
 /// As [`blocking`], with the settings of `layer`, whose limit it shares: further requests wait in order, without a
-/// thread.
-///
-/// # Cancel safety
-///
-/// As [`blocking`]. A request that is still in line is dropped.
-///
-/// # Panics
-///
-/// As [`blocking`], but if the layer has a runtime, in any.
+/// thread, and are dropped when their client goes. A layer with a runtime needs no other.
 ///
 /// # Examples
 ///

@@ -36,7 +36,7 @@ impl<S> Extract<(), S> for () {
     }
 }
 
-/// What no arguments need: of no size, since what axum makes of a handler's future is moved.
+/// The extraction of no arguments. Of no size, since axum moves a handler's future.
 #[derive(Debug)]
 pub struct NoArguments;
 

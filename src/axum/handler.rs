@@ -30,7 +30,7 @@ use crate::{
 /// The function takes 0 to 16 extractors (the last may be a [`FromRequest`](axum::extract::FromRequest), the others are
 /// [`FromRequestParts`](axum::extract::FromRequestParts)) and returns anything that is
 /// [`IntoResponse`](axum::response::IntoResponse), also a `Result`. It may wait by
-/// [`await_in_fiber`](crate::await_in_fiber). Extraction is ordinary async code and is done before a stack is taken.
+/// [`await_in_fiber`](crate::await_in_fiber). Arguments are extracted by ordinary async code before a stack is taken.
 ///
 /// All defaults apply, as for [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
 /// `#[debug_handler]` is for async functions and refuses plain ones.
@@ -65,16 +65,8 @@ where
     FiberHandler { f, settings: Defaults, arguments: PhantomData }
 }
 
-/// Makes an axum [`Handler`] of a plain function that runs with the settings of `layer`, whose name and counters it
-/// shares.
-///
-/// # Cancel safety
-///
-/// As the layer's [`OnDrop`](crate::OnDrop) says.
-///
-/// # Panics
-///
-/// As [`fiber`].
+/// As [`fiber`], with the settings of `layer`, whose name and counters it shares. When the client goes, the layer's
+/// [`OnDrop`](crate::OnDrop) decides.
 ///
 /// # Examples
 ///
@@ -117,12 +109,12 @@ impl<F, T, S, L: HandlerSettings> fmt::Debug for FiberHandler<F, T, S, L> {
     }
 }
 
-/// What a handler is set to.
+/// The settings of a handler.
 pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
     fn get(&self) -> &Settings;
 }
 
-/// All defaults. Of no size: axum copies a handler for each request, and needs no memory for that if it has none.
+/// All defaults. Of no size: axum clones a handler for each request, which then needs no memory.
 #[derive(Clone, Debug)]
 pub struct Defaults;
 

@@ -17,11 +17,11 @@ use http_body_util::LengthLimitError;
 /// | status | because |
 /// |---|---|
 /// | 413 Payload Too Large | the body is longer than axum's [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) allows |
-/// | 400 Bad Request | the body could not be read, the client has gone or sent rubbish; or it was read, and is not what it should be ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
-/// | 500 Internal Server Error | anything else; the text stays here |
+/// | 400 Bad Request | the body could not be read, since the client has gone or broke the protocol; or its content is wrong ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
+/// | 500 Internal Server Error | anything else; the text is not sent |
 ///
-/// Errors that say what they came from are looked through, as those of `serde_json` are. Those of `csv` do not say it:
-/// take the `io::Error` out by `csv::Error::into_kind`.
+/// The causes of an error are searched by `source()`, which errors of `serde_json` have. Those of `csv` have none: take
+/// the `io::Error` out by `csv::Error::into_kind`.
 #[derive(Debug)]
 pub struct BodyError {
     status: StatusCode,
@@ -102,12 +102,12 @@ impl fmt::Display for ReadError {
             return f.write_str("the body of the request is longer than is allowed here");
         }
         f.write_str("the body of the request could not be read")?;
-        // What the layers in between say for themselves is of no use.
+        // The errors in between add nothing.
         chain(&self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 
-// Its text says what it came from.
+// Without a source: its text has the cause.
 impl Error for ReadError {}
 
 /// The declared length is above the limit.
@@ -134,7 +134,7 @@ impl fmt::Display for CutOff {
 
 impl Error for CutOff {}
 
-/// An error and what it came from. An `io::Error` leaves out what it wraps when it is asked for its source.
+/// An error and its causes. `io::Error::source` skips the error that it wraps.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
         Some(error) => error.get_ref().map(|inner| inner as _),

@@ -49,15 +49,8 @@ where
     Sse::new(iter(events))
 }
 
-/// As [`sse`], with the settings of `layer`, whose name and counters it shares.
-///
-/// # Cancel safety
-///
-/// As [`sse`]; the iterator is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
-///
-/// # Panics
-///
-/// As [`sse`].
+/// As [`sse`], with the settings of `layer`, whose name and counters it shares. When the client goes, the iterator is
+/// also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
 pub fn sse_with<I, E>(layer: &FiberLayer, events: I) -> Sse<FiberStream<Result<Event, E>>>
 where
     I: IntoIterator<Item = Result<Event, E>> + Send + 'static,

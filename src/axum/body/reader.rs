@@ -19,12 +19,12 @@ use super::{
 };
 use crate::wait::try_await_in_fiber;
 
-/// A body as [`Read`] and [`BufRead`], piece by piece as it comes: for parsers, archives, and copies that need not fit
-/// into memory.
+/// A body as [`Read`] and [`BufRead`], chunk by chunk as it arrives: for parsers, archives, and copies larger than
+/// memory.
 ///
 /// As an extractor it takes the request's body, with axum's own limit: 2 MB, unless
 /// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) says otherwise for the route. A request that declares more is
-/// rejected with 413 before the function is called; what turns out to be longer while it is read gives an error of kind
+/// rejected with 413 before the function is called; a body that turns out to be longer gives an error of kind
 /// [`FileTooLarge`](io::ErrorKind::FileTooLarge). [`BodyError`] makes a response of either.
 ///
 /// # Cancel safety
@@ -33,9 +33,8 @@ use crate::wait::try_await_in_fiber;
 ///
 /// # Errors
 ///
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where a wait cannot
-/// be, the kinds of `io::FiberIo`. After an error of the body each read fails, so that half of a body is never taken
-/// for a whole.
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where nothing can
+/// wait, the kinds of `io::FiberIo`. After an error each read fails, so that half a body is never taken for a whole.
 ///
 /// # Examples
 ///
@@ -58,7 +57,7 @@ use crate::wait::try_await_in_fiber;
 /// ```
 pub struct BodyReader {
     body: Body,
-    /// What has come and was not yet read.
+    /// Has arrived and was not yet read.
     chunk: Bytes,
     state: State,
 }
@@ -87,10 +86,8 @@ impl BodyReader {
             }
         }
         loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx));
-            let frame = try_await_in_fiber(frame)?;
-            match frame {
-                // A body that is given up, with its server, ends like a whole one, but for what was declared.
+            match try_await_in_fiber(poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)))? {
+                // When a server is shut down, a body ends as if it were whole; only its declared length tells.
                 None if self.body.size_hint().lower() > 0 => {
                     self.state = State::Failed;
                     return Err(ReadError::from(axum::Error::new(CutOff)).into_io());

@@ -10,20 +10,19 @@ use axum::body::{Body, Bytes};
 
 use crate::{
     layer::FiberLayer,
-    stream::{FiberStream, Yielder, fiber_stream, fiber_stream_with},
+    stream::{Yielder, fiber_stream, fiber_stream_with},
 };
 
 /// How much is gathered before it is sent.
 const CHUNK: usize = 32 * 1024;
 
-/// Makes a response body of a plain function that writes it, for CSV, archives, templates, and all else that takes a
-/// [`Write`].
+/// Makes a response body of a plain function that writes it: CSV, archives, templates, anything that takes a [`Write`].
 ///
 /// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits
 /// while the client is slow. What it writes is sent in chunks of 32 KiB, and it is at most three chunks ahead of the
 /// client, whatever the size of the body. [`flush`](Write::flush) sends a chunk that is not full yet.
 ///
-/// An error that it returns ends the body as a failure, so that the client sees that it is not whole.
+/// An error that it returns ends the body as a failure, so that the client sees that it is incomplete.
 ///
 /// # Cancel safety
 ///
@@ -58,21 +57,13 @@ where
     Body::from_stream(fiber_stream(|chunks| write_all(f, chunks)))
 }
 
-/// As [`write_body`], with the settings of `layer`, whose name and counters it shares.
-///
-/// # Cancel safety
-///
-/// As [`write_body`]; the function is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
-///
-/// # Panics
-///
-/// As [`write_body`].
+/// As [`write_body`], with the settings of `layer`, whose name and counters it shares. When the client goes, the
+/// function is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
 pub fn write_body_with<F>(layer: &FiberLayer, f: F) -> Body
 where
     F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
 {
-    let stream: FiberStream<_> = fiber_stream_with(layer, |chunks| write_all(f, chunks));
-    Body::from_stream(stream)
+    Body::from_stream(fiber_stream_with(layer, |chunks| write_all(f, chunks)))
 }
 
 fn write_all<F>(f: F, chunks: &mut Yielder<io::Result<Bytes>>) -> io::Result<()>

@@ -8,9 +8,7 @@ use tower_service::Service;
 
 use crate::wait::await_in_fiber;
 
-/// What is below a middleware function: more middleware, and the handler.
-///
-/// A clone can be run again, for retries.
+/// The rest of the stack below a middleware function: more middleware, and the handler. Clone it to retry.
 #[derive(Clone, Debug)]
 pub struct Next {
     inner: BoxCloneSyncService<Request, Response, Infallible>,
@@ -32,7 +30,7 @@ impl Next {
     ///
     /// # Cancel safety
     ///
-    /// As [`await_in_fiber`]: if that unwinds, what is below is dropped, as by async middleware.
+    /// As [`await_in_fiber`]: if that unwinds, the call below is dropped, as by async middleware.
     ///
     /// # Panics
     ///

@@ -107,7 +107,7 @@ impl Future for Conversation {
     }
 }
 
-/// Says what the function may not have noticed.
+/// Reports an end that the function may not have noticed.
 fn report(service: &str, end: &WebSocketEnd, is_seen: bool) {
     #[cfg(feature = "tracing")]
     match end {

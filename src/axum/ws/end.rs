@@ -10,7 +10,7 @@ use crate::error::CANCELLED;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WebSocketEnd {
-    /// The client closed it, with code and reason if it gave some: the plain end.
+    /// The client closed it, with code and reason if it gave some.
     ClosedByPeer(Option<CloseFrame>),
     /// This side closed it. The frame is the client's answer, if that came in time and has a code.
     ClosedHere(Option<CloseFrame>),
@@ -32,7 +32,7 @@ impl WebSocketEnd {
         matches!(self, Self::ClosedByPeer(_) | Self::ClosedHere(_))
     }
 
-    /// What `poll_next` said.
+    /// Of an error of `poll_next`.
     pub(super) fn of_error(error: axum::Error) -> Self {
         match Kind::of(&error) {
             Kind::Io => Self::Vanished(Some(error)),
@@ -41,7 +41,7 @@ impl WebSocketEnd {
         }
     }
 
-    /// What the client is told of a failure.
+    /// The code by which the client is told of a failure.
     pub(super) fn close_code(&self) -> Option<CloseCode> {
         let Self::Failed(error) = self else { return None };
         Some(match Kind::of(error) {

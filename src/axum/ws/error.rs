@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 use axum::extract::ws::Message;
 
 use super::wait::GivenUp;
+use crate::error::{CANCELLED, UNWINDING};
 
 /// A message was not sent; it is handed back by [`into_message`](Self::into_message).
 pub struct SendError {
@@ -32,7 +33,7 @@ impl SendError {
         Self { message, cause: Cause::GivenUp(why) }
     }
 
-    /// Whether as many messages wait as may, since the client reads more slowly than it is sent to. Only
+    /// Whether the queue is full, since the client reads too slowly. Only
     /// [`try_send`](super::WebSocketSender::try_send) fails so.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -69,11 +70,12 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.cause {
             Cause::Full => {
-                "the client of the websocket reads too slowly, and as many messages wait as may: drop the message, wait by \
-                 `send`, or close the websocket"
+                "the client of the websocket reads too slowly, and the queue is full: drop the message, wait by `send`, or \
+                 close the websocket"
             }
             Cause::Closed => "the websocket is closed: send nothing more to it, and forget its senders",
-            Cause::GivenUp(why) => why.text(),
+            Cause::GivenUp(GivenUp::Cancelled) => CANCELLED,
+            Cause::GivenUp(GivenUp::Unwinding) => UNWINDING,
         })
     }
 }

@@ -4,19 +4,19 @@ use axum::extract::ws::Message;
 
 use super::{SyncWebSocket, WebSocketEnd};
 
-/// What is done with a websocket, event by event: for [`SyncWebSocket::serve`].
+/// Handles the events of a websocket, for [`SyncWebSocket::serve`].
 ///
-/// All methods run in the websocket's fiber and may wait. One is called after the other, never two at a time.
+/// All methods run in the websocket's fiber, one after the other, and may wait.
 pub trait WebSocketHandler {
     /// The websocket is open.
     fn on_open(&mut self, socket: &mut SyncWebSocket) {
         let _ = socket;
     }
 
-    /// A message has come: text or binary.
+    /// A text or binary message has arrived.
     fn on_message(&mut self, socket: &mut SyncWebSocket, message: Message);
 
-    /// The websocket has ended, in whatever way. Called exactly once, unless a method has panicked.
+    /// The websocket has ended. Called exactly once, unless a method has panicked.
     fn on_close(&mut self, end: &WebSocketEnd) {
         let _ = end;
     }
@@ -37,10 +37,9 @@ impl<H: WebSocketHandler + ?Sized> WebSocketHandler for &mut H {
 }
 
 impl SyncWebSocket {
-    /// Gives all that happens to `handler`, until the websocket has ended.
+    /// Calls `handler` for each event until the websocket has ended.
     ///
-    /// A broken protocol is also reported by a warning through `tracing` (feature `tracing`), whatever the handler does
-    /// with it.
+    /// A broken protocol is also reported by a warning through `tracing` (feature `tracing`).
     ///
     /// # Cancel safety
     ///

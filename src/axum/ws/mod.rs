@@ -6,9 +6,8 @@
 //!                       └─ the pump, which owns the connection ◄──────────────────────────────────┘
 //! ```
 //!
-//! When a close has been read, nothing can be sent any more. So the pump does not read on before what was read last has
-//! been answered, as a loop that receives and sends in turn would not; but it does not wait for that without end
-//! (`hold.rs`).
+//! When a close has been read, nothing can be sent any more. So the pump reads on only when the last message was
+//! answered, as a loop that receives and sends in turn does, or has waited for that for too long (`hold.rs`).
 
 mod conversation;
 mod end;

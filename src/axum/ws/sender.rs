@@ -62,8 +62,7 @@ impl WebSocketSender {
     /// Queues a message for the client, after those that are queued; waits while 64 are, since the client reads too
     /// slowly.
     ///
-    /// `Ok` says that it was queued, not that it has arrived: a client that goes does not get what is queued. A
-    /// [`Message::Close`] closes the websocket, as [`close`](Self::close) does.
+    /// `Ok` means queued, not delivered. A [`Message::Close`] closes the websocket, as [`close`](Self::close) does.
     ///
     /// # Cancel safety
     ///
@@ -109,7 +108,7 @@ impl WebSocketSender {
         })
     }
 
-    /// What is to be queued.
+    /// The message, unless it is a close, which need not be queued.
     fn admit(&self, message: Message) -> Result<Option<Message>, SendError> {
         if self.is_closed() {
             return Err(SendError::closed(message));
@@ -127,8 +126,8 @@ impl WebSocketSender {
     /// websocket is closed.
     ///
     /// Sending fails from now on. The function that serves the websocket gets what the client still sends before it
-    /// answers the close, then `None`. All of that has ten seconds, after which the connection is cut. A reason is cut
-    /// at 123 bytes, which is what fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
+    /// answers the close, then `None`. After ten seconds the connection is cut. A reason is cut at 123 bytes, which fit
+    /// into the frame. `axum::extract::ws::close_code` has names for the usual codes.
     ///
     /// # Panics
     ///

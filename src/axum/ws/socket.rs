@@ -71,8 +71,7 @@ impl SyncWebSocket {
         (Self { incoming, unanswered: None, sender, protocol }, queue)
     }
 
-    /// Waits for the next message; `None` when the websocket has ended, in whatever way ([`end`](Self::end) says in
-    /// which).
+    /// Waits for the next message; `None` when the websocket has ended ([`end`](Self::end) says how).
     ///
     /// Gives [`Message::Text`] and [`Message::Binary`]. Pings are answered, pongs are dropped, a close is the end.
     ///
@@ -101,17 +100,9 @@ impl SyncWebSocket {
         }
     }
 
-    /// Queues a message for the client: [`WebSocketSender::send`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As there.
+    /// Queues a message for the client, as [`WebSocketSender::send`].
     ///
     /// # Errors
-    ///
-    /// As there.
-    ///
-    /// # Panics
     ///
     /// As there.
     #[track_caller]
@@ -119,11 +110,11 @@ impl SyncWebSocket {
         self.sender.send(message)
     }
 
-    /// Closes the websocket, without waiting: [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the
+    /// Closes the websocket without waiting, as [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the
     /// client still sends before it answers the close, and `None`.
     ///
-    /// Without it the websocket is closed with the code 1000 when the function returns, with 1001 if it was cancelled,
-    /// and with 1011 if it panics.
+    /// If neither side has closed the websocket, it is closed with the code 1000 when the function returns, with 1001
+    /// if that was cancelled, and with 1011 if it panics.
     ///
     /// # Panics
     ///

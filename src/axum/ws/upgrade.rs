@@ -43,8 +43,7 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
     ///
     /// # Cancel safety
     ///
-    /// Nothing drops `f` while it waits but the end of the runtime. A client that goes is the end of the websocket, not
-    /// of `f`.
+    /// Only the end of the runtime drops `f` while it waits. A client that goes ends the websocket, not `f`.
     ///
     /// # Panics
     ///
@@ -54,19 +53,11 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
     where
         G: FnOnce(SyncWebSocket) + Send + 'static;
 
-    /// The same with the settings of `layer`, whose name and counters it shares.
+    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber), with the settings of `layer`, whose name and counters it
+    /// shares.
     ///
-    /// What [`carry`](crate::FiberLayerBuilder::carry) and spans bring into the fiber is what is current where this is
-    /// called.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber). [`cancel_all`](crate::FiberHandle::cancel_all) cancels the
-    /// waits of the websocket.
-    ///
-    /// # Panics
-    ///
-    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber).
+    /// The spans and [carried](crate::FiberLayerBuilder::carry) values that are current at this call follow it into the
+    /// fiber. [`cancel_all`](crate::FiberHandle::cancel_all) cancels the waits of the websocket.
     ///
     /// # Examples
     ///

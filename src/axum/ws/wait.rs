@@ -2,25 +2,13 @@
 
 use std::{future::Future, thread};
 
-use crate::{
-    error::{CANCELLED, TryAwaitError, UNWINDING},
-    wait::try_await_in_fiber,
-};
+use crate::{error::TryAwaitError, wait::try_await_in_fiber};
 
 /// Why a wait was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GivenUp {
     Cancelled,
     Unwinding,
-}
-
-impl GivenUp {
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Self::Cancelled => CANCELLED,
-            Self::Unwinding => UNWINDING,
-        }
-    }
 }
 
 /// # Panics
@@ -33,12 +21,6 @@ pub(super) fn wait<F: Future>(future: F) -> Result<F::Output, GivenUp> {
         Err(TryAwaitError::Cancelled(_)) => Err(GivenUp::Cancelled),
         Err(TryAwaitError::Unwinding) => Err(GivenUp::Unwinding),
         Err(_) if thread::panicking() => Err(GivenUp::Unwinding),
-        Err(error) => misused(&error),
+        Err(error) => panic!("{error}"),
     }
-}
-
-#[cold]
-#[track_caller]
-fn misused<F>(error: &TryAwaitError<F>) -> ! {
-    panic!("{error}")
 }
