@@ -5,13 +5,19 @@
 //! - [`health`] tells tonic's balancing which replicas there are.
 //! - [`retry`] says when a request is sent again.
 //! - [`load`] sends the requests.
-//! - [`proto`] is what `tonic-prost-build` would generate, written by hand so that no protoc is needed.
+//! - [`proto`] is what `tonic-prost-build` generates.
 //!
 //! Of all this only [`replica`] knows of fibers: scaling out is tower's and tonic's own.
 
 pub mod cluster;
 pub mod health;
 pub mod load;
+#[expect(
+    missing_docs,
+    clippy::allow_attributes_without_reason,
+    clippy::missing_errors_doc,
+    reason = "the code is generated"
+)]
 pub mod proto;
 pub mod replica;
 pub mod retry;
