@@ -4,42 +4,41 @@ use std::{io, time::Duration};
 
 use super::limit::Limit;
 
-/// Makes an asynchronous stream a synchronous one, for code that takes [`Read`](io::Read), [`Write`](io::Write),
-/// [`Seek`](io::Seek) or [`BufRead`](io::BufRead).
+/// Lets synchronous code use an asynchronous stream through [`Read`](io::Read), [`Write`](io::Write),
+/// [`Seek`](io::Seek) and [`BufRead`](io::BufRead).
 ///
 /// Each call waits like [`try_await_in_fiber`](crate::try_await_in_fiber), in a fiber or under
-/// [`block_on_waits`](crate::block_on_waits). `read_exact`, `read_to_end`, `read_to_string` and `write_all` are one
-/// wait each, however many short reads or writes the stream makes of them; one that goes on and on without a wait
-/// yields after each 128 of those. Vectored writes stay vectored; `AsyncRead` knows no vectored reads, so these fill
-/// the first buffer, as std's provided method does.
+/// [`block_on_waits`](crate::block_on_waits). Vectored writes stay vectored. `AsyncRead` has no vectored reads, so these
+/// fill the first buffer. `read_exact`, `read_to_end`, `write_all` and the like are std's own: they wait once for each
+/// read or write.
 ///
 /// # Time-outs
 ///
-/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout), as
-/// `std::net::TcpStream` has them: a limit for each step in which nothing moves, not for an operation as a whole. A
-/// `read_to_end` of a slow but steady stream goes on for as long as it takes. Put a time-out around the call for a
-/// limit of all. They need the timers of a tokio runtime (`enable_time`).
+/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout) limit each read and
+/// write, as those of `std::net::TcpStream` do, and not an operation of several: `read_to_end` of a slow but steady
+/// stream takes as long as it takes. Put [`timeout`](fn@crate::timeout) around the whole operation to limit that.
+/// Time-outs need the timers of a tokio runtime (`enable_time`).
 ///
 /// # Cancel safety
 ///
-/// A call of a cancelled fiber fails (see Errors), and so does the one that waits at that moment. What had been
-/// transferred before stays transferred: a `read`, `write`, `flush`, `fill_buf` that fails has transferred nothing, and
-/// a whole operation leaves what std's would leave after an error: `read_to_end` what has come, `read_exact` the buffer
-/// with an unspecified part filled, `write_all` an unspecified part written.
+/// When the fiber is cancelled, the call that waits fails, and so do later ones (see Errors). A `read`, `write`,
+/// `flush` or `fill_buf` that fails has transferred nothing. After an operation of several reads or writes has
+/// failed, std says what is left: `read_to_end` keeps the bytes that have come, `read_exact` has filled an unspecified
+/// part of the buffer, and `write_all` has written an unspecified part of it.
 ///
 /// # Errors
 ///
-/// Those of the stream, and of the waits:
+/// The stream's own errors, and these:
 ///
-/// | kind | because |
+/// | kind | reason |
 /// |---|---|
 /// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
-/// | [`TimedOut`](io::ErrorKind::TimedOut) | nothing moved for as long as a time-out allows; nothing is lost by it, and the call can be made again |
-/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or it has a time-out, and the runtime no timers; the text says what to do |
+/// | [`TimedOut`](io::ErrorKind::TimedOut) | no byte moved within the time-out; nothing is lost, and the call can be repeated |
+/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or a time-out is set and the runtime has no timers. The text says what to do |
 ///
-/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would try again for ever;
-/// the stream's own are tried again here. So writers that write in `Drop` (compressors, archives, `BufWriter`) get an
-/// error there, and no abort, while their fiber unwinds.
+/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would repeat for ever. A
+/// call that the stream reports as interrupted is repeated here. Writers that write in `Drop` (compressors, archives,
+/// `BufWriter`) therefore get an error, not an abort, while their fiber unwinds.
 ///
 /// # Panics
 ///

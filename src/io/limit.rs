@@ -1,4 +1,4 @@
-//! For how long a step may wait.
+//! How long an operation may wait.
 
 use std::{
     future::Future as _,
@@ -15,11 +15,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A time-out, and what it is one of.
+/// A time-out and its text.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     time: Option<Duration>,
-    /// What did not happen within which time-out.
+    /// Says what did not happen, and within which time-out.
     text: &'static str,
 }
 
@@ -40,11 +40,11 @@ impl Limit {
         Self { time: None, text: "" }
     }
 
-    /// What is to be given for a step that is pending. The timer is made at the first of those.
+    /// Polls the timer of a pending operation, which the first poll starts. It is ready with the error to return.
     pub(super) fn poll(self, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some(time) = self.time else { return Poll::Pending };
         if timer.is_none() {
-            // The wait is about to be refused, and a panic of tokio's would be one too many.
+            // The wait is about to be refused, and a second panic would abort the process.
             if thread::panicking() {
                 return Poll::Pending;
             }
@@ -61,8 +61,7 @@ impl Limit {
 }
 
 fn start(time: Duration) -> io::Result<Sleep> {
-    // tokio says that it has no timers only by panicking, but of a missing runtime also in this way, which prints
-    // nothing.
+    // tokio panics if it has no timers. A missing runtime is found first, without a panic's message.
     let timer = Handle::try_current().ok().and_then(|_| catch_unwind(|| sleep(time)).ok());
     timer.ok_or_else(|| {
         io::Error::new(

@@ -41,8 +41,9 @@ mod limit;
 mod read;
 mod resolve;
 mod seek;
-mod steps;
+
 mod tcp;
+mod wait;
 mod write;
 
 pub use self::{

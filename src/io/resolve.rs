@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{net::ToSocketAddrs, runtime::Handle};
 
-use super::{limit::Limit, steps::wait_within};
+use super::{limit::Limit, wait::wait_within};
 
 /// Finds the addresses of a host, while the fiber waits: what `std::net::ToSocketAddrs::to_socket_addrs` does, without
 /// blocking the thread.

@@ -8,11 +8,11 @@ use std::{
 
 use tokio::io::AsyncSeek;
 
-use super::{FiberIo, limit::Limit, steps::wait_step};
+use super::{FiberIo, limit::Limit, wait::wait};
 
-/// How far a seek has come.
+/// What a seek does next.
 enum Progress {
-    /// What was begun before has to end first.
+    /// It completes what was begun before.
     Settling,
     Seeking,
 }
@@ -21,7 +21,7 @@ impl<T: AsyncSeek + Unpin + ?Sized> Seek for FiberIo<T> {
     #[track_caller]
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let mut progress = Progress::Settling;
-        wait_step(Limit::none(), |cx| {
+        wait(Limit::none(), |cx| {
             let mut inner = Pin::new(&mut self.inner);
             if let Progress::Settling = progress {
                 ready!(inner.as_mut().poll_complete(cx))?;
@@ -29,7 +29,7 @@ impl<T: AsyncSeek + Unpin + ?Sized> Seek for FiberIo<T> {
                 progress = Progress::Seeking;
             }
             let sought = ready!(inner.poll_complete(cx));
-            // One that was interrupted begins anew.
+            // An interrupted seek begins anew.
             progress = Progress::Settling;
             Poll::Ready(sought)
         })

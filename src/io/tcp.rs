@@ -15,7 +15,7 @@ use tokio::{
     },
 };
 
-use super::{FiberIo, limit::Limit, resolve::wait_on_runtime, steps::wait_step};
+use super::{FiberIo, limit::Limit, resolve::wait_on_runtime, wait::wait};
 
 /// A TCP connection whose reads and writes wait in the fiber, for code that was written for `std::net::TcpStream`.
 ///
@@ -147,7 +147,7 @@ impl TcpStream {
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
-        wait_step(self.read_limit(), |cx| self.inner.poll_peek(cx, &mut buffer))
+        wait(self.read_limit(), |cx| self.inner.poll_peek(cx, &mut buffer))
     }
 
     /// Whether small packets are sent at once (`TCP_NODELAY`).

@@ -15,8 +15,6 @@ use std::{
     thread,
 };
 
-#[cfg(feature = "io")]
-pub(crate) use self::yields::yield_if_possible;
 pub use self::{
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
     mode::{WaitMode, in_fiber, wait_mode},

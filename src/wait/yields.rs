@@ -41,15 +41,3 @@ fn yield_to_others(state: &State, caller: Caller) {
         state.yield_now(caller);
     }
 }
-
-/// The same for code outside of this module, after a long wait that did not suspend.
-#[cfg(feature = "io")]
-#[track_caller]
-pub(crate) fn yield_if_possible() {
-    let caller = std::panic::Location::caller();
-    crate::raw::with_current(|state| {
-        if let Some(state) = state.filter(|state| !state.is_misplaced()) {
-            yield_to_others(state, caller);
-        }
-    });
-}

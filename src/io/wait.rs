@@ -1,0 +1,37 @@
+//! How an operation waits.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, ErrorKind},
+    pin::pin,
+    task::{Context, Poll},
+};
+
+use super::limit::Limit;
+use crate::wait::try_await_in_fiber;
+
+/// Waits until `operation` is ready, and repeats it while it is interrupted: a loop in std's code would do the same.
+#[track_caller]
+pub(super) fn wait<R>(
+    limit: Limit,
+    mut operation: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
+) -> io::Result<R> {
+    loop {
+        match wait_within(limit, poll_fn(&mut operation)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Waits for a future, up to the limit.
+#[track_caller]
+pub(super) fn wait_within<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
+    let mut timer = pin!(None);
+    let mut future = pin!(future);
+    let limited = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => limit.poll(timer.as_mut(), cx).map(Err),
+    });
+    try_await_in_fiber(limited).unwrap_or_else(|refused| Err(refused.into()))
+}
