@@ -1,4 +1,4 @@
-//! [`FiberIo`]: the adapter, what it holds and its settings.
+//! [`FiberIo`]: the adapter and its time-outs.
 
 use std::{io, time::Duration};
 
@@ -63,7 +63,7 @@ use super::limit::Limit;
 /// assert_eq!(error.to_string(), "nothing was read within the read time-out of 1ms");
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub struct FiberIo<T: ?Sized> {
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -76,62 +76,64 @@ impl<T> FiberIo<T> {
         Self { read_timeout: None, write_timeout: None, inner }
     }
 
-    /// The wrapped stream.
+    /// Returns the wrapped stream.
     pub fn into_inner(self) -> T {
         self.inner
     }
 
-    /// Another stream with the same settings.
-    pub(super) fn with_settings_of<U: ?Sized>(other: &FiberIo<U>, inner: T) -> Self {
-        Self { read_timeout: other.read_timeout, write_timeout: other.write_timeout, inner }
+    /// Splits the stream into two with the same time-outs.
+    pub(super) fn split<R, W>(self, split: impl FnOnce(T) -> (R, W)) -> (FiberIo<R>, FiberIo<W>) {
+        let Self { read_timeout, write_timeout, inner } = self;
+        let (read, write) = split(inner);
+        (FiberIo { read_timeout, write_timeout, inner: read }, FiberIo { read_timeout, write_timeout, inner: write })
     }
 }
 
 impl<T: ?Sized> FiberIo<T> {
-    /// The wrapped stream.
+    /// Borrows the wrapped stream.
     pub fn get_ref(&self) -> &T {
         &self.inner
     }
 
-    /// The wrapped stream.
+    /// Borrows the wrapped stream mutably.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.inner
     }
 
-    /// Limits for how long a read may wait without a byte; `None`, as at first, for ever.
+    /// Sets how long a read may wait for a byte. `None`, the default, is no limit.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time of zero, as of `std::net::TcpStream`.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time-out of zero, as in std.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.read_timeout = checked(timeout, "set_read_timeout")?;
         Ok(())
     }
 
-    /// Limits for how long a write or a flush may wait without a byte taken; `None`, as at first, for ever.
+    /// Sets how long a write or flush may wait for the stream to take a byte. `None`, the default, is no limit.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time of zero, as of `std::net::TcpStream`.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a time-out of zero, as in std.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.write_timeout = checked(timeout, "set_write_timeout")?;
         Ok(())
     }
 
-    /// How long a read may wait without a byte.
+    /// Returns the time-out of reads.
     ///
     /// # Errors
     ///
-    /// None: it is a `Result` as that of `std::net::TcpStream` is.
+    /// Never; the type is that of `std::net::TcpStream`.
     pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
         Ok(self.read_timeout)
     }
 
-    /// How long a write or a flush may wait without a byte taken.
+    /// Returns the time-out of writes and flushes.
     ///
     /// # Errors
     ///
-    /// None: it is a `Result` as that of `std::net::TcpStream` is.
+    /// Never; the type is that of `std::net::TcpStream`.
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
         Ok(self.write_timeout)
     }

@@ -3,8 +3,8 @@
 //!
 //! | for | use |
 //! |---|---|
-//! | any stream that is `AsyncRead`, `AsyncWrite`, `AsyncSeek`, `AsyncBufRead` | [`FiberIo::new`] |
-//! | what `std::net::TcpStream` was | [`TcpStream`]: [`connect`](TcpStream::connect), [`connect_timeout`](TcpStream::connect_timeout), and the rest of its methods |
+//! | any `AsyncRead`, `AsyncWrite`, `AsyncSeek` or `AsyncBufRead` | [`FiberIo::new`] |
+//! | code that was written for `std::net::TcpStream` | [`TcpStream`], which has the same methods |
 //! | `std::net::ToSocketAddrs`, which blocks the thread | [`lookup_host`] |
 //!
 //! # Examples
@@ -37,17 +37,18 @@
 //! ```
 
 mod fiber_io;
+mod halves;
 mod limit;
 mod read;
 mod resolve;
 mod seek;
-
 mod tcp;
 mod wait;
 mod write;
 
 pub use self::{
     fiber_io::FiberIo,
+    halves::{TcpReadHalf, TcpWriteHalf},
     resolve::{Addresses, lookup_host},
     tcp::TcpStream,
 };

@@ -1,4 +1,4 @@
-//! [`lookup_host`]: names without blocking.
+//! [`lookup_host`]: resolving names without blocking.
 
 use std::{
     future::Future,
@@ -12,20 +12,19 @@ use tokio::{net::ToSocketAddrs, runtime::Handle};
 
 use super::{limit::Limit, wait::wait_within};
 
-/// Finds the addresses of a host, while the fiber waits: what `std::net::ToSocketAddrs::to_socket_addrs` does, without
-/// blocking the thread.
+/// Resolves a host's addresses while the fiber waits. `std::net::ToSocketAddrs::to_socket_addrs` blocks the thread.
 ///
-/// The system's resolver runs on tokio's blocking pool; an address that is given as numbers needs no resolver.
+/// The system's resolver runs on tokio's blocking pool. Numeric addresses need no resolver.
 ///
 /// # Cancel safety
 ///
-/// A cancelled fiber gets an error. The resolver cannot be stopped, and its thread of the blocking pool is busy until
-/// it answers.
+/// A cancelled fiber gets an error. The resolver cannot be stopped: it occupies a thread of the blocking pool until it
+/// answers.
 ///
 /// # Errors
 ///
-/// Those of the resolver, and those of the waits of [`FiberIo`](super::FiberIo). Of kind
-/// [`Unsupported`](ErrorKind::Unsupported) also where there is no tokio runtime.
+/// Those of the resolver and of the waits of [`FiberIo`](super::FiberIo), and
+/// [`Unsupported`](ErrorKind::Unsupported) where there is no tokio runtime.
 ///
 /// # Examples
 ///
@@ -48,7 +47,7 @@ pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     })
 }
 
-/// What [`lookup_host`] has found, in the resolver's order.
+/// The addresses that [`lookup_host`] has found, in the resolver's order.
 #[derive(Clone, Debug)]
 #[must_use = "iterators do nothing unless consumed"]
 pub struct Addresses(vec::IntoIter<SocketAddr>);
@@ -68,7 +67,7 @@ impl Iterator for Addresses {
 impl ExactSizeIterator for Addresses {}
 impl FusedIterator for Addresses {}
 
-/// Waits for what tokio only does on a runtime, and panics of elsewhere.
+/// Waits for a future of tokio's that would panic without a runtime.
 #[track_caller]
 pub(super) fn wait_on_runtime<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     wait_within(limit, async {

@@ -1,33 +1,34 @@
-//! [`TcpStream`]: what code that was written for std's expects.
+//! [`TcpStream`]: TCP for code that was written for std's.
 
 use std::{
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, IoSlice, Read, Write},
     net::{Shutdown, SocketAddr},
     time::Duration,
 };
 
 use socket2::SockRef;
-use tokio::{
-    io::ReadBuf,
-    net::{
-        ToSocketAddrs,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-};
+use tokio::{io::ReadBuf, net::ToSocketAddrs};
 
-use super::{FiberIo, limit::Limit, resolve::wait_on_runtime, wait::wait};
+use super::{
+    FiberIo, TcpReadHalf, TcpWriteHalf,
+    halves::{reads, writes},
+    limit::Limit,
+    resolve::wait_on_runtime,
+    wait::wait,
+};
 
 /// A TCP connection whose reads and writes wait in the fiber, for code that was written for `std::net::TcpStream`.
 ///
 /// | of `std::net::TcpStream` | here |
 /// |---|---|
 /// | `connect`, `connect_timeout`, `peer_addr`, `local_addr`, `peek`, `shutdown`, `nodelay`, `ttl`, `take_error` and their setters | the same |
-/// | `set_read_timeout`, `set_write_timeout` | the same, but for `&mut self`; an elapsed one is always [`TimedOut`](ErrorKind::TimedOut) |
-/// | `try_clone`, one for reading and one for writing | [`into_split`](TcpStream::into_split) |
-/// | `Read`, `Write` of `&TcpStream` | [`into_split`](TcpStream::into_split) |
+/// | `set_read_timeout`, `set_write_timeout` | the same, but by `&mut self`; the error is always [`TimedOut`](ErrorKind::TimedOut) |
+/// | `try_clone`, one for reading and one for writing | [`into_split`](Self::into_split) |
+/// | `Read`, `Write` of `&TcpStream` | [`into_split`](Self::into_split) |
 /// | `set_nonblocking` | none: nothing blocks |
 ///
-/// One that an async listener has accepted is wrapped by [`FiberIo::new`].
+/// A tokio stream, such as one that an async listener has accepted, becomes one by `From`. Reads and writes wait, time
+/// out and fail as those of [`FiberIo`] do.
 ///
 /// # Examples
 ///
@@ -60,32 +61,33 @@ use super::{FiberIo, limit::Limit, resolve::wait_on_runtime, wait::wait};
 /// # Ok(())
 /// # }
 /// ```
-pub type TcpStream = FiberIo<tokio::net::TcpStream>;
+#[derive(Debug)]
+pub struct TcpStream(FiberIo<tokio::net::TcpStream>);
 
 impl TcpStream {
-    /// Connects to a host; its addresses are tried in turn.
+    /// Connects to a host, trying its addresses in turn.
     ///
     /// Names are resolved as by [`lookup_host`](super::lookup_host).
     ///
     /// # Cancel safety
     ///
-    /// A cancelled fiber gets an error; a connection that was begun is given up.
+    /// A cancelled fiber gets an error, and a connection that was begun is closed.
     ///
     /// # Errors
     ///
-    /// Those of the resolver and of the connection, and those of the waits of [`FiberIo`]. Of kind
-    /// [`Unsupported`](ErrorKind::Unsupported) also where there is no tokio runtime.
+    /// Those of the resolver, of the connection and of the waits of [`FiberIo`], and
+    /// [`Unsupported`](ErrorKind::Unsupported) where there is no tokio runtime.
     ///
     /// # Panics
     ///
     /// On a runtime without sockets (`enable_io`), with tokio's text.
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_on_runtime(Limit::none(), tokio::net::TcpStream::connect(address)).map(Self::new)
+        wait_on_runtime(Limit::none(), tokio::net::TcpStream::connect(address)).map(Self::from)
     }
 
-    /// Connects to a host, with a time-out for all: for the name, and for all of its addresses. Later reads and writes
-    /// have none.
+    /// Connects to a host within a time-out that covers the name and all of its addresses. It does not apply to later
+    /// reads and writes.
     ///
     /// # Cancel safety
     ///
@@ -93,8 +95,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect); of kind [`TimedOut`](ErrorKind::TimedOut) if the time has elapsed,
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for a time of zero.
+    /// As [`connect`](Self::connect); [`TimedOut`](ErrorKind::TimedOut) when the time has elapsed, and
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a time-out of zero.
     ///
     /// # Panics
     ///
@@ -105,37 +107,37 @@ impl TcpStream {
             let text = "connect_timeout was given a time-out of zero: use connect for no limit, or give more than zero";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
-        wait_on_runtime(Limit::connecting(Some(timeout)), tokio::net::TcpStream::connect(address)).map(Self::new)
+        wait_on_runtime(Limit::connecting(Some(timeout)), tokio::net::TcpStream::connect(address)).map(Self::from)
     }
 
-    /// The address of the other side.
+    /// Returns the address of the other side.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.peer_addr()
+        self.0.inner.peer_addr()
     }
 
-    /// The address of this side.
+    /// Returns the address of this side.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.0.inner.local_addr()
     }
 
-    /// Closes one direction or both, at once. Waits on that direction end.
+    /// Closes one direction or both at once, which ends waits on it.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        SockRef::from(&self.inner).shutdown(how)
+        SockRef::from(&self.0.inner).shutdown(how)
     }
 
-    /// Waits for bytes, and leaves them there for the next read.
+    /// Waits for bytes and leaves them for the next read.
     ///
     /// # Cancel safety
     ///
@@ -147,16 +149,16 @@ impl TcpStream {
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
-        wait(self.read_limit(), |cx| self.inner.poll_peek(cx, &mut buffer))
+        wait(self.0.read_limit(), |cx| self.0.inner.poll_peek(cx, &mut buffer))
     }
 
-    /// Whether small packets are sent at once (`TCP_NODELAY`).
+    /// Returns whether small packets are sent at once (`TCP_NODELAY`).
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.inner.nodelay()
+        self.0.inner.nodelay()
     }
 
     /// Sets whether small packets are sent at once (`TCP_NODELAY`).
@@ -165,16 +167,16 @@ impl TcpStream {
     ///
     /// The system's.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.inner.set_nodelay(nodelay)
+        self.0.inner.set_nodelay(nodelay)
     }
 
-    /// Over how many hops packets may go (`IP_TTL`).
+    /// Returns over how many hops packets may go (`IP_TTL`).
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.inner.ttl()
+        self.0.inner.ttl()
     }
 
     /// Sets over how many hops packets may go (`IP_TTL`).
@@ -183,25 +185,44 @@ impl TcpStream {
     ///
     /// The system's.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.inner.set_ttl(ttl)
+        self.0.inner.set_ttl(ttl)
     }
 
-    /// The error that the socket has kept, if any, which is gone then (`SO_ERROR`).
+    /// Takes the socket's pending error, if it has one (`SO_ERROR`).
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.inner.take_error()
+        self.0.inner.take_error()
     }
 
-    /// One half for reading and one for writing, for two fibers or for code that reads through a buffer and writes
-    /// beside it. Both have the time-outs that are set. The connection ends with the second of them; dropping the one
-    /// for writing closes that direction.
+    /// Splits the connection into a half for reading and one for writing, for two fibers, or for code that reads
+    /// through a buffer and writes beside it. They keep the time-outs.
     #[must_use = "both halves are dropped otherwise"]
-    pub fn into_split(self) -> (FiberIo<OwnedReadHalf>, FiberIo<OwnedWriteHalf>) {
-        let timeouts = FiberIo::with_settings_of(&self, ());
-        let (read, write) = self.inner.into_split();
-        (FiberIo::with_settings_of(&timeouts, read), FiberIo::with_settings_of(&timeouts, write))
+    pub fn into_split(self) -> (TcpReadHalf, TcpWriteHalf) {
+        let (read, write) = self.0.split(tokio::net::TcpStream::into_split);
+        (TcpReadHalf(read), TcpWriteHalf(write))
+    }
+
+    /// Returns tokio's stream.
+    pub fn into_inner(self) -> tokio::net::TcpStream {
+        self.0.into_inner()
+    }
+}
+
+reads!(TcpStream);
+writes!(TcpStream);
+
+impl From<tokio::net::TcpStream> for TcpStream {
+    /// Wraps `stream`, without time-outs.
+    fn from(stream: tokio::net::TcpStream) -> Self {
+        Self(FiberIo::new(stream))
+    }
+}
+
+impl AsRef<tokio::net::TcpStream> for TcpStream {
+    fn as_ref(&self) -> &tokio::net::TcpStream {
+        self.0.get_ref()
     }
 }

@@ -15,9 +15,8 @@ use std::{
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{net::TcpListener, task::yield_now};
 use tower_fiber::{
-    block_on_waits,
-    io::{FiberIo, TcpStream, lookup_host},
-    run_in_fiber, run_local,
+    io::{TcpStream, lookup_host},
+    run_blocking, run_in_fiber, run_local,
 };
 
 fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
@@ -40,7 +39,7 @@ async fn connection() -> (TcpStream, TcpStream) {
     let (listener, address) = listen().await;
     let here = run_in_fiber(move || TcpStream::connect(address).unwrap());
     let (here, there) = tokio::join!(here, listener.accept());
-    (here, FiberIo::new(there.unwrap().0))
+    (here, there.unwrap().0.into())
 }
 
 #[test]
@@ -115,10 +114,12 @@ fn a_shutdown_for_reading_is_an_end() {
 fn halves_for_two_fibers() {
     on_each_runtime(|| async {
         let (mut here, there) = connection().await;
-        here.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let (limit, longer) = (Some(Duration::from_secs(60)), Some(Duration::from_secs(61)));
+        here.set_read_timeout(limit).unwrap();
+        here.set_write_timeout(longer).unwrap();
         let (read, mut write) = here.into_split();
-        assert_eq!(read.read_timeout().unwrap(), Some(Duration::from_secs(60)));
-        assert_eq!(write.read_timeout().unwrap(), Some(Duration::from_secs(60)));
+        assert_eq!((read.read_timeout().unwrap(), write.write_timeout().unwrap()), (limit, longer));
+        assert_eq!(read.as_ref().peer_addr().unwrap(), write.as_ref().peer_addr().unwrap());
         let lines = tokio::spawn(run_in_fiber(|| BufReader::new(read).lines().map(Result::unwrap).collect::<Vec<_>>()));
         let echo = tokio::spawn(run_in_fiber(|| {
             let (read, mut write) = there.into_split();
@@ -140,7 +141,7 @@ fn halves_for_two_fibers() {
 fn a_reset_and_a_refusal_are_errors() {
     on_each_runtime(|| async {
         let (mut here, there) = connection().await;
-        SockRef::from(there.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(there.as_ref()).set_linger(Some(Duration::ZERO)).unwrap();
         drop(there);
         let (reset, refused) = run_in_fiber(move || {
             let reset = here.read_to_end(&mut Vec::new()).unwrap_err();

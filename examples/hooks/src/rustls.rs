@@ -32,7 +32,7 @@
 //! ```no_run
 //! use std::{io::{self, Read as _, Write as _}, sync::Arc};
 //! use rustls::{ClientConfig, RootCertStore, ServerConfig, sign::CertifiedKey};
-//! use tower_fiber::{WaitExt as _, io::{FiberIo, TcpStream}};
+//! use tower_fiber::{WaitExt as _, io::TcpStream};
 //!
 //! fn get(roots: RootCertStore) -> io::Result<String> {
 //!     let config = Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
@@ -52,7 +52,7 @@
 //! }
 //!
 //! fn serve(config: &Arc<ServerConfig>, stream: tokio::net::TcpStream) -> io::Result<()> {
-//!     let mut stream = hooks::rustls::accept(config, FiberIo::new(stream))?;
+//!     let mut stream = hooks::rustls::accept(config, TcpStream::from(stream))?;
 //!     stream.write_all(b"hello")?;
 //!     hooks::rustls::close(&mut stream)
 //! }

@@ -26,7 +26,7 @@ fn a_client_whose_server_says_nothing() {
         });
         let call = tokio::spawn(call);
         let silent = accept(&listener).await;
-        silent.get_ref().peek(&mut [0]).await.unwrap();
+        silent.as_ref().peek(&mut [0]).await.unwrap();
         layer.handle().cancel_all();
         let error = call.await.unwrap();
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);

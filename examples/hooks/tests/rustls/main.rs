@@ -21,10 +21,7 @@ use rustls::{
 };
 use servers::Server;
 use tokio::{net::TcpListener, time::timeout};
-use tower_fiber::{
-    io::{FiberIo, TcpStream},
-    run_in_fiber,
-};
+use tower_fiber::{io::TcpStream, run_in_fiber};
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 
@@ -63,7 +60,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
-    FiberIo::new(listener.accept().await.expect("a client").0)
+    listener.accept().await.expect("a client").0.into()
 }
 
 /// Runs both sides of a connection in fibers, and gives what they give.

@@ -18,7 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tower_fiber::{io::FiberIo, run_in_fiber};
+use tower_fiber::run_in_fiber;
 use tungstenite::WebSocket;
 
 /// A websocket over TCP.
@@ -48,7 +48,7 @@ async fn talk<S: Send + 'static, C: Send + 'static>(
     let client = run_in_fiber(move || client(&mut hooks::tungstenite::connect(url).expect("a websocket").0));
     let server = async {
         let stream = accept(&listener).await;
-        run_in_fiber(move || server(&mut hooks::tungstenite::accept(FiberIo::new(stream)).expect("a websocket"))).await
+        run_in_fiber(move || server(&mut hooks::tungstenite::accept(stream.into()).expect("a websocket"))).await
     };
     tokio::join!(server, client)
 }
