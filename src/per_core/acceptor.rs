@@ -15,8 +15,8 @@ use tokio::{
 
 use super::listener::{Handed, pause_after};
 
-/// How many connections may wait for one core. More would only wait longer for a busy core while others are free;
-/// behind them is the socket's own queue.
+/// How many connections may wait for one core. More would wait for a busy core while others are free; they wait in the
+/// socket's queue instead.
 const QUEUE: usize = 128;
 
 /// Accepts connections and hands them to the cores in turn.
@@ -32,8 +32,8 @@ impl Acceptor {
         (Self { socket, cores }, ends)
     }
 
-    /// Registers the socket with the runtime. The future accepts until it finds that no core listens any more; then the
-    /// socket closes, so that clients are refused and do not wait.
+    /// Registers the socket with the runtime. The future accepts until no core listens any more, then closes the
+    /// socket, so that clients are refused instead of waiting.
     pub(super) fn ready(self) -> io::Result<impl Future<Output = ()> + Send> {
         let socket = TcpListener::from_std(self.socket)?;
         Ok(hand_out(socket, self.cores))
@@ -58,8 +58,8 @@ async fn hand_out(socket: TcpListener, cores: Vec<Sender<Handed>>) {
     }
 }
 
-/// Gives the connection to the core whose turn it is, or else to the next that listens and has room. Says which it was;
-/// `None` if none listens.
+/// Gives the connection to the core whose turn it is, or to the next one that has room. Returns which it was, or `None`
+/// if no core listens.
 async fn give(cores: &[Sender<Handed>], turn: usize, mut connection: Handed) -> Option<usize> {
     loop {
         for core in (turn..cores.len()).chain(0..turn) {
@@ -74,21 +74,17 @@ async fn give(cores: &[Sender<Handed>], turn: usize, mut connection: Handed) -> 
     }
 }
 
-/// Waits until a core has room; `false` if none listens.
+/// Waits until a core has room. Returns `false` if none listens.
 async fn room(cores: &[Sender<Handed>]) -> bool {
     let listening = cores.iter().filter(|core| !core.is_closed());
     let mut waits: Vec<Pin<Box<_>>> = listening.map(|core| Box::pin(core.reserve())).collect();
-    poll_fn(|cx| {
-        let mut closed = 0;
-        for wait in &mut waits {
-            match wait.as_mut().poll(cx) {
-                Poll::Ready(Ok(_)) => return Poll::Ready(true),
-                // It must not be polled again: look anew at who listens.
-                Poll::Ready(Err(_)) => closed += 1,
-                Poll::Pending => {}
-            }
-        }
-        if closed > 0 || waits.is_empty() { Poll::Ready(closed > 0) } else { Poll::Pending }
+    if waits.is_empty() {
+        return false;
+    }
+    // A wait also ends when its core stops listening. The caller then looks anew.
+    poll_fn(|cx| match waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready()) {
+        true => Poll::Ready(true),
+        false => Poll::Pending,
     })
     .await
 }

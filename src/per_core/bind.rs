@@ -7,13 +7,13 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Whether the system spreads connections over the sockets of one address.
+/// Whether the system distributes connections over the sockets of one address.
 pub(super) const BALANCES: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
-/// How many connections may wait in a socket's queue; tokio's number. The system may have a lower limit.
+/// The length of a socket's queue, as in tokio. The system may have a lower limit.
 const BACKLOG: i32 = 1024;
 
-/// Listens on the first address that can be listened on, by `count` sockets that share its connections.
+/// Opens `count` sockets on the first address that works; they share its connections.
 pub(super) fn listen(addresses: &[SocketAddr], count: usize) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut refused = None;
     for &address in addresses {
@@ -28,8 +28,8 @@ pub(super) fn listen(addresses: &[SocketAddr], count: usize) -> Result<Vec<TcpLi
 }
 
 fn listen_on(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    // The first socket has the address for itself until it listens. Only so does the system refuse an address on which
-    // another process of the same user listens with `SO_REUSEPORT` too.
+    // The first socket shares its address only when it listens. Otherwise the system would accept an address on which
+    // another process of the same user listens with `SO_REUSEPORT`.
     let first = open(address)?;
     listen_by(&first, address)?;
     let mut sockets = vec![first];
@@ -49,8 +49,8 @@ fn listen_on(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> 
 fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // As std and tokio do: a server that restarts does not wait for its old connections. On Windows the option means
-    // that others may take the port away.
+    // As in std and tokio, a restarted server does not wait for its old connections. On Windows the option would let
+    // others take the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     Ok(socket)

@@ -13,96 +13,67 @@ use crate::error::ConfigError;
 
 /// Why a server could not listen or start, or on which core it failed.
 ///
-/// If several cores fail, it is the first failure, and has the [`others`](Self::others). What it came from, such as the
-/// error that a core's closure has returned, is its [`source`](Error::source) and not in its text.
+/// If several cores fail, this is the first failure, and [`others`](Self::others) has the rest. The cause, such as the
+/// error that a core's closure returned, is the [`source`](Error::source).
 #[derive(Debug)]
 pub struct PerCoreError {
+    core: Option<usize>,
     kind: Kind,
     others: Vec<PerCoreError>,
 }
 
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     Config(ConfigError),
     Resolve(io::Error),
-    Listen { address: SocketAddr, error: io::Error },
-    Start { error: io::Error },
-    StartCore { core: usize, error: io::Error },
-    Failed { core: usize, error: Box<dyn Error + Send + Sync> },
-    Panicked { core: usize, message: Option<String>, payload: Payload },
-    TimedOut { core: usize, limit: Duration },
+    Listen(SocketAddr, io::Error),
+    Start(io::Error),
+    Failed(Box<dyn Error + Send + Sync>),
+    /// The payload is only `Send`. The lock makes it `Sync`, so that the error can be boxed as `Send + Sync`.
+    Panicked(Option<String>, Mutex<Box<dyn Any + Send>>),
+    TimedOut(Duration),
 }
 
 impl PerCoreError {
-    /// On which core it happened; `None` if the server could not listen or start at all.
+    /// Returns the core on which it happened, or `None` if the server as a whole could not listen or start.
     #[must_use]
     pub fn core(&self) -> Option<usize> {
-        match self.kind {
-            Kind::Config(_) | Kind::Resolve(_) | Kind::Listen { .. } | Kind::Start { .. } => None,
-            Kind::StartCore { core, .. }
-            | Kind::Failed { core, .. }
-            | Kind::Panicked { core, .. }
-            | Kind::TimedOut { core, .. } => Some(core),
-        }
+        self.core
     }
 
     /// Whether the core's closure panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.kind, Kind::Panicked { .. })
+        matches!(self.kind, Kind::Panicked(..))
     }
 
-    /// The payload of the panic, for [`resume_unwind`](std::panic::resume_unwind); `None` if it was none.
+    /// Returns the payload of the panic, for [`resume_unwind`](std::panic::resume_unwind), or `None` if it was none.
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send + 'static>> {
         match self.kind {
-            Kind::Panicked { payload, .. } => Some(payload.0.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            Kind::Panicked(_, payload) => Some(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             _ => None,
         }
     }
 
-    /// What went wrong on further cores, in the order in which it happened.
+    /// Returns what went wrong on further cores, in the order in which it happened.
     #[must_use]
     pub fn others(&self) -> &[PerCoreError] {
         &self.others
     }
 
-    fn new(kind: Kind) -> Self {
-        Self { kind, others: Vec::new() }
-    }
-
-    pub(super) fn resolve(error: io::Error) -> Self {
-        Self::new(Kind::Resolve(error))
-    }
-
-    pub(super) fn listen(address: SocketAddr, error: io::Error) -> Self {
-        Self::new(Kind::Listen { address, error })
-    }
-
-    pub(super) fn start(error: io::Error) -> Self {
-        Self::new(Kind::Start { error })
-    }
-
-    pub(super) fn start_core(core: usize, error: io::Error) -> Self {
-        Self::new(Kind::StartCore { core, error })
-    }
-
-    pub(super) fn failed(core: usize, error: Box<dyn Error + Send + Sync>) -> Self {
-        Self::new(Kind::Failed { core, error })
+    pub(super) fn new(core: Option<usize>, kind: Kind) -> Self {
+        Self { core, kind, others: Vec::new() }
     }
 
     pub(super) fn panicked(core: usize, payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).map(str::to_owned);
-        Self::new(Kind::Panicked { core, message, payload: Payload(Mutex::new(payload)) })
-    }
-
-    pub(super) fn timed_out(core: usize, limit: Duration) -> Self {
-        Self::new(Kind::TimedOut { core, limit })
+        Self::new(Some(core), Kind::Panicked(message, Mutex::new(payload)))
     }
 
     /// The first of `failures`, with the others.
-    pub(super) fn of(failures: Vec<Self>) -> Option<Self> {
+    pub(super) fn first_of(failures: Vec<Self>) -> Option<Self> {
         let mut failures = failures.into_iter();
         let first = failures.next()?;
         Some(Self { others: failures.collect(), ..first })
@@ -111,23 +82,25 @@ impl PerCoreError {
 
 impl From<ConfigError> for PerCoreError {
     fn from(error: ConfigError) -> Self {
-        Self::new(Kind::Config(error))
+        Self::new(None, Kind::Config(error))
     }
 }
 
 impl fmt::Display for PerCoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(core) = self.core {
+            write!(f, "core {core} ")?;
+        }
         match &self.kind {
             Kind::Config(error) => error.fmt(f),
             Kind::Resolve(_) => f.write_str("the address to listen on cannot be resolved"),
-            Kind::Listen { address, .. } => write!(f, "cannot listen on {address}"),
-            Kind::Start { .. } => f.write_str("could not start"),
-            Kind::StartCore { core, .. } => write!(f, "core {core} could not start"),
-            Kind::Failed { core, .. } => write!(f, "core {core} failed"),
-            Kind::Panicked { core, message: Some(message), .. } => write!(f, "core {core} panicked: {message}"),
-            Kind::Panicked { core, message: None, .. } => write!(f, "core {core} panicked"),
-            Kind::TimedOut { core, limit } => {
-                write!(f, "core {core} was still busy {limit:?} after the shutdown had begun, and was cut off")
+            Kind::Listen(address, _) => write!(f, "cannot listen on {address}"),
+            Kind::Start(_) => f.write_str("could not start"),
+            Kind::Failed(_) => f.write_str("failed"),
+            Kind::Panicked(Some(message), _) => write!(f, "panicked: {message}"),
+            Kind::Panicked(None, _) => f.write_str("panicked"),
+            Kind::TimedOut(limit) => {
+                write!(f, "was still busy {limit:?} after the shutdown had begun, and was cut off")
             }
         }?;
         self.others.iter().try_for_each(|other| write!(f, "; {other}"))
@@ -138,21 +111,9 @@ impl Error for PerCoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
             Kind::Config(error) => error.source(),
-            Kind::Resolve(error)
-            | Kind::Listen { error, .. }
-            | Kind::Start { error }
-            | Kind::StartCore { error, .. } => Some(error),
-            Kind::Failed { error, .. } => Some(&**error),
-            Kind::Panicked { .. } | Kind::TimedOut { .. } => None,
+            Kind::Resolve(error) | Kind::Listen(_, error) | Kind::Start(error) => Some(error),
+            Kind::Failed(error) => Some(&**error),
+            Kind::Panicked(..) | Kind::TimedOut(_) => None,
         }
-    }
-}
-
-/// A payload is `Send` only. The lock makes it `Sync`, so that the error can become any boxed one.
-struct Payload(Mutex<Box<dyn Any + Send>>);
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
     }
 }

@@ -16,32 +16,30 @@ pub struct Core {
 }
 
 impl Core {
-    /// Which of the cores it is, from 0. What only one of them shall do (a second port, a periodic job) is done by core
-    /// 0.
+    /// Returns the number of this core, from 0. Let core 0 do what only one core may do: a second port, a periodic job.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// How many cores the server runs on.
+    /// Returns the number of cores that the server runs on.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The system's number of the CPU to which the thread is [pinned](super::PerCoreBuilder::pin); `None` if it is not.
+    /// Returns the number of the CPU to which the thread is [pinned](super::PerCoreBuilder::pin), if it is.
     #[must_use]
     pub fn cpu(&self) -> Option<usize> {
         self.cpu
     }
 
-    /// Is ready when this core shall end: the server's `shutdown` is ready, or another core has failed.
-    ///
-    /// Each call gives an independent future that owns what it needs.
+    /// Returns a future that is ready when this core should end, because the server's `shutdown` is ready or another
+    /// core has failed.
     pub fn shutdown(&self) -> impl Future<Output = ()> + Send + Sync + Unpin + use<> {
         let mut phase = self.phase.clone();
         Box::pin(async move {
-            // It fails when `run` has gone, which does not go before its cores.
+            // It fails only after `run` has returned, which waits for its cores.
             let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
         })
     }

@@ -1,4 +1,4 @@
-//! [`Listener`]: where a core's connections come from.
+//! [`Listener`]: where a core's connections come from, also as a stream.
 
 use std::{
     future::{Future, poll_fn},
@@ -9,15 +9,14 @@ use std::{
     time::Duration,
 };
 
+use futures_core::Stream;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     time::{Sleep, sleep},
 };
 
-use super::Incoming;
-
-/// How long it is worth waiting when the process has too many open files.
+/// How long to wait when the process has too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One core's share of the server's connections. With the feature `axum` it is a listener for `axum::serve`.
@@ -26,7 +25,7 @@ pub struct Listener {
     source: Source,
     address: SocketAddr,
     nodelay: bool,
-    /// Runs after an error that would come again at once.
+    /// After an error that would come again at once.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -46,9 +45,9 @@ impl Listener {
         Self { source, address, nodelay, pause: None }
     }
 
-    /// Waits for the next connection, and gives it with the client's address.
+    /// Accepts the next connection, and returns it with the client's address.
     ///
-    /// It goes on during a shutdown: wait for [`Core::shutdown`](super::Core::shutdown) beside it.
+    /// A shutdown does not end it: wait for [`Core::shutdown`](super::Core::shutdown) beside it.
     ///
     /// # Errors
     ///
@@ -61,7 +60,7 @@ impl Listener {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// [`accept`](Self::accept) in poll form. The last waker is woken.
+    /// Polls for the next connection. Only the last waker is woken.
     ///
     /// # Errors
     ///
@@ -81,23 +80,22 @@ impl Listener {
         Poll::Ready(connection)
     }
 
-    /// The address that all cores listen on.
+    /// Returns the address that all cores listen on.
     ///
     /// # Errors
     ///
-    /// None; the type is that of other listeners.
+    /// Never; the type is that of other listeners.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
     }
 
-    /// The connections as a `Stream`, as tonic's `serve_with_incoming` and `serve_with_incoming_shutdown` take it.
+    /// Turns the listener into a `Stream`, as tonic's `serve_with_incoming_shutdown` takes it.
     pub fn into_incoming(self) -> Incoming {
-        Incoming::new(self)
+        Incoming(self)
     }
 
-    /// The next connection. Errors are no reason to end: those of one client are passed over, and others (too many open
-    /// files) get a pause.
-    pub(super) fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<(TcpStream, SocketAddr)> {
+    /// Polls for the next connection. It skips errors of one client, and pauses after others (too many open files).
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<(TcpStream, SocketAddr)> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));
@@ -111,7 +109,23 @@ impl Listener {
     }
 }
 
-/// A pause, if the same error would come again at once.
+/// The connections of a [`Listener`], by [`Listener::into_incoming`].
+///
+/// The stream has no end and no errors. It skips clients that leave at once, and when the process has too many open
+/// files it tries again after a second.
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Incoming(Listener);
+
+impl Stream for Incoming {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_connection(cx).map(|(stream, _)| Some(Ok(stream)))
+    }
+}
+
+/// Returns a pause if the same error would come again at once.
 pub(super) fn pause_after(error: &io::Error) -> Option<Sleep> {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {

@@ -1,9 +1,9 @@
 //! A server once per core (feature `per-core`): the fast way to serve fibers.
 //!
-//! [`per_core`](fn@per_core) and [`PerCore`] run an async closure once per core, each on a thread of its own with a
-//! tokio [`LocalRuntime`](tokio::runtime::LocalRuntime) of its own and a [`Listener`] of its own, all on one address.
-//! On such a runtime a [`FiberLayer`](crate::FiberLayer) runs its fibers in place: a request is accepted, handled and
-//! answered on one thread, without a hand-off. The closure's future need not be `Send`.
+//! [`per_core`](fn@per_core) and [`PerCore`] run an async closure once per core, each on a thread with a tokio
+//! [`LocalRuntime`](tokio::runtime::LocalRuntime) and a [`Listener`] of its own, all on one address. On such a runtime
+//! a [`FiberLayer`](crate::FiberLayer) runs its fibers in place: a request is accepted, handled and answered on one
+//! thread. The closure's future need not be `Send`.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -25,43 +25,39 @@
 //! }
 //! ```
 //!
-//! A tonic server takes the listener by [`into_incoming`](Listener::into_incoming):
-//! `serve_with_incoming_shutdown(listener.into_incoming(), core.shutdown())`. The client's address in axum
-//! (`ConnectInfo<SocketAddr>`) needs `listener.tap_io(|_| {})` (`axum::serve::ListenerExt`), since only axum can
-//! implement it for a foreign listener itself.
+//! tonic takes [`listener.into_incoming()`](Listener::into_incoming):
+//! `serve_with_incoming_shutdown(listener.into_incoming(), core.shutdown())`. axum's `ConnectInfo<SocketAddr>` needs
+//! `listener.tap_io(|_| {})` (`axum::serve::ListenerExt`), since only axum can implement it for a foreign listener.
 //!
 //! # How connections reach the cores
 //!
-//! On Linux and Android each core has a socket of its own with `SO_REUSEPORT`, and the kernel chooses one for each new
-//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A core that is busy gets
-//! its share all the same, since a connection never changes cores.
+//! On Linux and Android each core has its own socket with `SO_REUSEPORT`, and the kernel chooses one for each new
+//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A busy core gets its share
+//! as well, since a connection never changes cores.
 //!
-//! On other systems `SO_REUSEPORT` does not balance, or is missing. There one acceptor, on the thread that called
-//! [`run`](PerCore::run), accepts every connection and hands them to the cores in turn, passing over those with a long
-//! queue. [`single_acceptor`](PerCoreBuilder::single_acceptor) chooses that on Linux too: it costs a hop for each
+//! On other systems `SO_REUSEPORT` does not balance, or is missing. There the thread that called [`run`](PerCore::run)
+//! accepts every connection and hands it to the cores in turn, skipping those with a long queue.
+//! [`single_acceptor`](PerCoreBuilder::single_acceptor) chooses this on Linux too. It costs a hand-off for each
 //! connection (not for each request) and spreads few, long connections evenly, such as those of gRPC clients.
 //!
-//! On Linux, connections that wait in a socket's queue when it closes are reset. When the whole server ends this is so
-//! for every listener. When one core ends early, it concerns those that wait for that core; the sysctl
-//! `net.ipv4.tcp_migrate_req=1` (Linux 5.14) gives them to the other cores.
+//! On Linux, a socket that closes resets the connections in its queue. If only one core ends, the sysctl
+//! `net.ipv4.tcp_migrate_req=1` (Linux 5.14) passes those to the other cores.
 //!
-//! A second server on the same address is an error, as without `SO_REUSEPORT`: the first socket is bound without it,
-//! and others may join only when it listens. From then on a process of the same user that sets `SO_REUSEPORT` on
-//! purpose can join, as the kernel allows.
+//! A second server on the same address is an error, as without `SO_REUSEPORT`. Once the first server listens, another
+//! process of the same user can still join it by setting `SO_REUSEPORT` itself.
 //!
 //! # How it ends
 //!
-//! | what happens | what follows |
+//! | event | consequence |
 //! |---|---|
 //! | the `shutdown` future is ready | every core's [`Core::shutdown`] is ready; `run` returns when all closures have |
-//! | a closure returns `Err`, or panics | the others' [`Core::shutdown`] is ready; `run` returns the error when they have returned |
+//! | a closure returns `Err` or panics | the others' [`Core::shutdown`] is ready; `run` returns the error when they have returned |
 //! | a closure returns `Ok` | this core has ended, the others go on |
 //! | `shutdown` itself panics | the cores shut down, then `run` panics with the same payload |
 //! | a core does not end within [`shutdown_timeout`](PerCoreBuilder::shutdown_timeout) | its future is dropped, and `run` returns an error |
 //!
-//! A closure has to take notice of [`Core::shutdown`]: one that does not goes on until the time-out. Without a time-out
-//! it goes on for ever. Tasks that a closure has spawned end with it; a panic in one of them is caught by tokio and
-//! ends no core.
+//! A closure that ignores [`Core::shutdown`] runs until the time-out, or for ever without one. Tasks that a closure has
+//! spawned end with it. tokio catches a panic in one of them, which ends no core.
 //!
 //! When a core's closure has ended, its runtime shuts down: fibers that still wait are leaked and counted, as the
 //! [lifecycle chapter](crate::docs::lifecycle) says, and functions under [`offload`](crate::offload) are waited for.
@@ -71,7 +67,6 @@ mod bind;
 mod builder;
 mod error;
 mod handle;
-mod incoming;
 mod listener;
 mod pin;
 mod run;
@@ -87,21 +82,20 @@ pub use self::{
     builder::{PerCore, PerCoreBuilder},
     error::PerCoreError,
     handle::Core,
-    incoming::Incoming,
-    listener::Listener,
+    listener::{Incoming, Listener},
 };
 
-/// Listens on `addr` and runs `f` once per core until all have returned: [`PerCore::bind`] and [`PerCore::run`] in one.
+/// Binds `addr` and runs `f` once per core until all have returned: [`PerCore::bind`] and [`PerCore::run`] in one.
 ///
-/// [`PerCore`] has settings, and says which port was chosen for port 0.
+/// Use [`PerCore`] for settings, or to learn the port that the system chose for port 0.
 ///
 /// # Errors
 ///
-/// If the address cannot be listened on, a thread or its runtime not be started, or `f` fails or panics on a core.
+/// If the address cannot be bound, a thread or its runtime cannot be started, or `f` fails or panics on a core.
 ///
 /// # Panics
 ///
-/// If it is called from async code, which must not block; and with the payload of `shutdown`, should that panic.
+/// If it is called from async code, which must not block. If `shutdown` panics, with its payload.
 ///
 /// # Examples
 ///

@@ -1,60 +1,49 @@
-//! On which CPUs the threads run.
+//! Pinning threads to CPUs.
 
-pub(super) use self::system::Cpus;
+use std::io;
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-mod system {
-    use std::io;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+/// The CPUs that a thread may use.
+#[derive(Clone, Copy)]
+pub(super) struct Cpus(#[cfg(any(target_os = "android", target_os = "linux"))] CpuSet);
 
-    /// The CPUs that a thread may use.
-    #[derive(Clone, Copy)]
-    pub(in super::super) struct Cpus(CpuSet);
+#[cfg(any(target_os = "android", target_os = "linux"))]
+impl Cpus {
+    /// Returns those of this thread.
+    pub(super) fn of_this_thread() -> io::Result<Self> {
+        Ok(Self(sched_getaffinity(None)?))
+    }
 
-    impl Cpus {
-        /// Those of this thread.
-        pub(in super::super) fn of_this_thread() -> io::Result<Self> {
-            Ok(Self(sched_getaffinity(None)?))
-        }
+    /// Pins this thread to the `index`th of them, modulo their number, and returns the system's number of it.
+    pub(super) fn pin_to(&self, index: usize) -> io::Result<usize> {
+        let cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| self.0.is_set(cpu)).collect::<Vec<_>>();
+        let cpu = *index.checked_rem(cpus.len()).and_then(|index| cpus.get(index)).ok_or(io::ErrorKind::NotFound)?;
+        let mut only = CpuSet::new();
+        only.set(cpu);
+        sched_setaffinity(None, &only)?;
+        Ok(cpu)
+    }
 
-        /// Keeps this thread on the `index`th of them, counted in a circle, and gives the system's number of it.
-        pub(in super::super) fn pin_to(&self, index: usize) -> io::Result<usize> {
-            let cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| self.0.is_set(cpu)).collect::<Vec<_>>();
-            let cpu =
-                *index.checked_rem(cpus.len()).and_then(|index| cpus.get(index)).ok_or(io::ErrorKind::NotFound)?;
-            let mut only = CpuSet::new();
-            only.set(cpu);
-            sched_setaffinity(None, &only)?;
-            Ok(cpu)
-        }
-
-        /// Lets this thread use all of them.
-        pub(in super::super) fn unpin(&self) -> io::Result<()> {
-            Ok(sched_setaffinity(None, &self.0)?)
-        }
+    /// Lets this thread use all of them.
+    pub(super) fn unpin(&self) -> io::Result<()> {
+        Ok(sched_setaffinity(None, &self.0)?)
     }
 }
 
+/// Other systems cannot pin.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-mod system {
-    use std::io;
+impl Cpus {
+    pub(super) fn of_this_thread() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
-    /// The CPUs that a thread may use: not known here.
-    #[derive(Clone, Copy)]
-    pub(in super::super) struct Cpus;
+    pub(super) fn pin_to(&self, _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
-    impl Cpus {
-        pub(in super::super) fn of_this_thread() -> io::Result<Self> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        pub(in super::super) fn pin_to(&self, _: usize) -> io::Result<usize> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-
-        pub(in super::super) fn unpin(&self) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
+    pub(super) fn unpin(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }

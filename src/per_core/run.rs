@@ -2,28 +2,25 @@
 
 use std::{
     error::Error,
-    future::{Future, IntoFuture, poll_fn},
+    future::{Future, IntoFuture, pending, poll_fn},
     io,
     net::{SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
     task::Poll,
     thread,
-    time::Duration,
 };
 
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
-    sync::{
-        mpsc::{Receiver, UnboundedSender, unbounded_channel},
-        watch,
-    },
+    sync::mpsc::{Receiver, UnboundedSender, unbounded_channel},
     time::sleep,
 };
 
 use super::{
-    Core, Listener, PerCore, PerCoreError,
+    Core, Listener, PerCore, PerCoreBuilder, PerCoreError,
     acceptor::Acceptor,
+    error::Kind,
     listener::{Handed, Source},
     pin::Cpus,
     supervise::{Event, Phase, Supervisor},
@@ -42,33 +39,33 @@ where
     T: Send,
     E: Into<BoxError>,
 {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(PerCoreError::start)?;
-    let PerCore { cores, pin, thread_name, nodelay, shutdown_timeout, address, sockets, single_acceptor } = server;
-    let (acceptor, origins) = origins(sockets, cores, single_acceptor);
-    let cpus = if pin { Cpus::of_this_thread().inspect_err(unpinned).ok() } else { None };
-    let f = &f;
-    let mut outcome = thread::scope(|scope| {
-        // Threads are started inside: in async code it panics before there are any.
+    let not_started = |error| PerCoreError::new(None, Kind::Start(error));
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(not_started)?;
+    let PerCore { settings, cores, address, sockets } = server;
+    let (acceptor, origins) = origins(sockets, cores, settings.single_acceptor);
+    let cpus = if settings.pin { Cpus::of_this_thread().inspect_err(unpinned).ok() } else { None };
+    let (f, settings) = (&f, &settings);
+    let outcome = thread::scope(|scope| {
+        // Threads are started inside, because `block_on` panics in async code.
         runtime.block_on(async {
-            let mut acceptor = acceptor.map(Acceptor::ready).transpose().map_err(PerCoreError::start)?;
+            let mut acceptor = acceptor.map(Acceptor::ready).transpose().map_err(not_started)?;
+            let mut supervisor = Supervisor::new(cores);
             let (events, inbox) = unbounded_channel();
-            let (phase, _) = watch::channel(Phase::Starting);
-            let mut failure = None;
             let mut threads = Vec::with_capacity(cores);
             for (index, origin) in origins.into_iter().enumerate() {
-                let core = Core { index, count: cores, cpu: None, phase: phase.subscribe() };
-                let life = Life { core, origin, address, nodelay, cpus, shutdown_timeout, events: events.clone() };
-                let thread = thread::Builder::new().name(format!("{thread_name}-{index}"));
-                match thread.spawn_scoped(scope, move || life.run(f)) {
+                let core = Core { index, count: cores, cpu: None, phase: supervisor.phase() };
+                let life = Life { core, origin, address, settings, cpus };
+                let events = events.clone();
+                let thread = thread::Builder::new().name(format!("{}-{index}", settings.thread_name));
+                match thread.spawn_scoped(scope, move || life.run(f, &events)) {
                     Ok(thread) => threads.push(thread),
                     Err(error) => {
-                        failure = Some(PerCoreError::start_core(index, error));
+                        supervisor.fail(not_started_on(index, error));
                         break;
                     }
                 }
             }
             drop(events);
-            let supervisor = Supervisor::new(phase, cores, threads.len(), failure);
             let accept = || {
                 if let Some(acceptor) = acceptor.take() {
                     tokio::spawn(acceptor);
@@ -83,16 +80,16 @@ where
             Ok::<_, PerCoreError>(outcome)
         })
     })?;
-    if let Some(payload) = outcome.panic.take() {
+    if let Some(payload) = outcome.panic {
         resume_unwind(payload);
     }
-    match PerCoreError::of(outcome.failures) {
+    match PerCoreError::first_of(outcome.failures) {
         None => Ok(outcome.values.into_iter().map(|value| value.expect("a core that did not fail")).collect()),
         Some(error) => Err(error),
     }
 }
 
-/// Where a core's listener gets its connections, before the core's runtime knows of it.
+/// A [`Source`] before the core's runtime knows of it.
 enum Origin {
     Socket(TcpListener),
     Acceptor(Receiver<Handed>),
@@ -117,50 +114,41 @@ fn origins(mut sockets: Vec<TcpListener>, cores: usize, single_acceptor: bool) -
 }
 
 /// What one thread needs.
-struct Life<T> {
+struct Life<'a> {
     core: Core,
     origin: Origin,
     address: SocketAddr,
-    nodelay: bool,
-    /// Those to be pinned to.
+    settings: &'a PerCoreBuilder,
+    /// The CPUs to pin to.
     cpus: Option<Cpus>,
-    shutdown_timeout: Option<Duration>,
-    events: UnboundedSender<Event<T>>,
 }
 
-impl<T> Life<T> {
-    fn run<F, Fut, E>(mut self, f: F)
+impl Life<'_> {
+    fn run<F, Fut, T, E>(mut self, f: F, events: &UnboundedSender<Event<T>>)
     where
         F: Fn(Core, Listener) -> Fut,
         Fut: IntoFuture<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let events = self.events.clone();
-        // The last that the thread does, also when the runtime's end panics.
-        let _ended = Ended(&events);
         let index = self.core.index;
-        self.pin();
+        if let Some(cpus) = &self.cpus {
+            self.core.cpu = cpus.pin_to(index).inspect_err(unpinned).ok();
+        }
         let runtime = match self.runtime() {
             Ok(runtime) => runtime,
-            Err(error) => return tell(&events, Event::Done(index, Some(Err(PerCoreError::start_core(index, error))))),
+            Err(error) => return tell(events, Event::Done(index, Err(not_started_on(index, error)))),
         };
-        // A panic is told at once, before the runtime's end, which may take its time.
-        let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live(f))))
-            .unwrap_or_else(|payload| Some(Err(PerCoreError::panicked(index, payload))));
-        tell(&events, Event::Done(index, done));
-    }
-
-    fn pin(&mut self) {
-        if let Some(cpus) = &self.cpus {
-            self.core.cpu = cpus.pin_to(self.core.index).inspect_err(unpinned).ok();
-        }
+        // A panic is told at once, before the runtime's end, which may take long.
+        let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live(f, events))))
+            .unwrap_or_else(|payload| Err(PerCoreError::panicked(index, payload)));
+        tell(events, Event::Done(index, done));
     }
 
     fn runtime(&self) -> io::Result<LocalRuntime> {
         let mut builder = Builder::new_current_thread();
         builder.enable_all();
         if let (Some(cpus), Some(_)) = (self.cpus, self.core.cpu) {
-            // Threads for blocking functions inherit the pin, and would take this thread's time.
+            // Threads for blocking functions inherit the pin and would take this thread's time.
             builder.on_thread_start(move || {
                 let _ = cpus.unpin();
             });
@@ -168,54 +156,48 @@ impl<T> Life<T> {
         builder.build_local(LocalOptions::default())
     }
 
-    /// `None` if the core was told not to run.
-    async fn live<F, Fut, E>(self, f: F) -> Option<Result<T, PerCoreError>>
+    /// Runs the closure. `None` if the core was told not to.
+    async fn live<F, Fut, T, E>(self, f: F, events: &UnboundedSender<Event<T>>) -> Result<Option<T>, PerCoreError>
     where
         F: Fn(Core, Listener) -> Fut,
         Fut: IntoFuture<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let Self { core, origin, address, nodelay, shutdown_timeout, events, .. } = self;
+        let Self { core, origin, address, settings, .. } = self;
         let index = core.index;
-        let listener = match origin.ready() {
-            Ok(source) => Listener::new(source, address, nodelay),
-            Err(error) => return Some(Err(PerCoreError::start_core(index, error))),
-        };
-        tell(&events, Event::Ready);
+        let source = origin.ready().map_err(|error| not_started_on(index, error))?;
+        let listener = Listener::new(source, address, settings.nodelay);
+        tell(events, Event::Ready);
         let mut phase = core.phase.clone();
         let known = phase.wait_for(|phase| *phase != Phase::Starting).await;
         if known.is_ok_and(|phase| *phase == Phase::Abandoned) {
-            return None;
+            return Ok(None);
         }
         let shutdown = core.shutdown();
         let limited = async {
-            let Some(limit) = shutdown_timeout else { return std::future::pending().await };
+            let Some(limit) = settings.shutdown_timeout else { return pending().await };
             shutdown.await;
             sleep(limit).await;
-            Err(PerCoreError::timed_out(index, limit))
+            Err(PerCoreError::new(Some(index), Kind::TimedOut(limit)))
         };
-        let work = async { f(core, listener).await.map_err(|error| PerCoreError::failed(index, error.into())) };
+        let failed = |error: E| PerCoreError::new(Some(index), Kind::Failed(error.into()));
+        let work = async { f(core, listener).await.map(Some).map_err(failed) };
         let (mut work, mut limited) = (pin!(work), pin!(limited));
-        let done = poll_fn(|cx| match work.as_mut().poll(cx) {
+        poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(done) => Poll::Ready(done),
             Poll::Pending => limited.as_mut().poll(cx),
-        });
-        Some(done.await)
-    }
-}
-
-/// Tells that the thread ends, however it does.
-struct Ended<'a, T>(&'a UnboundedSender<Event<T>>);
-
-impl<T> Drop for Ended<'_, T> {
-    fn drop(&mut self) {
-        tell(self.0, Event::Ended);
+        })
+        .await
     }
 }
 
 fn tell<T>(events: &UnboundedSender<Event<T>>, event: Event<T>) {
-    // It fails when nobody waits for the cores any more, which does not happen before they have ended.
+    // It fails only after `run` has returned, which waits for the threads.
     let _ = events.send(event);
+}
+
+fn not_started_on(core: usize, error: io::Error) -> PerCoreError {
+    PerCoreError::new(Some(core), Kind::Start(error))
 }
 
 #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "there are no events"))]

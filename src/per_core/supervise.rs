@@ -1,11 +1,12 @@
-//! The calling thread's part: it waits for the shutdown and for the cores.
+//! What the calling thread does: it waits for the shutdown and for the cores.
 
 use std::{
     any::Any,
     future::{Future, poll_fn},
+    iter::repeat_with,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::sync::{mpsc::UnboundedReceiver, watch};
@@ -28,13 +29,11 @@ pub(super) enum Phase {
 /// What a core tells.
 pub(super) enum Event<T> {
     Ready,
-    /// The closure has ended, or the core could not start. `None`: it was told not to run.
-    Done(usize, Option<Result<T, PerCoreError>>),
-    /// The runtime has shut down, and the thread ends.
-    Ended,
+    /// The closure has ended or the core could not start. `None` if the core was told not to run the closure.
+    Done(usize, Result<Option<T>, PerCoreError>),
 }
 
-/// What is known when all cores have ended.
+/// The result when all cores have ended.
 pub(super) struct Outcome<T> {
     /// By core.
     pub(super) values: Vec<Option<T>>,
@@ -45,39 +44,29 @@ pub(super) struct Outcome<T> {
 
 pub(super) struct Supervisor<T> {
     phase: watch::Sender<Phase>,
-    started: usize,
-    ready: usize,
-    ended: usize,
+    /// How many cores are not ready yet.
+    starting: usize,
     /// The shutdown was asked for.
     asked: bool,
     outcome: Outcome<T>,
 }
 
 impl<T> Supervisor<T> {
-    /// Of `started` threads. `failure`, if not all could be started.
-    pub(super) fn new(
-        phase: watch::Sender<Phase>,
-        cores: usize,
-        started: usize,
-        failure: Option<PerCoreError>,
-    ) -> Self {
-        let mut values = Vec::new();
-        values.resize_with(cores, || None);
-        let mut supervisor = Self {
-            phase,
-            started,
-            ready: 0,
-            ended: 0,
+    pub(super) fn new(cores: usize) -> Self {
+        let values = repeat_with(|| None).take(cores).collect();
+        Self {
+            phase: watch::Sender::new(Phase::Starting),
+            starting: cores,
             asked: false,
             outcome: Outcome { values, failures: Vec::new(), panic: None },
-        };
-        if let Some(failure) = failure {
-            supervisor.fail(failure);
         }
-        supervisor
     }
 
-    /// Until all threads have ended.
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Waits until all threads have ended, and with them the senders of `events`.
     pub(super) async fn run(
         mut self,
         shutdown: impl Future<Output = ()>,
@@ -89,13 +78,8 @@ impl<T> Supervisor<T> {
             if !self.asked {
                 self.poll_shutdown(shutdown.as_mut(), cx);
             }
-            while self.ended < self.started {
-                match events.poll_recv(cx) {
-                    Poll::Ready(Some(event)) => self.note(event, &mut on_running),
-                    // The threads hold senders until they end.
-                    Poll::Ready(None) => break,
-                    Poll::Pending => return Poll::Pending,
-                }
+            while let Some(event) = ready!(events.poll_recv(cx)) {
+                self.note(event, &mut on_running);
             }
             Poll::Ready(())
         })
@@ -103,7 +87,7 @@ impl<T> Supervisor<T> {
         self.outcome
     }
 
-    /// A panic must not keep the cores from being told and waited for.
+    /// Catches a panic, so that the cores are still told and waited for.
     fn poll_shutdown(&mut self, shutdown: Pin<&mut impl Future<Output = ()>>, cx: &mut Context<'_>) {
         match catch_unwind(AssertUnwindSafe(|| shutdown.poll(cx))) {
             Ok(Poll::Pending) => return,
@@ -117,20 +101,18 @@ impl<T> Supervisor<T> {
     fn note(&mut self, event: Event<T>, on_running: &mut impl FnMut()) {
         match event {
             Event::Ready => {
-                self.ready += 1;
-                if self.ready == self.started && *self.phase.borrow() == Phase::Starting {
+                self.starting -= 1;
+                if self.starting == 0 && *self.phase.borrow() == Phase::Starting {
                     on_running();
                     self.phase.send_replace(if self.asked { Phase::Stopping } else { Phase::Running });
                 }
             }
-            Event::Done(core, Some(Ok(value))) => self.outcome.values[core] = Some(value),
-            Event::Done(_, Some(Err(failure))) => self.fail(failure),
-            Event::Done(_, None) => {}
-            Event::Ended => self.ended += 1,
+            Event::Done(core, Ok(value)) => self.outcome.values[core] = value,
+            Event::Done(_, Err(failure)) => self.fail(failure),
         }
     }
 
-    fn fail(&mut self, failure: PerCoreError) {
+    pub(super) fn fail(&mut self, failure: PerCoreError) {
         #[cfg(feature = "tracing")]
         tracing::error!(%failure, "shutting down all cores");
         self.outcome.failures.push(failure);
