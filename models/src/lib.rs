@@ -7,6 +7,8 @@
 mod util {
     #[path = "../../../src/util/drop_quietly.rs"]
     pub(crate) mod drop_quietly;
+    #[path = "../../../src/util/lock.rs"]
+    pub(crate) mod lock;
     pub(crate) mod loom;
 }
 

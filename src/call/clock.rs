@@ -4,7 +4,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, MutexGuard, Weak, mpsc},
     task::{Context, Poll, Wake, Waker},
     time,
 };
@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::util::drop_quietly::drop_quietly;
+use crate::util::{drop_quietly::drop_quietly, lock::lock};
 
 /// One fiber that the clock of its runtime waits for, unless it is suspended. It is not at first, nor when it has
 /// ended.
@@ -169,8 +169,4 @@ fn is_shifted(runtime: &Handle) -> bool {
     let before = time::Instant::now();
     let now = Instant::now().into_std();
     !(before..=time::Instant::now()).contains(&now)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,6 @@
 //! In debug builds: does a fiber leave its thread as it found it?
 
-use std::{
-    collections::HashSet,
-    panic::Location,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashSet, panic::Location, sync::Mutex};
 
 use tokio::{
     runtime::{self, Handle},
@@ -12,6 +8,7 @@ use tokio::{
 };
 
 use super::spans;
+use crate::util::lock::lock;
 
 /// What the task had before it resumed the fiber.
 #[derive(PartialEq, Eq)]
@@ -56,7 +53,7 @@ impl Canary {
 
 fn is_news(waits_at: Option<&'static Location<'static>>) -> bool {
     static SAID: Mutex<Option<HashSet<Option<&'static Location<'static>>>>> = Mutex::new(None);
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(waits_at)
+    lock(&SAID).get_or_insert_default().insert(waits_at)
 }
 
 fn report(service: &str, text: &str) {

@@ -60,7 +60,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -70,7 +70,10 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::fiber::{Event, Listener};
+use crate::{
+    fiber::{Event, Listener},
+    util::lock::lock,
+};
 
 /// Those of one layer, which has them from its first call on.
 pub(crate) struct Metrics {
@@ -124,7 +127,7 @@ impl LayerMetrics {
     fn of(name: Option<&str>) -> Arc<Self> {
         static ALL: Mutex<Option<HashMap<String, Arc<LayerMetrics>>>> = Mutex::new(None);
         let name = name.unwrap_or("unnamed");
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&ALL);
         let all = all.get_or_insert_default();
         if let Some(known) = all.get(name) {
             return Arc::clone(known);

@@ -3,13 +3,16 @@
 use std::{
     array, mem,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use super::event::Event;
-use crate::raw::{SHARDS, known_shard, shard};
+use crate::{
+    raw::{SHARDS, known_shard, shard},
+    util::lock::lock,
+};
 
 /// How often the numbers of all threads are read until they belong together.
 const LOOKS: u32 = 100;
@@ -30,12 +33,12 @@ static FREE: Mutex<Vec<&'static Shard>> = Mutex::new(Vec::new());
 impl Shard {
     #[cold]
     fn take() -> &'static Self {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(|| Box::leak(Box::default()))
+        lock(&FREE).pop().unwrap_or_else(|| Box::leak(Box::default()))
     }
 
     fn give_back(&'static self) {
         self.0.iter().for_each(|number| number.store(0, Ordering::Relaxed));
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+        lock(&FREE).push(self);
     }
 
     /// Counts one, on the thread whose numbers they are.

@@ -4,11 +4,14 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
 };
 
-use crate::raw::{clone_waker, let_go, wake};
+use crate::{
+    raw::{clone_waker, let_go, wake},
+    util::lock::lock,
+};
 
 /// A future that is polled with a waker of its own. The waker of the poller is cloned before that, and dropped after
 /// it.
@@ -75,7 +78,7 @@ struct Relay(Mutex<Option<Waker>>);
 
 impl Relay {
     fn replace(&self, waker: Option<Waker>) -> Option<Waker> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), waker)
+        std::mem::replace(&mut *lock(&self.0), waker)
     }
 }
 

@@ -4,13 +4,13 @@ use std::{
     backtrace::Backtrace,
     collections::HashMap,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tokio::sync::Notify;
 
 use super::{Shared, id::FiberId, relay::Relayed};
-use crate::raw::remaining_stack;
+use crate::{raw::remaining_stack, util::lock::lock};
 
 /// Bytes of stack that a backtrace is taken with.
 const ROOM: usize = 24 * 1024;
@@ -73,8 +73,4 @@ pub(super) fn report(shared: &Shared, fiber: FiberId) {
         lock(&answers.backtraces).insert(fiber, backtrace.clone());
         answers.epoch.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use std::{
     fmt,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     raw::{FiberStack, Source, foreign, shortage},
-    util::drop_quietly::drop_quietly,
+    util::{drop_quietly::drop_quietly, lock::lock},
 };
 
 /// Stands for a layer where holding its data would cost each call.
@@ -33,7 +33,7 @@ pub(super) struct LayerId(u64);
 static LAYERS: Mutex<Option<HashMap<LayerId, Weak<Shared>>>> = Mutex::new(None);
 
 fn layers() -> MutexGuard<'static, Option<HashMap<LayerId, Weak<Shared>>>> {
-    LAYERS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LAYERS)
 }
 
 /// What all fibers of one layer share.

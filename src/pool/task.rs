@@ -5,7 +5,7 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     raw::{Caller, clone_waker, let_go, wake},
-    util::{
-        drop_quietly::drop_quietly,
-        loom::{Mutex, MutexGuard},
-    },
+    util::{drop_quietly::drop_quietly, lock::lock, loom::Mutex},
 };
 
 /// What a task does.
@@ -70,7 +67,7 @@ enum Progress<B: Body> {
 impl<B: Body> Inner<B> {
     /// Its outcome, which is there.
     fn take(&self) -> Option<B::Output> {
-        match &mut *open(&self.progress) {
+        match &mut *lock(&self.progress) {
             Progress::Ended(outcome) => outcome.take(),
             Progress::Runs(..) => unreachable!("the state says that it has ended"),
         }
@@ -84,7 +81,7 @@ impl<B: Body> Inner<B> {
 
     /// Ready with what is left of the body when the outcome is there.
     fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<B> {
-        let mut progress = open(&self.progress);
+        let mut progress = lock(&self.progress);
         let Progress::Runs(body, own) = &mut *progress else { unreachable!("a task that has ended is not scheduled") };
         let waker = own.take().unwrap_or_else(|| Waker::from(Arc::clone(self)));
         let mut cx = Context::from_waker(&waker);
@@ -119,7 +116,7 @@ impl<B: Body> Task for Inner<B> {
         };
         match self.state.end() {
             Audience::Waits => {
-                let waker = open(&self.caller).take().expect("the caller has left it");
+                let waker = lock(&self.caller).take().expect("the caller has left it");
                 wake(waker);
             }
             Audience::Looks => {}
@@ -200,7 +197,7 @@ impl<B: Body> Future for Response<B> {
             if this.wait_no_more() {
                 // The place is this caller's now, so that wakers, which are foreign code, are cloned and dropped with
                 // nothing locked.
-                let former = open(&this.task.caller).take();
+                let former = lock(&this.task.caller).take();
                 let waker = match former {
                     Some(waker) if waker.will_wake(cx.waker()) => waker,
                     former => {
@@ -208,7 +205,7 @@ impl<B: Body> Future for Response<B> {
                         clone_waker(cx.waker())
                     }
                 };
-                *open(&this.task.caller) = Some(waker);
+                *lock(&this.task.caller) = Some(waker);
                 this.waits = true;
                 if !this.task.state.wait() {
                     return Poll::Pending;
@@ -226,7 +223,7 @@ impl<B: Body> Drop for Response<B> {
         }
         if self.wait_no_more() {
             // Not kept for as long as the task goes on.
-            let waker = open(&self.task.caller).take();
+            let waker = lock(&self.task.caller).take();
             let_go(waker);
         }
         match self.task.state.part() {
@@ -235,8 +232,4 @@ impl<B: Body> Drop for Response<B> {
             Parting::Nothing => {}
         }
     }
-}
-
-fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

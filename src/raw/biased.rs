@@ -1,9 +1,12 @@
 //! A lock that costs its owner next to nothing, and others a lot.
 
-use std::{cell::UnsafeCell, sync::PoisonError};
+use std::cell::UnsafeCell;
 
 use super::fence;
-use crate::util::loom::{AtomicBool, Mutex, Ordering, yield_now};
+use crate::util::{
+    lock::lock,
+    loom::{AtomicBool, Mutex, Ordering, yield_now},
+};
 
 /// Belongs to one thread, which uses it all the time; others look in now and then.
 #[derive(Debug, Default)]
@@ -38,7 +41,7 @@ impl<T> Biased<T> {
 
     #[cold]
     fn own_locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _locked = lock(&self.lock);
         // SAFETY: invariant 14: others have it under the lock only, and the owner is one thread.
         f(unsafe { &mut *self.value.get() })
     }
@@ -46,7 +49,7 @@ impl<T> Biased<T> {
     /// For other threads. `f` must not come back here: it runs no code of others.
     #[cold]
     pub(crate) fn look_in<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _locked = lock(&self.lock);
         let _reset = Reset(&self.is_wanted);
         self.is_wanted.store(true, Ordering::Relaxed);
         fence::heavy();

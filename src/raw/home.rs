@@ -6,13 +6,14 @@ use std::{
     fmt,
     num::NonZeroU64,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
 };
 
 use super::stack::prepare_thread;
+use crate::util::lock::lock;
 
 thread_local! {
     // Constant and without a destructor: readable at any time, also while the thread is ending.
@@ -99,7 +100,7 @@ fn describe(thread: &thread::Thread) -> String {
 }
 
 fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut names = lock(&NAMES);
     f(names.get_or_insert_default())
 }
 
@@ -126,7 +127,7 @@ fn take_shard() -> usize {
 }
 
 fn with_free<R>(f: impl FnOnce(&mut Vec<usize>) -> R) -> R {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = lock(&FREE);
     f(free.get_or_insert_with(|| (0..SHARDS).rev().collect()))
 }
 

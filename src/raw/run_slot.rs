@@ -7,13 +7,14 @@ use std::{
     cell::Cell,
     num::NonZeroU64,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
     },
     thread::Thread,
 };
 
 use super::{current, fence, stack, trace};
+use crate::util::lock::lock;
 
 /// The lower bits of a stretch's number say how many watched fibers are nested on the thread, the last of them the one
 /// that runs. None means that no watched fiber runs.
@@ -186,7 +187,7 @@ pub(super) fn stretch_here() -> (u64, usize) {
 
 /// Makes this thread the one that is woken when a fiber runs after a time of rest.
 pub(crate) fn keep_lookout(thread: Thread) {
-    *LOOKOUT.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    *lock(&LOOKOUT) = Some(thread);
 }
 
 /// Rests until a watched fiber runs, unless `is_news` finds out that one has begun meanwhile. For the lookout.
@@ -204,7 +205,7 @@ pub(crate) fn rest(is_news: impl FnOnce() -> bool) {
 #[cold]
 fn wake() {
     if RESTING.swap(false, Ordering::AcqRel) {
-        let lookout = LOOKOUT.lock().unwrap_or_else(PoisonError::into_inner);
+        let lookout = lock(&LOOKOUT);
         if let Some(thread) = &*lookout {
             thread.unpark();
         }

@@ -2,9 +2,11 @@
 
 use std::{
     mem,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
+
+use super::lock::lock;
 
 /// Warnings of one kind about one layer: one in a while, the others are counted.
 #[derive(Debug, Default)]
@@ -23,7 +25,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 impl RateLimit {
     /// Whether to warn now: then, of how many since the last warning nothing was said.
     pub(crate) fn speak(&self, now: Instant) -> Option<u64> {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = lock(&self.0);
         if said.last.is_some_and(|last| now.saturating_duration_since(last) < SILENCE) {
             said.unsaid += 1;
             return None;

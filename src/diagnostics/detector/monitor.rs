@@ -1,31 +1,30 @@
-//! The thread that looks who has been running for too long.
+//! The thread that looks for fibers that run for too long.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
 
 use crate::{
-    fiber::{Event, Registry, registries},
-    raw::{Running, keep_lookout, rest},
-    util::drop_quietly::drop_quietly,
+    fiber::{Event, Registry, registries}, raw::{Running, keep_lookout, rest},
+    util::{drop_quietly::drop_quietly, lock::lock},
 };
 
-/// Looks in the time that a fiber may take.
+/// Looks per threshold.
 const LOOKS: u32 = 4;
 
-/// Looks in a row without news before the thread rests.
+/// Looks in a row that find nothing new before the thread rests.
 const QUIET: u32 = 2 * LOOKS;
 
-/// Between two looks at the least.
+/// The shortest time between two looks.
 const MIN_PAUSE: Duration = Duration::from_micros(250);
 
-/// Starts the thread, if it does not run yet.
+/// Starts the thread if it does not run yet.
 pub(super) fn start() {
     static STARTED: Mutex<bool> = Mutex::new(false);
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut started = lock(&STARTED);
     if *started {
         return;
     }
@@ -35,7 +34,7 @@ pub(super) fn start() {
     }
 }
 
-/// The next thread that runs its first fiber tries again.
+/// The next thread to run its first fiber tries again.
 fn complain(error: &std::io::Error) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "tower_fiber::blocking", %error, "no thread for watching fibers");
@@ -45,17 +44,16 @@ fn complain(error: &std::io::Error) {
 
 #[derive(Default)]
 struct Patrol {
-    /// What was seen of each registry's thread.
+    /// What was seen on the thread of each registry.
     seen: Vec<Seen>,
-    /// The time in which this process ran, as far as this thread could see: when all of it is stopped, nobody blocks
-    /// anybody.
+    /// The time in which this process ran, as far as this thread could see. A process that is stopped blocks no calls.
     clock: Duration,
 }
 
 #[derive(Default)]
 struct Seen {
     stretches: u64,
-    /// Those that run, each in the one before.
+    /// The running fibers, each inside the one before.
     running: Vec<Stretch>,
 }
 
@@ -87,7 +85,7 @@ impl Patrol {
         }
     }
 
-    /// Whether anything has begun or may still have to be reported.
+    /// Whether a stretch has begun or may still have to be reported.
     fn look(&mut self, reports: bool) -> bool {
         let mut is_news = false;
         let registries = registries();
@@ -107,7 +105,7 @@ impl Patrol {
             let time = self.clock - stretch.since;
             if reports && time >= Duration::from_nanos(running.patience) {
                 stretch.reported = true;
-                // A subscriber or recorder that panics must not be the end of the watch.
+                // A subscriber or recorder that panics must not end this thread.
                 drop_quietly(catch_unwind(AssertUnwindSafe(|| report(registry, &running, time))));
             }
         }
@@ -116,14 +114,14 @@ impl Patrol {
 }
 
 impl Seen {
-    /// The stretch that runs, as it was seen before or as seen now.
+    /// The running stretch, as it was seen before or is seen now.
     fn find(&mut self, running: &Running, now: Duration) -> &mut Stretch {
         let depth = running.depth();
-        // Those further in have ended.
+        // The fibers further in have ended.
         self.running.truncate(depth);
         if self.running.get(depth - 1).is_none_or(|stretch| stretch.number != running.stretch) {
             self.running.truncate(depth - 1);
-            // Those around it that have not been seen have no number yet.
+            // Enclosing fibers that were not seen have no number yet.
             let new = |number| Stretch { number, since: now, reported: false };
             self.running.resize(depth - 1, new(0));
             self.running.push(new(running.stretch));
@@ -132,14 +130,14 @@ impl Seen {
     }
 }
 
-/// How long to wait before the next look: a part of what the most impatient layer allows.
+/// How long to wait before the next look: a part of the shortest threshold.
 fn pause() -> Duration {
     let patience =
         registries().into_iter().map(|registry| registry.run_slot.patience()).filter(|patience| *patience > 0).min();
     (Duration::from_nanos(patience.unwrap_or(100_000_000)) / LOOKS).max(MIN_PAUSE)
 }
 
-/// Counts, and warns unless that was done just now.
+/// Counts the stretch, and warns unless a warning was logged just now.
 fn report(registry: &'static Registry, running: &Running, time: Duration) {
     let Some(survey) = registry.survey(running) else { return };
     let Some(detector) = &survey.shared.detector else { return };

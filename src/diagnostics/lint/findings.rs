@@ -1,15 +1,13 @@
-//! What has been found, and what is not to be said.
+//! The findings, and which ones are allowed.
 
-use std::{
-    fmt,
-    panic::Location,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, panic::Location, sync::Mutex};
+
+use crate::util::lock::lock;
 
 static FINDINGS: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
 static ALLOWED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A thread-local that a fiber left changed while it waited. Its [`Display`](fmt::Display) is what the warning says.
+/// A thread-local that a fiber left changed while it waited. Its [`Display`](fmt::Display) is the warning's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -33,20 +31,20 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Leaves out the thread-locals whose path contains `pattern`, such as `shop::CACHE` or `metrics::`. From now on, also
-/// before [`enable`](super::enable), for the life of the process.
+/// Allows changes of the thread-locals whose path contains `pattern`, such as `shop::CACHE` or `metrics::`, for the
+/// rest of the process. It may be called before [`enable`](super::enable).
 ///
 /// # Examples
 ///
 /// ```
-/// // How often each thread has asked: changed all the time, and right to be.
+/// // Counts the requests of each thread, so it changes all the time.
 /// tower_fiber::lint::allow("shop::ASKED");
 /// ```
 pub fn allow(pattern: impl Into<String>) {
     lock(&ALLOWED).push(pattern.into());
 }
 
-/// What has been found so far in this process, oldest first: one for each thread-local.
+/// Returns the findings of this process so far, oldest first, one for each thread-local.
 ///
 /// # Examples
 ///
@@ -58,7 +56,7 @@ pub fn findings() -> Vec<Finding> {
     lock(&FINDINGS).clone()
 }
 
-/// Says it, unless it is allowed.
+/// Reports a finding, unless it is allowed.
 #[cfg(target_os = "linux")]
 pub(super) fn report(finding: Finding) {
     if lock(&ALLOWED).iter().any(|pattern| finding.thread_local.contains(pattern)) {
@@ -69,8 +67,4 @@ pub(super) fn report(finding: Finding) {
     tracing::warn!(service = finding.service, "{finding}");
     #[cfg(not(feature = "tracing"))]
     eprintln!("tower-fiber: {finding}");
-}
-
-fn lock<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ mod place;
 use std::{
     mem::ManuallyDrop,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -18,6 +18,7 @@ use std::{
 use self::line::Line;
 pub(super) use self::{line::Rank, place::Place};
 use super::Shared;
+use crate::util::lock::lock;
 
 #[derive(Debug)]
 pub(crate) struct Limit {
@@ -33,7 +34,7 @@ impl Limit {
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.line)
     }
 
     /// Gives something back.

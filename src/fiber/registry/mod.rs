@@ -12,7 +12,7 @@ use std::{
     panic::Location,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
@@ -23,7 +23,10 @@ use slab::Slab;
 
 pub(super) use self::registration::Registration;
 use super::{Event, Shared, id::FiberId, shared::LayerId};
-use crate::raw::{Biased, Home, Moment, RunSlot, let_go, wake};
+use crate::{
+    raw::{Biased, Home, Moment, RunSlot, let_go, wake},
+    util::lock::lock,
+};
 
 thread_local! {
     // Constant and without a destructor: usable at any time, also while the thread is ending.
@@ -197,8 +200,4 @@ impl Registry {
             let_go(entry);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ use std::{
     mem::MaybeUninit,
     ptr,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -15,7 +15,10 @@ use std::{
 };
 
 use super::{PATIENCE, Trace, Untraceable};
-use crate::raw::{current, run_slot};
+use crate::{
+    raw::{current, run_slot},
+    util::lock::lock,
+};
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
@@ -53,7 +56,7 @@ pub(in crate::raw) fn this_thread() -> i32 {
 /// is still in that stretch: then it is in the code of a fiber, and not on the way from one stack to another.
 pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untraceable> {
     static ASKING: Mutex<()> = Mutex::new(());
-    let _one = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = lock(&ASKING);
     if thread <= 0 {
         return Err(Untraceable::Gone);
     }

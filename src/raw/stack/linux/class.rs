@@ -2,13 +2,14 @@
 
 use std::{
     io,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Mutex, atomic::AtomicUsize},
 };
 
 use super::{
     slab::Slab,
     sys::{self, page_size},
 };
+use crate::util::lock::lock;
 
 /// Slots of the first slab. Each later one has as many as all before it together.
 const FIRST_SLOTS: usize = 16;
@@ -146,8 +147,4 @@ impl Class {
             let _is_given_back = unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
