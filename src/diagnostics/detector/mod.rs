@@ -1,4 +1,4 @@
-//! [`BlockingDetector`]: whether a fiber keeps its thread for too long.
+//! [`BlockingDetector`]: finding fibers that block their thread.
 
 mod monitor;
 #[cfg(feature = "tracing")]
@@ -16,21 +16,21 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 /// How [`FiberLayerBuilder::detect_blocking`](crate::FiberLayerBuilder::detect_blocking) looks for fibers that block
 /// their thread.
 ///
-/// While one fiber runs, its thread does nothing else. Code that computes for long, or that blocks (a file, a lock, a
-/// synchronous client of a database), therefore holds up every other call of that thread. The detector finds it: a
-/// fiber that has run longer than the threshold since it was last resumed is counted in
-/// [`Counters::blocked`](crate::Counters::blocked), and one warning (feature `tracing`, target `tower_fiber::blocking`)
-/// says so *while it still runs*. Code that never goes on, because it waits for a lock that another fiber of its thread
-/// holds, is found as well. The warning has the field `service`, and its text names
+/// While one fiber runs, its thread does nothing else. Code that computes for long or blocks (a file, a lock, a
+/// synchronous database client) therefore holds up every other call of that thread. The detector counts a fiber that
+/// has run longer than the threshold since it was last resumed in [`Counters::blocked`](crate::Counters::blocked), and
+/// logs a warning (feature `tracing`, target `tower_fiber::blocking`) *while it still runs*. It also finds code that
+/// never continues because another fiber of its thread holds the lock that it waits for. The warning has the field
+/// `service`, and its text names
 ///
 /// * how long the fiber has run, at least;
-/// * the thread, and the line where the fiber has waited last (a wait that was ready at once is none). Behind an
-///   adapter (diesel's `BlockOn`, `io::FiberIo`) it is the adapter's line;
+/// * the thread, and the line where the fiber last suspended. Behind an adapter (diesel's `BlockOn`, `io::FiberIo`) it
+///   is the adapter's line;
 /// * with the feature `backtrace`, on Linux, the functions that the thread is in, innermost first;
-/// * if that is a lock, the fibers of the thread that wait meanwhile, one of which may hold it.
+/// * if the thread waits for a lock, its suspended fibers, one of which may hold it.
 ///
-/// Each stretch between two waits is warned of once, and a layer warns at most once in 5 seconds; what comes in between
-/// is only counted, and the next warning says how often.
+/// Each stretch between two waits causes at most one warning, and a layer warns at most once in 5 seconds. Stretches in
+/// between are counted, and the next warning says how many there were.
 ///
 /// ```text
 /// WARN tower_fiber::blocking: a fiber has blocked thread `main` (ThreadId(1)) for 769 ms (threshold 100 ms) and still does; nothing else runs there meanwhile; it waited last at src/orders.rs:14:37; what computes for long or blocks belongs into `offload`
@@ -50,27 +50,26 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 ///              at ./src/main.rs:10 service="orders"
 /// ```
 ///
-/// (Printed by `tracing-subscriber`. Later warnings come sooner: the first backtrace has to read the debug
-/// information.) The [insight chapter](crate::docs::insight) has one about a lock.
+/// (Printed by `tracing-subscriber`. Later warnings come sooner, since the first backtrace reads the debug
+/// information.) The [insight chapter](crate::docs::insight) shows one about a lock.
 ///
 /// # How it works, and what it costs
 ///
 /// Without a detector a layer pays nothing. With one, a call takes some nanoseconds more, and each resume of a fiber
-/// writes a few words, without a look at any clock: a thread named `fiber-watch` looks four times in each threshold
-/// whether it finds the same stretch again, so a warning comes up to half a threshold late. It starts with the first
-/// fiber of a layer that is watched and rests while no such fiber runs. The warning comes from that thread: only a
-/// subscriber for the whole process sees it.
+/// writes a few words and reads no clock. A thread named `fiber-watch` checks four times per threshold whether it sees
+/// the same stretch again, so a warning comes up to half a threshold late. It starts with the first fiber of such a
+/// layer and rests while none runs. The warning comes from that thread, so only a subscriber for the whole process sees
+/// it.
 ///
-/// A fiber that is ready to go on, but gets no processor because other processes have them all, is reported too. Time
-/// in which the whole process is stopped does not count.
+/// A fiber that could run but gets no processor, because other processes have them all, is reported too. Time in which
+/// the whole process is stopped does not count.
 ///
-/// For the backtrace that thread sends the blocked one a signal, SIGURG, whose default is to be ignored and which few
-/// programs use. A program with a handler of its own keeps it, and the warning says that there is no backtrace for that
-/// reason. As any handled signal, it ends some system calls early, with `EINTR`: those that wait for a time
-/// (`nanosleep`, `poll`, `epoll_wait`), which code has to expect, but C code sometimes does not.
-/// [`backtrace(false)`](Self::backtrace) leaves it out. The first backtrace reads the program's debug information,
-/// which takes memory and, on the thread of the watch, time; more so in programs that are not optimised. Each thread
-/// that runs such a fiber gets a signal stack of 64 KiB if it has a smaller one.
+/// For the backtrace that thread sends the blocked thread the signal SIGURG, which is ignored by default and which few
+/// programs use. If a program has its own handler, it keeps it, and the warning says that this is why there is no
+/// backtrace. Like any handled signal it interrupts timed system calls (`nanosleep`, `poll`, `epoll_wait`) with
+/// `EINTR`, which some C code does not expect; [`backtrace(false)`](Self::backtrace) avoids that. The first backtrace
+/// reads the program's debug information, which takes memory and time on the `fiber-watch` thread, most in programs
+/// that are not optimised. Each thread that runs such a fiber gets a signal stack of 64 KiB if it has a smaller one.
 ///
 /// # Examples
 ///
@@ -96,20 +95,20 @@ pub struct BlockingDetector {
 }
 
 impl BlockingDetector {
-    /// A threshold of 100 ms, with backtraces where they can be had.
+    /// Makes a detector with a threshold of 100 ms, and with backtraces where they are available.
     pub const fn new() -> Self {
         Self { threshold: Duration::from_millis(100), backtrace: true }
     }
 
-    /// How long a fiber may run without a wait that suspends it; 100 ms by default. From 1 ms to 1 hour, or the layer's
-    /// [`build`](crate::FiberLayerBuilder::build) fails.
+    /// Sets how long a fiber may run without suspending, from 1 ms to 1 hour; 100 ms by default. Outside of that range
+    /// the layer's [`build`](crate::FiberLayerBuilder::build) fails.
     pub const fn threshold(mut self, threshold: Duration) -> Self {
         self.threshold = threshold;
         self
     }
 
-    /// Whether the blocked thread is asked where it is, by a signal; `true` by default. Without the feature
-    /// `backtrace`, and elsewhere than on Linux, it never is.
+    /// Sets whether a signal asks the blocked thread for a backtrace; `true` by default. Without the feature
+    /// `backtrace`, and on systems other than Linux, there is none.
     pub const fn backtrace(mut self, backtrace: bool) -> Self {
         self.backtrace = backtrace;
         self
@@ -137,7 +136,7 @@ impl Default for BlockingDetector {
 }
 
 impl From<Duration> for BlockingDetector {
-    /// One with this threshold.
+    /// Makes a detector with this threshold.
     fn from(threshold: Duration) -> Self {
         Self::new().threshold(threshold)
     }

@@ -1,4 +1,4 @@
-//! What is said about a fiber that blocks its thread.
+//! The warning about a fiber that blocks its thread.
 
 use std::{
     fmt,
@@ -17,9 +17,9 @@ pub(super) struct Report<'a> {
     pub(super) running: &'a Running,
     pub(super) survey: &'a Survey,
     pub(super) detector: &'a DetectorSettings,
-    /// When it had run for how long, at least.
+    /// When it was seen, and how long it had run then, at least.
     pub(super) seen: (Instant, Duration),
-    /// Stretches of the layer that nothing was said of since its last warning.
+    /// Stretches of the layer that were only counted since its last warning.
     pub(super) unsaid: u64,
 }
 
@@ -40,7 +40,7 @@ impl Report<'_> {
         Some(trace.map(|trace| Stack::resolve(&trace)))
     }
 
-    /// How long it has run by now, if it still does, or had when it was seen.
+    /// How long it has run by now if it still runs, or had run when it was seen.
     fn time(&self) -> (Duration, bool) {
         let (seen, time) = self.seen;
         let still_runs = self.registry.run_slot.is_at(self.running);

@@ -1,14 +1,14 @@
-//! The functions that a blocked thread is in, for people to read.
+//! The functions that a blocked thread is in, in a readable form.
 
 use std::{borrow::Cow, env, fmt, path::Path};
 
 use crate::raw::Trace;
 
-/// The first functions on a fiber's stack, of which the compiler may leave out one. What called them is the thread's
-/// business.
+/// The first functions on a fiber's stack, one of which the compiler may leave out. The frames below belong to the
+/// thread.
 const ENTRY: [&str; 2] = ["tower_fiber::raw::entry::entry", "corosensei::"];
 
-/// Beginnings of names between the fiber's first function and the service's own.
+/// Prefixes of the functions between the fiber's first function and the service's own.
 const BETWEEN: [&str; 16] = [
     "tower_fiber::",
     "<tower_fiber::",
@@ -18,7 +18,7 @@ const BETWEEN: [&str; 16] = [
     "core::ops::function::",
     "<alloc::boxed::Box<",
     "__rust_try",
-    // Without their modules, where they are parts of others and the program has no more than line tables.
+    // Inlined functions have no module in a program that has only line tables.
     "entry<",
     "start<",
     "resume<",
@@ -29,7 +29,7 @@ const BETWEEN: [&str; 16] = [
     "try<",
 ];
 
-/// Parts of the names of functions by which threads wait for anything, or that are called on the way there.
+/// Parts of the names of functions by which threads wait, or that lead there.
 const WAITING: [&str; 9] = [
     "syscall",
     "futex",
@@ -42,7 +42,7 @@ const WAITING: [&str; 9] = [
     "thread_parking",
 ];
 
-/// Parts of the names of functions in which a thread waits for a lock, and what that is.
+/// Parts of the names of functions in which a thread waits for a lock, and the kind of lock.
 const LOCKS: [(&str, &str); 13] = [
     ("::sync::mutex::", "a std Mutex"),
     ("::sync::rwlock::", "a std RwLock"),
@@ -76,7 +76,7 @@ impl Stack {
         let mut end = None;
         for (index, &address) in trace.addresses.iter().enumerate() {
             let first = functions.len();
-            // A caller is in the instruction before the one at which it goes on; the innermost function is at its own.
+            // A return address is that of the instruction after the call. The innermost function is at its own.
             resolve(address + usize::from(index == 0), &mut functions);
             end = functions[first..].iter().position(|function| is_one_of(function, &ENTRY)).map(|at| first + at);
             if end.is_some() {
@@ -92,7 +92,7 @@ impl Stack {
         Self { functions, is_cut: trace.is_cut && end.is_none() }
     }
 
-    /// The lock that the thread waits for, if it does that.
+    /// Returns the kind of lock that the thread waits for, if it waits for one.
     pub(super) fn lock(&self) -> Option<&'static str> {
         for function in &self.functions {
             let Some(name) = &function.name else { continue };
@@ -107,8 +107,8 @@ impl Stack {
     }
 }
 
-/// Without its line, as in programs that have no debug information, a function may stand for others that the compiler
-/// has put into it.
+/// Without a line, as in programs without debug information, a function may stand for others that were inlined into
+/// it.
 fn is_between(function: &Function) -> bool {
     let is_of_crate = function.name.as_deref().is_some_and(|name| name.contains("tower_fiber::"));
     is_one_of(function, &BETWEEN) && (function.place.is_some() || !is_of_crate)
@@ -135,7 +135,7 @@ impl fmt::Display for Stack {
     }
 }
 
-/// Appends the function at an address, and those that the compiler has put into it before that.
+/// Appends the function at an address, after those that were inlined into it.
 #[cfg(all(feature = "backtrace", target_os = "linux"))]
 fn resolve(address: usize, functions: &mut Vec<Function>) {
     let before = functions.len();
@@ -153,7 +153,7 @@ fn resolve(address: usize, functions: &mut Vec<Function>) {
 #[cfg(not(all(feature = "backtrace", target_os = "linux")))]
 fn resolve(_: usize, _: &mut Vec<Function>) {}
 
-/// `None` in std, where the line helps nobody.
+/// Returns `None` in std, where the line does not help.
 #[cfg_attr(not(feature = "backtrace"), expect(dead_code, reason = "there are no traces"))]
 fn place(file: &Path, line: u32) -> Option<String> {
     if file.starts_with("/rustc") || file.components().any(|part| part.as_os_str() == "rustlib") {

@@ -1,18 +1,17 @@
-//! The part of a backtrace that people want to see: neither the frames of the wait nor those below the fiber's job.
+//! The useful part of a backtrace, without the frames of the wait and those below the fiber's job.
 
 use std::backtrace::Backtrace;
 
-/// The crate's frames below the code: what makes a handler of a function, its jobs, the first function of the stack,
-/// and what is below that.
+/// The crate's frames below the code: handlers, jobs, the first function of the stack, and the frames below it.
 const BELOW: [&str; 6] =
     ["axum::sync_handler::", "axum/sync_handler.rs", "call::jobs::", "call/jobs.rs", "raw::entry::", "raw/entry.rs"];
-/// Those above it: the wait, and the taking of the backtrace.
+/// The crate's frames above the code: the wait, and taking the backtrace.
 const ABOVE: [&str; 4] = ["wait::", "raw::", "wait/", "raw/"];
 
-/// A function's name, and the lines about its place.
+/// A function's name and the lines about its place.
 type Frame<'a> = (&'a str, Vec<&'a str>);
 
-/// As text: for each function a line with its name, and one with its place if that is known.
+/// Formats each function as a line with its name, and one with its place if that is known.
 pub(super) fn of_code(backtrace: &Backtrace) -> String {
     let text = backtrace.to_string();
     let mut frames: Vec<Frame<'_>> = Vec::new();
@@ -22,7 +21,7 @@ pub(super) fn of_code(backtrace: &Backtrace) -> String {
             None => frames.last_mut().into_iter().for_each(|(_, places)| places.push(line.trim())),
         }
     }
-    // First what is below: that of a fiber around this one may follow, with its own wait.
+    // Cut the lower frames first: the frames of an enclosing fiber may follow, with their own wait.
     frames.truncate(frames.iter().position(|frame| is_one_of(&BELOW, frame)).unwrap_or(frames.len()));
     let code = frames.iter().rposition(|frame| is_one_of(&ABOVE, frame)).map_or(0, |last| last + 1);
     let mut shown = String::new();
@@ -38,14 +37,14 @@ pub(super) fn of_code(backtrace: &Backtrace) -> String {
     shown
 }
 
-/// Whether a frame is one of the crate's own: by its name or, since that may be short, by its file.
+/// Whether a frame is the crate's own, by its name or, since that may be shortened, by its file.
 fn is_one_of(parts: &[&str], (name, places): &Frame<'_>) -> bool {
     let files = file!().strip_suffix("dump/backtrace.rs").unwrap_or("src/");
     let is_in = |text: &str, root: &str| parts.iter().any(|part| text.contains(&format!("{root}{part}")));
     is_in(name, "tower_fiber::") || places.iter().any(|place| is_in(place, files))
 }
 
-/// What follows the number, in a line like `  12: main`.
+/// Returns the text after the number in a line such as `  12: main`.
 fn name(line: &str) -> Option<&str> {
     let (number, name) = line.trim_start().split_once(": ")?;
     number.bytes().all(|digit| digit.is_ascii_digit()).then_some(name)

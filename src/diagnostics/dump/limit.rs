@@ -1,4 +1,4 @@
-//! A limit of time that needs no timers: the caller's runtime may have none, and its time may be paused.
+//! A time limit without tokio's timers: the caller's runtime may have none, and its time may be paused.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,16 +16,16 @@ pub(super) struct Limit {
     clock: Option<thread::Thread>,
 }
 
-/// The limit is over when this time has passed.
+/// Starts a limit that ends after this time.
 pub(super) fn after(time: Duration) -> Limit {
     let (elapse, elapsed) = oneshot::channel();
     let wait = move || {
         thread::park_timeout(time);
-        // Nobody may wait any more.
+        // The receiver may be gone.
         _ = elapse.send(());
     };
     let clock = thread::Builder::new().name("fiber-dump".to_owned()).spawn(wait);
-    // Without a thread there is no time to wait.
+    // Without a thread, the limit ends at once.
     Limit { elapsed, is_over: clock.is_err(), clock: clock.ok().map(|clock| clock.thread().clone()) }
 }
 
@@ -34,7 +34,7 @@ impl Limit {
         self.is_over
     }
 
-    /// Ready when `future` is or the limit is over.
+    /// Returns when `future` is ready or the limit has ended.
     pub(super) async fn or(&mut self, future: impl Future<Output = ()>) {
         let mut future = pin!(future);
         poll_fn(|cx| {

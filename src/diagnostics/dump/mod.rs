@@ -1,4 +1,4 @@
-//! What each fiber of a layer is doing: dumps.
+//! Dumps: what each fiber of a layer is doing.
 
 use std::{fmt, panic::Location, ptr, sync::Arc, time::Duration};
 
@@ -7,16 +7,16 @@ use crate::fiber::{Asking, FiberId, Listed, Shared, list, wake_all};
 mod backtrace;
 mod limit;
 
-/// How long [`FiberHandle::dump_with_backtraces`](crate::FiberHandle::dump_with_backtraces) waits for threads that do
-/// something else.
+/// How long [`FiberHandle::dump_with_backtraces`](crate::FiberHandle::dump_with_backtraces) waits for busy
+/// threads.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The fibers of a layer that have waited and not ended.
+/// Lists the fibers of a layer that have waited and not ended.
 pub(crate) fn dump(shared: &Arc<Shared>) -> Dump {
     Dump::new(shared, list(shared), |_| None)
 }
 
-/// The same with backtraces, for which each fiber is woken.
+/// Lists them with backtraces, for which each fiber is woken.
 pub(crate) async fn dump_with_backtraces(shared: &Arc<Shared>) -> Dump {
     let asking = Asking::new(shared);
     wake_all(shared);
@@ -32,16 +32,16 @@ pub(crate) async fn dump_with_backtraces(shared: &Arc<Shared>) -> Dump {
     }
 }
 
-/// The fibers of a layer at about one time; made by [`FiberHandle::dump`](crate::FiberHandle::dump).
+/// The fibers of a layer at about one time, by [`FiberHandle::dump`](crate::FiberHandle::dump).
 ///
-/// Its `Display` form is for people: fibers of one service that wait in the same place, on the same thread and with the
-/// same backtrace, are one line with their number.
+/// `Display` groups the fibers of one service that wait in the same place, on the same thread and with the same
+/// backtrace into one line with their number.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Dump {
-    /// Those that have waited, the oldest of each thread first.
+    /// The fibers that have waited, the oldest of each thread first.
     pub fibers: Vec<FiberInfo>,
-    /// How many more there are: they run, and have not yet waited.
+    /// The number of further fibers, which run and have not waited yet.
     pub unlisted: u64,
 }
 
@@ -53,21 +53,21 @@ pub struct FiberInfo {
     pub service: String,
     /// The name of its home thread.
     pub thread: String,
-    /// How long ago it began, to some milliseconds. Unknown if nobody had the layer or a handle of it then.
+    /// How long ago it began, to some milliseconds. Unknown if neither the layer nor a handle of it existed then.
     pub age: Option<Duration>,
-    /// What it does.
+    /// Whether it runs or waits.
     pub state: FiberState,
     /// Where it waits, or waited last if it runs now. Behind an adapter it is the adapter's line.
     pub waits_at: Option<&'static Location<'static>>,
-    /// Who waits, the innermost call first, one line for each function and one for its place.
+    /// The functions that wait, innermost first: one line for each function and one for its place.
     pub backtrace: Option<String>,
 }
 
-/// What a fiber does.
+/// Whether a fiber runs or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FiberState {
-    /// Its code runs now.
+    /// Its code is running.
     Running,
     /// It is suspended in a wait.
     Waiting,
@@ -111,7 +111,7 @@ impl fmt::Display for Dump {
 }
 
 impl FiberInfo {
-    /// Whether people need not tell them apart.
+    /// Whether they belong in one line.
     fn is_like(&self, other: &Self) -> bool {
         let Self { service, thread, age: _, state, waits_at, backtrace } = self;
         let same_place = waits_at.map(ptr::from_ref) == other.waits_at.map(ptr::from_ref);
@@ -127,7 +127,7 @@ impl FiberInfo {
 struct Group<'a> {
     fiber: &'a FiberInfo,
     number: usize,
-    /// The least and the greatest.
+    /// The shortest and the longest.
     ages: Option<(Duration, Duration)>,
 }
 

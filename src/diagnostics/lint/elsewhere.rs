@@ -13,7 +13,7 @@ pub fn enable() -> Result<(), LintError> {
     Err(LintError::new("the fiber lint works on Linux only: enable it under `cfg(target_os = \"linux\")`"))
 }
 
-/// There is none.
+/// Always empty.
 pub(crate) struct Snapshot(Infallible);
 
 #[inline]

@@ -1,4 +1,4 @@
-//! Which thread-locals does the executable have?
+//! The thread-locals of the executable.
 
 use std::{fs::File, ops::Range};
 
@@ -10,20 +10,20 @@ use super::{
 };
 use crate::raw::{Block, PROBE_PATH};
 
-/// The executable of this process, wherever it was moved.
+/// The executable of this process, even if the file was moved.
 const PATH: &str = "/proc/self/exe";
 
-/// A thread-local that harm may come from.
+/// A thread-local whose changes may do harm.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ThreadLocal {
     pub(super) path: String,
-    /// Nothing but scopes change it.
+    /// Only scopes change it.
     pub(super) is_scope: bool,
-    /// Where in the block it lies.
+    /// Its range in the block.
     pub(super) range: Range<usize>,
 }
 
-/// Those of the block, in the order in which they lie in it.
+/// The thread-locals of the block, by position.
 pub(super) fn thread_locals(block: Block) -> Result<Vec<ThreadLocal>, LintError> {
     const UNREADABLE: &str = "the executable cannot be read: mount `/proc`, and let this process read its own file";
     let file = File::open(PATH).map_err(|error| LintError::of(UNREADABLE, error))?;
@@ -43,7 +43,7 @@ pub(super) fn thread_locals(block: Block) -> Result<Vec<ThreadLocal>, LintError>
             "the executable has no symbols: build without `strip`, or with `strip = \"debuginfo\"`, which keeps them",
         ));
     }
-    // The symbols are of the program that runs if they have the probe where it lies.
+    // The symbols belong to the running program if they have the probe at its place.
     let is_probe = |(range, symbol): &(Range<usize>, &str)| {
         let is_there = range.start == block.probe();
         is_there && names::demangle(symbol).is_some_and(|path| PROBE_PATH.iter().all(|part| path.contains(part)))
@@ -54,7 +54,7 @@ pub(super) fn thread_locals(block: Block) -> Result<Vec<ThreadLocal>, LintError>
              linker has written, with all its symbols",
         ));
     }
-    // Names of the same place are of the same thread-local.
+    // Several names at one place belong to one thread-local.
     symbols.sort_by_key(|(range, _)| (range.start, range.end));
     symbols.dedup_by_key(|(range, _)| range.start);
     let unknown = symbols.into_iter().filter_map(|(range, symbol)| {

@@ -1,6 +1,6 @@
-//! What does a symbol say about its thread-local?
+//! What the name of a symbol says about its thread-local.
 
-/// A thread-local as its symbol tells it.
+/// A thread-local, by its symbol.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Name {
     /// Its path in the source.
@@ -10,15 +10,15 @@ pub(super) struct Name {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Changes of it do no harm.
+    /// Its changes are harmless.
     Harmless,
-    /// Nothing but scopes change it.
+    /// Only scopes change it.
     Scope,
     Unknown,
 }
 
-/// Crates whose thread-locals other fibers may see changed. Spans are exchanged at each switch; of tokio, only the
-/// runtime's.
+/// Crates whose thread-locals other fibers may see changed. Spans are exchanged at each switch. Of tokio's, only the
+/// runtime's are harmless.
 const HARMLESS_CRATES: &[&str] = &[
     "alloc",
     "core",
@@ -38,19 +38,19 @@ const HARMLESS_CRATES: &[&str] = &[
     "tracing_subscriber",
 ];
 
-/// Parts of crates that are.
+/// Modules whose thread-locals are harmless.
 const HARMLESS_MODULES: &[&str] = &["tokio::runtime::"];
 
-/// How names of allocators in C begin: mimalloc and jemalloc.
+/// Prefixes of allocators written in C: mimalloc and jemalloc.
 const HARMLESS_PREFIXES: &[&str] = &["_mi_", "mi_", "_rjem_", "je_", "tsd_"];
 
-/// What `task_local!` and `scoped_thread_local!` call the thread-local in their keys.
+/// The names that `task_local!` and `scoped_thread_local!` give the thread-local in their keys.
 const SCOPES: &[&str] = &["__KEY", "FOO"];
 
-/// What `thread_local!` calls the variable in its keys, newest first.
+/// The names that `thread_local!` gives the variable in its keys, newest first.
 const VARIABLES: &[&str] = &["__RUST_STD_INTERNAL_VAL", "VAL"];
 
-/// The path that a symbol stands for, without its hash.
+/// Returns the path of a symbol, without its hash.
 pub(super) fn demangle(symbol: &str) -> Option<String> {
     rustc_demangle::try_demangle(symbol).ok().map(|name| format!("{name:#}"))
 }
@@ -77,7 +77,7 @@ impl Name {
     }
 }
 
-/// The path of the key, of which `path` is the variable.
+/// Returns the path of the key whose variable is `path`.
 fn without_variable(path: &str) -> &str {
     let Some((mut key, variable)) = path.rsplit_once("::") else { return path };
     // The variable is inside a constant and a closure: `KEY::{{constant}}::{{closure}}::VAL`.
@@ -93,8 +93,8 @@ fn without_variable(path: &str) -> &str {
     key
 }
 
-/// Whether it belongs to a crate of that kind; an associated one (`<Type as Trait>::function::KEY`), if type and trait
-/// do.
+/// Whether a path belongs to a crate of that kind. An associated one (`<Type as Trait>::function::KEY`) does if its
+/// type and trait do.
 fn is_harmless(path: &str) -> bool {
     let path = path.trim_start_matches(['_', '<', '&']);
     let of_trait = path.split_once(" as ").map_or(path, |(_, of_trait)| of_trait);

@@ -21,13 +21,13 @@ use crate::raw::Block;
 static LINT: OnceLock<Lint> = OnceLock::new();
 
 thread_local! {
-    /// By number, those that were first changed on this thread, and over which wait.
+    /// The thread-locals that have changed once on this thread, by number, and over which wait.
     static FIRST: RefCell<HashMap<usize, First>> = RefCell::default();
 }
 
 struct Lint {
     block: Block,
-    /// What the block of a new thread holds.
+    /// The initial contents of the block.
     image: Box<[u8]>,
     watched: Vec<Watched>,
 }
@@ -37,19 +37,19 @@ struct Watched {
     is_reported: AtomicBool,
 }
 
-/// A change that may be that of a cache.
+/// A change that may have filled a cache.
 struct First {
     service: String,
     wait: &'static Location<'static>,
 }
 
-/// Turns the lint on: from now on each fiber of this process is looked at when it waits.
+/// Turns the lint on for each fiber of this process from now on.
 ///
-/// It reads the symbols of the executable once; further calls do nothing.
+/// It reads the symbols of the executable once. Further calls do nothing.
 ///
 /// # Errors
 ///
-/// On other systems than Linux; if the executable cannot be read or is without symbols; if it does not hold this crate,
+/// On systems other than Linux. If the executable cannot be read, has no symbols, or does not contain this crate
 /// because a dynamic library does.
 ///
 /// # Examples
@@ -70,15 +70,15 @@ pub fn enable() -> Result<(), LintError> {
     })?;
     let keys = executable::thread_locals(block)?.into_iter();
     let watched = keys.map(|key| Watched { key, is_reported: AtomicBool::new(false) }).collect();
-    // Another thread may have been faster, with the same.
+    // Another thread may have set the same value.
     _ = LINT.set(Lint { block, image, watched });
     Ok(())
 }
 
-/// The thread-locals when a fiber is resumed.
+/// The thread-locals at the time when a fiber is resumed.
 pub(crate) struct Snapshot {
     lint: &'static Lint,
-    /// The bytes of all that are watched, in order.
+    /// The bytes of all watched thread-locals, in order.
     before: Vec<u8>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn is_on() -> bool {
     LINT.get().is_some()
 }
 
-/// Takes note of this thread's thread-locals, if the lint is on.
+/// Records this thread's thread-locals if the lint is on.
 #[inline]
 pub(crate) fn look() -> Option<Snapshot> {
     LINT.get().map(Snapshot::take)
@@ -97,7 +97,7 @@ impl Snapshot {
     #[cold]
     fn take(lint: &'static Lint) -> Self {
         let len = lint.watched.iter().map(|watched| watched.key.range.len()).sum();
-        // First, so that what an allocator has in thread-locals is seen as the fiber will find it.
+        // Allocate first: an allocator has thread-locals too, and the fiber finds them as they are afterwards.
         let mut before = Vec::with_capacity(len);
         for Watched { key, .. } in &lint.watched {
             before.extend(lint.block.bytes(key.range.clone()));
@@ -105,7 +105,7 @@ impl Snapshot {
         Self { lint, before }
     }
 
-    /// Reports what has changed while a fiber of `service` ran: until it `wait`ed there, or until it ended.
+    /// Reports what has changed while a fiber of `service` ran, until its `wait` or its end.
     pub(crate) fn compare(self, service: &str, wait: Option<&'static Location<'static>>) {
         let Self { lint, before } = self;
         let mut rest = &*before;
@@ -124,7 +124,7 @@ impl Snapshot {
 }
 
 impl Lint {
-    /// Who is to blame for the change of that thread-local, and which wait. `None` if nobody is, or not yet.
+    /// Returns the service and the wait to blame for the change of that thread-local, or `None` if none is, or not yet.
     fn judge(
         &self,
         number: usize,
@@ -136,25 +136,25 @@ impl Lint {
         let image = &self.image[key.range.clone()];
         let here = wait.map(|wait| First { service: service.to_owned(), wait });
         if before == image && !key.is_scope {
-            // It may be the filling of a cache; the next change tells.
+            // It may have filled a cache. The next change tells.
             note_first(number, here?);
             return None;
         }
         let first = take_first(number);
         let now = self.block.bytes(key.range.clone());
         let is_left = distance(now, image) < distance(before.iter().copied(), image);
-        // What goes back towards what it was, or changes after the last wait, was held over the first.
+        // A change that goes back towards the former value, or comes after the last wait, was held over the first wait.
         if is_left || here.is_none() { first.or(here) } else { here }
     }
 }
 
-/// In how many bytes they differ.
+/// Counts the bytes in which they differ.
 fn distance(bytes: impl Iterator<Item = u8>, image: &[u8]) -> usize {
     bytes.zip(image).filter(|(byte, at_first)| byte != *at_first).count()
 }
 
 fn note_first(number: usize, first: First) {
-    // A thread that ends has no more fibers.
+    // A thread that is ending runs no more fibers.
     _ = FIRST.try_with(|all| all.borrow_mut().insert(number, first));
 }
 
