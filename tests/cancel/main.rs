@@ -13,3 +13,4 @@ mod nested_cancel;
 mod nested_shield;
 mod shield;
 mod unwind;
+mod unwinding;

@@ -6,5 +6,6 @@ mod child;
 mod support;
 
 mod paused_clock_on_pool;
+mod pool_balance;
 mod pool_end;
 mod workers;

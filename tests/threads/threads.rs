@@ -1,7 +1,5 @@
 //! Fibers and OS threads: foreign polls and drops, placements, `LocalSet`s.
 
-mod support;
-
 use std::{
     sync::{
         Arc,
@@ -19,7 +17,7 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_fiber::{FiberLayer, Placement, WaitExt as _, run_in_fiber};
 
-use support::{text_of_panic, until};
+use crate::support::{text_of_panic, until};
 
 #[test]
 fn a_foreign_poll_names_both_threads_and_does_not_resume() {

@@ -1,8 +1,6 @@
 //! A destructor that panics, of each part of a call, at each way out of it: permit, stack, numbers, and the place among those that wait come
 //! back.
 
-mod support;
-
 use std::{
     cell::RefCell,
     convert::Infallible,
@@ -19,7 +17,7 @@ use tokio::{sync::Semaphore, task::yield_now};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_fiber::{FiberLayer, Hook, OnDrop, Placement, WaitExt as _, fiber_local, sync_fn, try_await_in_fiber};
 
-use support::{Drops, in_each_task, poll_once, until};
+use crate::support::{Drops, in_each_task, poll_once, until};
 
 /// Panics when it is dropped, unless its thread panics: that ends the process, as everywhere.
 #[derive(Clone)]

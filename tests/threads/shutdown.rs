@@ -1,9 +1,5 @@
 //! Runtimes, pools and processes that end while fibers wait. Each case is a process of its own, with a time limit.
 
-#[path = "support/child.rs"]
-mod child;
-mod support;
-
 use std::{
     future::pending,
     mem::ManuallyDrop,
@@ -18,7 +14,10 @@ use tokio::{
 };
 use tower_fiber::{Cancelled, FiberLayer, FiberPool, InFiber, OnDrop, Placement, WaitExt as _, try_await_in_fiber};
 
-use support::{Drops, poll_once, until};
+use crate::{
+    child,
+    support::{Drops, poll_once, until},
+};
 
 const POLICIES: [OnDrop; 3] = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind];
 const CALLS: u64 = 1000;
@@ -47,7 +46,7 @@ fn outside(future: impl Future<Output = ()>) {
 
 #[test]
 fn a_runtime_is_shut_down_with_a_thousand_suspended_in_place() {
-    child::passes("a_runtime_is_shut_down_with_a_thousand_suspended_in_place", || {
+    child::passes("shutdown::a_runtime_is_shut_down_with_a_thousand_suspended_in_place", || {
         for policy in POLICIES {
             for shut_down in shutdowns() {
                 let (layer, drops) = (layer(policy), Drops::default());
@@ -72,7 +71,7 @@ fn a_runtime_is_shut_down_with_a_thousand_suspended_in_place() {
 
 #[test]
 fn a_runtime_is_shut_down_after_a_thousand_were_handed_over() {
-    child::passes("a_runtime_is_shut_down_after_a_thousand_were_handed_over", || {
+    child::passes("shutdown::a_runtime_is_shut_down_after_a_thousand_were_handed_over", || {
         for shut_down in shutdowns() {
             let layer = layer(OnDrop::Finish);
             let runtime = Builder::new_current_thread().build().unwrap();
@@ -93,7 +92,7 @@ fn a_runtime_is_shut_down_after_a_thousand_were_handed_over() {
 
 #[test]
 fn a_runtime_is_shut_down_with_a_thousand_suspended_on_the_pool() {
-    child::passes("a_runtime_is_shut_down_with_a_thousand_suspended_on_the_pool", || {
+    child::passes("shutdown::a_runtime_is_shut_down_with_a_thousand_suspended_on_the_pool", || {
         for policy in POLICIES {
             for shut_down in shutdowns() {
                 let (layer, drops) = (layer(policy), Drops::default());
@@ -120,7 +119,7 @@ fn a_runtime_is_shut_down_with_a_thousand_suspended_on_the_pool() {
 
 #[test]
 fn what_does_not_wait_for_the_dead_runtime_finishes_on_the_pool() {
-    child::passes("what_does_not_wait_for_the_dead_runtime_finishes_on_the_pool", || {
+    child::passes("shutdown::what_does_not_wait_for_the_dead_runtime_finishes_on_the_pool", || {
         let (layer, drops) = (layer(OnDrop::Finish), Drops::default());
         let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let (open, gate) = watch::channel(false);
@@ -142,7 +141,7 @@ fn what_does_not_wait_for_the_dead_runtime_finishes_on_the_pool() {
 
 #[test]
 fn a_fiber_whose_caller_left_long_ago_hears_that_the_runtime_is_dead() {
-    child::passes("a_fiber_whose_caller_left_long_ago_hears_that_the_runtime_is_dead", || {
+    child::passes("shutdown::a_fiber_whose_caller_left_long_ago_hears_that_the_runtime_is_dead", || {
         let layer = layer(OnDrop::Finish);
         let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let (begun, begins) = oneshot::channel();
@@ -165,7 +164,7 @@ fn a_fiber_whose_caller_left_long_ago_hears_that_the_runtime_is_dead() {
 
 #[test]
 fn waits_for_the_dead_runtimes_timers_panic_and_end() {
-    child::passes("waits_for_the_dead_runtimes_timers_panic_and_end", || {
+    child::passes("shutdown::waits_for_the_dead_runtimes_timers_panic_and_end", || {
         // tokio panics in a timer's poll when its runtime is gone; a thousand messages would say nothing more.
         std::panic::set_hook(Box::new(|_| ()));
         let layer = layer(OnDrop::Finish);
@@ -180,7 +179,7 @@ fn waits_for_the_dead_runtimes_timers_panic_and_end() {
 
 #[test]
 fn the_process_exits_mid_flight() {
-    let ended = child::run("the_process_exits_mid_flight", || {
+    let ended = child::run("shutdown::the_process_exits_mid_flight", || {
         leave_fibers_behind();
         process::exit(7);
     });
@@ -192,7 +191,7 @@ fn the_process_exits_mid_flight() {
 
 #[test]
 fn main_returns_mid_flight() {
-    child::passes("main_returns_mid_flight", leave_fibers_behind);
+    child::passes("shutdown::main_returns_mid_flight", leave_fibers_behind);
 }
 
 /// In place, on the process-wide pool and on one of its own, whose handle goes.
@@ -215,7 +214,7 @@ fn leave_fibers_behind() {
 
 #[test]
 fn a_caller_on_another_runtime_gets_the_outcome_of_a_cancelled_fiber() {
-    child::passes("a_caller_on_another_runtime_gets_the_outcome_of_a_cancelled_fiber", || {
+    child::passes("shutdown::a_caller_on_another_runtime_gets_the_outcome_of_a_cancelled_fiber", || {
         // The call is first polled under a runtime that ends, and is then awaited under another one.
         let layer = layer(OnDrop::Unwind);
         let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();

@@ -1,9 +1,5 @@
 //! The crate in the destructors of thread-locals, when a thread ends: an error, nothing, or the usual panic, but never an abort.
 
-#[path = "support/child.rs"]
-mod child;
-mod support;
-
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
@@ -22,7 +18,7 @@ use tower_fiber::{
     run_in_fiber, run_local, shield, sync_fn, synchronize, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
 };
 
-use support::text_of_panic;
+use crate::{child, support::text_of_panic};
 
 fiber_local!(static LOCAL: u32 = 7);
 
@@ -224,7 +220,7 @@ fn at_the_end(name: &str, when: &str, f: fn()) {
 
 #[test]
 fn thread_local_destructors() {
-    child::passes("thread_local_destructors", || {
+    child::passes("thread_local_destructors::thread_local_destructors", || {
         for (name, f) in CASES {
             for when in ["after them", "before them", "without them"] {
                 eprintln!("{name}, {when}");
@@ -237,7 +233,7 @@ fn thread_local_destructors() {
 /// On the thread that all tests of the library's run on, and in the order of the case: the mode has been asked for after it.
 #[test]
 fn a_local_fiber_in_a_thread_local() {
-    child::passes("a_local_fiber_in_a_thread_local", || {
+    child::passes("thread_local_destructors::a_local_fiber_in_a_thread_local", || {
         let thread = thread::spawn(|| {
             KEPT.with_borrow_mut(Vec::clear);
             use_all();

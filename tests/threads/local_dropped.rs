@@ -1,9 +1,5 @@
 //! Local fibers that are dropped while they wait, in places where nothing may go wrong. Each case is a process of its own.
 
-#[path = "support/child.rs"]
-mod child;
-mod support;
-
 use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -17,7 +13,10 @@ use std::{
 use tokio_test::{assert_pending, task};
 use tower_fiber::{Cancelled, FiberLayer, WaitExt as _, run_local, shield, try_await_in_fiber, until_caller_gone};
 
-use support::{Drops, poll_once};
+use crate::{
+    child,
+    support::{Drops, poll_once},
+};
 
 /// A destructor that waits.
 struct Flush;
@@ -30,7 +29,7 @@ impl Drop for Flush {
 
 #[test]
 fn a_local_fiber_is_dropped_while_the_thread_unwinds() {
-    child::passes("a_local_fiber_is_dropped_while_the_thread_unwinds", || {
+    child::passes("local_dropped::a_local_fiber_is_dropped_while_the_thread_unwinds", || {
         let (drops, caught) = (Drops::default(), Arc::new(AtomicU32::new(0)));
         let (held, inside) = (drops.held(), Arc::clone(&caught));
         let mut call = task::spawn(run_local(move || {
@@ -56,37 +55,40 @@ fn a_local_fiber_is_dropped_while_the_thread_unwinds() {
 
 #[test]
 fn a_local_fiber_in_a_shield_or_around_another_is_dropped_while_the_thread_unwinds() {
-    child::passes("a_local_fiber_in_a_shield_or_around_another_is_dropped_while_the_thread_unwinds", || {
-        let layer = FiberLayer::new();
-        let (inner, drops) = (layer.clone(), Drops::default());
-        let held = drops.held();
-        let shielded = run_local(|| shield(|| pending::<()>().wait()));
-        let shielded_and_fallible = run_local(|| shield(|| _ = try_await_in_fiber(pending::<()>())));
-        let around = run_local(move || {
-            let _held = held;
-            inner.run(|| until_caller_gone().wait()).wait();
-        });
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-            for call in [shielded, shielded_and_fallible, around] {
-                let mut call = Box::pin(call);
-                assert!(poll_once(&mut call).await.is_none());
-                let unwound = catch_unwind(AssertUnwindSafe(|| {
-                    let _call = call;
-                    resume_unwind(Box::new("expected"));
-                }));
-                assert!(unwound.unwrap_err().is::<&str>());
-                assert!(!thread::panicking());
-            }
-            assert_eq!((drops.count(), layer.handle().live()), (1, 1), "the inner one goes on by its own policy");
-            layer.handle().drained().await;
-            assert_eq!(layer.handle().counters().leaked, 0);
-        });
-    });
+    child::passes(
+        "local_dropped::a_local_fiber_in_a_shield_or_around_another_is_dropped_while_the_thread_unwinds",
+        || {
+            let layer = FiberLayer::new();
+            let (inner, drops) = (layer.clone(), Drops::default());
+            let held = drops.held();
+            let shielded = run_local(|| shield(|| pending::<()>().wait()));
+            let shielded_and_fallible = run_local(|| shield(|| _ = try_await_in_fiber(pending::<()>())));
+            let around = run_local(move || {
+                let _held = held;
+                inner.run(|| until_caller_gone().wait()).wait();
+            });
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+                for call in [shielded, shielded_and_fallible, around] {
+                    let mut call = Box::pin(call);
+                    assert!(poll_once(&mut call).await.is_none());
+                    let unwound = catch_unwind(AssertUnwindSafe(|| {
+                        let _call = call;
+                        resume_unwind(Box::new("expected"));
+                    }));
+                    assert!(unwound.unwrap_err().is::<&str>());
+                    assert!(!thread::panicking());
+                }
+                assert_eq!((drops.count(), layer.handle().live()), (1, 1), "the inner one goes on by its own policy");
+                layer.handle().drained().await;
+                assert_eq!(layer.handle().counters().leaked, 0);
+            });
+        },
+    );
 }
 
 #[test]
 fn a_local_fiber_that_is_dropped_makes_many_waits() {
-    child::passes("a_local_fiber_that_is_dropped_makes_many_waits", || {
+    child::passes("local_dropped::a_local_fiber_that_is_dropped_makes_many_waits", || {
         for waits in [1_000, u32::MAX] {
             let drops = Drops::default();
             let held = drops.held();
@@ -133,7 +135,7 @@ impl tracing::Subscriber for Angry {
 #[cfg(feature = "tracing")]
 #[test]
 fn a_subscriber_panics_while_a_fiber_is_leaked() {
-    child::passes("a_subscriber_panics_while_a_fiber_is_leaked", || {
+    child::passes("local_dropped::a_subscriber_panics_while_a_fiber_is_leaked", || {
         tracing::subscriber::set_global_default(Angry).unwrap();
         let mut call = task::spawn(run_local(|| shield(|| pending::<()>().wait())));
         assert_pending!(call.poll());

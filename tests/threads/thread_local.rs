@@ -1,7 +1,5 @@
 //! A runtime in a thread-local: at thread exit its fibers must not touch other thread-locals, which may be gone.
 
-mod support;
-
 use std::{
     cell::RefCell,
     future::pending,
@@ -12,7 +10,7 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 use tower_fiber::{FiberLayer, OnDrop, WaitExt as _};
 
-use support::until;
+use crate::support::until;
 
 thread_local! {
     static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };

@@ -1,7 +1,5 @@
 //! Calls on the blocking pool: where they run, how many at once, what becomes of them.
 
-mod support;
-
 use std::{
     collections::HashSet,
     convert::Infallible,
@@ -14,7 +12,6 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::join_all};
-use support::{Drops, on_each_runtime, poll_once, text_of_panic, until};
 use tokio::{
     runtime::{Builder, Handle},
     sync::{Barrier, Notify, Semaphore, mpsc, oneshot},
@@ -26,6 +23,8 @@ use tower_fiber::{
     BlockingLayer, BlockingService, FiberLayer, WaitExt as _, WaitMode, caller_gone, in_fiber, offload, run_in_fiber,
     sync_fn, until_caller_gone, wait_mode,
 };
+
+use crate::support::{Drops, on_each_runtime, poll_once, text_of_panic, until};
 
 /// Plain code, as it is under both layers.
 fn handler(n: u32) -> Result<(u32, ThreadId, WaitMode), Infallible> {
@@ -306,16 +305,19 @@ fn it_can_be_looked_at() {
 fn the_callers_span_is_current() {
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    let subscriber = tracing_subscriber::registry().with(tracing::level_filters::LevelFilter::INFO);
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    let runtime = Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        let span = tracing::info_span!("request");
-        let inside = || tracing::Span::current().id();
-        let call = tracing::Instrument::instrument(BlockingLayer::new().run(inside), span.clone());
-        assert_eq!(call.await, span.id());
-        let fiber = tracing::Instrument::instrument(run_in_fiber(move || offload(inside)), span.clone());
-        assert_eq!(fiber.await, span.id());
-        assert_eq!(BlockingLayer::new().run(inside).await, None);
+    // The subscriber is the whole process's.
+    crate::child::passes("blocking_layer::the_callers_span_is_current", || {
+        let subscriber = tracing_subscriber::registry().with(tracing::level_filters::LevelFilter::INFO);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let span = tracing::info_span!("request");
+            let inside = || tracing::Span::current().id();
+            let call = tracing::Instrument::instrument(BlockingLayer::new().run(inside), span.clone());
+            assert_eq!(call.await, span.id());
+            let fiber = tracing::Instrument::instrument(run_in_fiber(move || offload(inside)), span.clone());
+            assert_eq!(fiber.await, span.id());
+            assert_eq!(BlockingLayer::new().run(inside).await, None);
+        });
     });
 }

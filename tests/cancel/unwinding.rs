@@ -1,9 +1,5 @@
 //! Waits while the thread is panicking: never suspended there. Each case is a process of its own.
 
-#[path = "support/child.rs"]
-mod child;
-mod support;
-
 use std::{
     future::{pending, ready},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -16,7 +12,10 @@ use tower_fiber::{
     until_caller_gone,
 };
 
-use support::{Drops, poll_once, until};
+use crate::{
+    child,
+    support::{Drops, poll_once, until},
+};
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -52,7 +51,7 @@ async fn dropped(policy: OnDrop, code: fn()) {
 
 #[test]
 fn a_destructor_waits_while_its_handler_panics() {
-    child::passes("a_destructor_waits_while_its_handler_panics", || {
+    child::passes("unwinding::a_destructor_waits_while_its_handler_panics", || {
         for pooled in [false, true] {
             let builder = FiberLayer::builder();
             let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
@@ -85,8 +84,8 @@ fn a_destructor_waits_while_its_handler_panics() {
 
 #[test]
 fn a_destructor_waits_infallibly_while_its_handler_panics() {
-    let texts = ["`orders`", "tests/unwinding.rs", "try_await_in_fiber", "FiberIo"];
-    child::aborts("a_destructor_waits_infallibly_while_its_handler_panics", &texts, || {
+    let texts = ["`orders`", "tests/cancel/unwinding.rs", "try_await_in_fiber", "FiberIo"];
+    child::aborts("unwinding::a_destructor_waits_infallibly_while_its_handler_panics", &texts, || {
         let layer = FiberLayer::new().name("orders");
         block_on(layer.run(|| {
             let _flush = Flush(|| pending_once().wait());
@@ -97,7 +96,7 @@ fn a_destructor_waits_infallibly_while_its_handler_panics() {
 
 #[test]
 fn unwind_a_locals_drop_waits_by_try() {
-    child::passes("unwind_a_locals_drop_waits_by_try", || {
+    child::passes("unwinding::unwind_a_locals_drop_waits_by_try", || {
         static REFUSED: AtomicU32 = AtomicU32::new(0);
         block_on(async {
             for policy in [OnDrop::Cancel, OnDrop::Unwind] {
@@ -118,8 +117,8 @@ fn unwind_a_locals_drop_waits_by_try() {
 
 #[test]
 fn unwind_infallible_wait_in_a_drop() {
-    let texts = ["`orders`", "tests/unwinding.rs", "try_await_in_fiber", "FiberIo"];
-    child::aborts("unwind_infallible_wait_in_a_drop", &texts, || {
+    let texts = ["`orders`", "tests/cancel/unwinding.rs", "try_await_in_fiber", "FiberIo"];
+    child::aborts("unwinding::unwind_infallible_wait_in_a_drop", &texts, || {
         block_on(dropped(OnDrop::Unwind, || {
             let _flush = Flush(|| pending_once().wait());
             pending::<()>().wait();
@@ -140,14 +139,14 @@ async fn pending_twice() {
 
 #[test]
 fn unwind_a_c_frame_on_the_stack() {
-    child::aborts("unwind_a_c_frame_on_the_stack", &["cannot unwind"], || {
+    child::aborts("unwinding::unwind_a_c_frame_on_the_stack", &["cannot unwind"], || {
         block_on(dropped(OnDrop::Unwind, || callback()));
     });
 }
 
 #[test]
 fn finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop() {
-    child::passes("finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop", || {
+    child::passes("unwinding::finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop", || {
         block_on(async {
             for policy in [OnDrop::Finish, OnDrop::Cancel] {
                 dropped(policy, || {
@@ -162,7 +161,7 @@ fn finish_and_cancel_a_c_frame_and_an_infallible_wait_in_a_drop() {
 
 #[test]
 fn a_panic_hook_waits() {
-    child::passes("a_panic_hook_waits", || {
+    child::passes("unwinding::a_panic_hook_waits", || {
         static HOOK: Once = Once::new();
         std::panic::set_hook(Box::new(|_| {
             HOOK.call_once(|| assert!(matches!(try_await_in_fiber(pending_once()), Err(TryAwaitError::Unwinding))));
@@ -180,7 +179,7 @@ fn a_panic_hook_waits() {
 
 #[test]
 fn a_future_is_dropped_while_the_thread_unwinds() {
-    child::passes("a_future_is_dropped_while_the_thread_unwinds", || {
+    child::passes("unwinding::a_future_is_dropped_while_the_thread_unwinds", || {
         block_on(async {
             for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
                 for pooled in [false, true] {

@@ -1,7 +1,5 @@
 //! Which worker of a pool serves a call: the first, another when that does not get on, none while all are blocked.
 
-mod support;
-
 use std::{
     future::Future,
     sync::{
@@ -20,7 +18,7 @@ use tokio::{
 };
 use tower_fiber::{FiberLayer, FiberPool, WaitExt as _};
 
-use support::until;
+use crate::support::until;
 
 fn layer(threads: usize) -> FiberLayer {
     let pool = FiberPool::builder().worker_threads(threads).build().unwrap();
