@@ -1,17 +1,24 @@
-//! axum: the layer around async handlers, and plain functions as handlers.
+//! axum: the layer around async handlers, plain functions as handlers, and the bodies and websockets that they read and write.
 #![cfg(feature = "axum")]
 
-#[cfg(all(feature = "lint", target_os = "linux"))]
 #[path = "../support/child.rs"]
 mod child;
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(target_os = "linux")]
+#[path = "../support/system.rs"]
+mod system;
 
 mod blocking;
+mod bodies;
 mod body_read;
 mod body_written;
 mod client_goes;
 mod disconnects;
 mod events;
 mod extractors;
+#[cfg(target_os = "linux")]
+mod gigabytes;
 mod harness;
 mod hundred_at_once;
 mod layer;
@@ -20,6 +27,10 @@ mod middleware_scope;
 mod overload;
 mod panics;
 mod rejections;
+#[cfg(target_os = "linux")]
+mod resets;
 mod routing;
 mod settings;
 mod sockets;
+#[cfg(feature = "ws")]
+mod ws;

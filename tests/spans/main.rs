@@ -2,9 +2,13 @@
 
 #![cfg(feature = "tracing")]
 
-mod cases;
-mod filters;
+#[path = "../support/child.rs"]
+mod child;
 #[path = "../support/mod.rs"]
 mod support;
 
 use tracing_subscriber as subscriber;
+
+mod cases;
+mod filters;
+mod interleaving;

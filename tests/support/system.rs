@@ -21,6 +21,11 @@ pub(crate) fn resident_kib() -> usize {
     kib("RssAnon")
 }
 
+/// Resident KiB, and mappings.
+pub(crate) fn memory() -> (usize, usize) {
+    (kib("VmRSS"), mappings())
+}
+
 pub(crate) fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }

@@ -1,0 +1,8 @@
+//! What the compiler makes of programs, and what the sources name.
+
+#[path = "../support/child.rs"]
+mod child;
+
+mod abort;
+mod named_paths;
+mod ui;
