@@ -36,26 +36,29 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | run a service's calls in fibers | [`FiberLayer`], [`FiberService`], [`.fiber()`](ServiceExt::fiber) |
+//! | run a service's calls in fibers | [`FiberLayer`], [`FiberService`], [`.fiber()`](ServiceExt::fiber); around an axum `Router` or a tonic server as well |
 //! | make a tower service of a plain function | [`sync_fn`] |
-//! | make an axum handler of a plain function | `axum::fiber`, `axum::blocking` (feature `axum`) |
-//! | plain axum middleware, bodies to read and write, events | `axum::from_sync_fn`, `axum::BodyReader`, `axum::write_body`, `axum::sse` |
-//! | an async stream with `Read`, `Write`, `Seek`, `BufRead`; what `std::net::TcpStream` was | `io::FiberIo`, `io::TcpStream`, `io::lookup_host` (feature `io`) |
-//! | a `Stream` as an iterator, a plain producer as a `Stream` | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
-//! | talk over a websocket by a plain function | `axum::SyncWebSocket` (feature `ws`) |
+//! | make an axum handler of a plain function | `axum::fiber`; on the blocking pool: `axum::blocking` (feature `axum`) |
+//! | write axum middleware as a plain function | `axum::from_sync_fn` (feature `axum`) |
+//! | read a request's body, write a response's, send events | `axum::BodyReader`, `axum::write_body`, `axum::sse` (feature `axum`) |
+//! | talk over a websocket by a plain function | `ws.on_upgrade_fiber(f)` with an `axum::SyncWebSocket` (feature `ws`) |
 //! | run one plain function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; nothing `Send`: [`run_local`] |
 //! | wait inside | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
-//! | run plain functions side by side, or with a time-out | [`join`], [`join_all`], [`race`] |
+//! | run plain functions side by side, or with a time-out | [`join`], [`join_all`], [`try_join`], [`race`], [`timeout`] |
 //! | call an async function as a plain one | [`synchronize`] |
 //! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
-//! | run the same plain code in tests, tools, `main` | [`block_on_waits`] |
-//! | ask where the code runs, and whether anybody waits for it | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
-//! | run what does not get along with a fiber's stack | [`on_thread_stack`] |
+//! | read and write an async stream with `Read`, `Write`, `Seek`, `BufRead` | `io::FiberIo`; in the place of `std::net::TcpStream`: `io::TcpStream`, `io::lookup_host` (feature `io`) |
+//! | use a `Stream` as an iterator, make one of a plain producer | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
+//! | run the same plain code in tests, tools and `main` | [`block_on_waits`] |
+//! | ask where the code runs, and whether its caller still waits | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
+//! | leave the fiber's stack for code that does not work on it | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
 //! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
-//! | let the caller's task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
+//! | let task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
-//! | see what fibers wait for, and what blocks | [`FiberHandle::dump`], [`FiberLayerBuilder::detect_blocking`], `metrics` (feature `metrics`) |
+//! | find code that blocks its thread | [`FiberLayerBuilder::detect_blocking`] |
+//! | see where each fiber waits | [`FiberHandle::dump`], [`FiberHandle::dump_with_backtraces`] |
+//! | measure calls, waits and fibers | `metrics` (feature `metrics`) |
 //! | end a layer: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
 //! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
 //!
