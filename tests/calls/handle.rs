@@ -13,11 +13,10 @@ use tower_fiber::{
     Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, error::Closed, run_in_fiber, sync_fn, try_await_in_fiber,
 };
 
-use crate::support::{Drops, Held, in_each_task, poll_once, text_of_panic, until};
+use crate::support::{Drops, both, in_each_task, poll_once, text_of_panic, until};
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().name("orders").on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().name("orders").on_drop(policy))
 }
 
 async fn is_pending(future: impl Future) -> bool {

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tower_fiber::{FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, run_in_fiber, try_await_in_fiber};
 
-use crate::support::{Drops, Held, poll_once, text_of_panic, until};
+use crate::support::{Drops, Held, both, poll_once, text_of_panic, until};
 
 const POLICIES: [OnDrop; 3] = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind];
 
@@ -151,10 +151,8 @@ async fn a_task_is_aborted_from_another_thread() {
 
 #[tokio::test]
 async fn the_response_is_dropped_on_a_foreign_thread() {
-    for pooled in [false, true] {
-        for policy in POLICIES {
-            let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+    for policy in POLICIES {
+        for layer in both(FiberLayer::builder().on_drop(policy)) {
             let place = Place::default();
             let noted = place.clone();
             let (begun, begins) = oneshot::channel();
@@ -250,9 +248,7 @@ async fn ten_thousand_waits_on_a_multi_thread_runtime() {
 
 #[tokio::test]
 async fn a_suspended_future_is_forgotten() {
-    for pooled in [false, true] {
-        let builder = FiberLayer::builder();
-        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+    for layer in both(FiberLayer::builder()) {
         let (open, gate) = oneshot::channel::<()>();
         let drops = Drops::default();
         let held = drops.held();

@@ -17,7 +17,7 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{FiberLayer, Placement, WaitExt as _, in_fiber, run_local, sync_fn};
 
-use crate::support::{Drops, in_each_task, poll_once, text_of_panic};
+use crate::support::{Drops, both, in_each_task, poll_once, text_of_panic};
 
 #[derive(Debug, PartialEq)]
 struct Payload(&'static str);
@@ -142,9 +142,7 @@ fn the_next_call_of_a_service_that_panicked_is_fine() {
 #[test]
 fn polled_after_completion_or_after_a_panic() {
     in_each_task(|| async {
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder().name("orders");
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder().name("orders")) {
             let mut ended = Box::pin(layer.run(|| 1));
             assert_eq!((&mut ended).await, 1);
             let mut panicked = Box::pin(layer.run(|| resume_unwind(Box::new("expected"))));
@@ -245,9 +243,7 @@ fn a_requests_drop_and_a_services_clone_panic_in_layer_code() {
     in_each_task(|| async {
         use tower::Service as _;
 
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder();
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder()) {
             let fragile = Arc::new(AtomicBool::new(false));
             let mut service = layer.layer(Fragile(fragile.clone()));
             fragile.store(true, Ordering::Relaxed);

@@ -19,11 +19,10 @@ use tower_fiber::{
     until_caller_gone, yield_now,
 };
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 fn layers() -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder();
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder())
 }
 
 #[tokio::test]

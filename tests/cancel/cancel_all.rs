@@ -16,13 +16,12 @@ use tokio::{
 };
 use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, caller_gone, try_await_in_fiber, until_caller_gone};
 
-use crate::support::{Drops, in_each_task, poll_once, text_of_panic, until};
+use crate::support::{Drops, both, in_each_task, poll_once, text_of_panic, until};
 
 const CANCELLING: [OnDrop; 2] = [OnDrop::Cancel, OnDrop::Unwind];
 
 fn layers(policy: OnDrop, grace: Duration) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().on_drop(policy).grace(grace);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().on_drop(policy).grace(grace))
 }
 
 /// Polls the call until its code says that it has begun.

@@ -21,12 +21,7 @@ use tower_fiber::{
     FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
 };
 
-use crate::support::{Drops, in_each_task, until};
-
-fn layer(policy: OnDrop, pooled: bool) -> FiberLayer {
-    let builder = FiberLayer::builder().on_drop(policy);
-    if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap()
-}
+use crate::support::{Drops, both, in_each_task, until};
 
 /// Waits until no fiber of the layer is left.
 async fn settled(layer: &FiberLayer) {
@@ -54,31 +49,18 @@ async fn dropped_while_it_waits<R: Send + 'static>(
 }
 
 #[test]
-fn finish_runs_to_the_end_in_place() {
+fn finish_runs_to_the_end() {
     in_each_task(|| async {
-        let layer = layer(OnDrop::Finish, false);
-        let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
-        let counters = layer.handle().counters();
-        assert_eq!((counters.live, counters.stacks_in_use), (1, 1), "stack and fiber are held until the end");
-        send.send("effect").unwrap();
-        assert_eq!(effects.recv().await, Some("effect"));
-        settled(&layer).await;
-        let counters = layer.handle().counters();
-        assert_eq!((counters.stacks_in_use, counters.leaked, counters.handed_over), (0, 0, 1));
-    });
-}
-
-#[test]
-fn finish_runs_to_the_end_on_the_pool() {
-    in_each_task(|| async {
-        let layer = layer(OnDrop::Finish, true);
-        let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
-        let counters = layer.handle().counters();
-        assert_eq!((counters.live, counters.stacks_in_use), (1, 1), "stack and fiber are held until the end");
-        send.send("effect").unwrap();
-        assert_eq!(effects.recv().await, Some("effect"));
-        settled(&layer).await;
-        assert_eq!(layer.handle().counters(), Default::default());
+        for (layer, handed_over) in both(FiberLayer::builder()).into_iter().zip([1, 0]) {
+            let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
+            let counters = layer.handle().counters();
+            assert_eq!((counters.live, counters.stacks_in_use), (1, 1), "stack and fiber are held until the end");
+            send.send("effect").unwrap();
+            assert_eq!(effects.recv().await, Some("effect"));
+            settled(&layer).await;
+            let counters = layer.handle().counters();
+            assert_eq!((counters.stacks_in_use, counters.leaked, counters.handed_over), (0, 0, handed_over));
+        }
     });
 }
 
@@ -119,8 +101,7 @@ async fn finish_survives_an_abort_from_another_thread() {
 #[test]
 fn cancel_fails_fallible_waits_the_present_and_the_later() {
     in_each_task(|| async {
-        for pooled in [false, true] {
-            let layer = layer(OnDrop::Cancel, pooled);
+        for layer in both(FiberLayer::builder().on_drop(OnDrop::Cancel)) {
             let (_send, mut effects) = dropped_while_it_waits(&layer, |receive| {
                 let present = matches!(try_await_in_fiber(receive), Err(TryAwaitError::Cancelled(None)));
                 let later = try_await_in_fiber(async { 1 });
@@ -143,8 +124,7 @@ fn cancel_fails_fallible_waits_the_present_and_the_later() {
 #[test]
 fn cancel_lets_infallible_waits_go_on() {
     in_each_task(|| async {
-        for pooled in [false, true] {
-            let layer = layer(OnDrop::Cancel, pooled);
+        for layer in both(FiberLayer::builder().on_drop(OnDrop::Cancel)) {
             let (send, mut effects) = dropped_while_it_waits(&layer, |receive| receive.wait().unwrap()).await;
             tokio::task::yield_now().await;
             assert_eq!(layer.handle().live(), 1);
@@ -210,8 +190,7 @@ fn never_polled_drops_the_closure_and_the_request_and_takes_no_stack() {
         use tower::{Layer as _, Service as _};
 
         for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
-            for pooled in [false, true] {
-                let layer = layer(policy, pooled);
+            for layer in both(FiberLayer::builder().on_drop(policy)) {
                 let drops = Drops::default();
                 let held = drops.held();
                 drop(layer.run(move || drop(held)));

@@ -9,7 +9,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::oneshot;
 use tower_fiber::{FiberLayer, InFiber, OnDrop, Placement, WaitExt as _, run_local, try_await_in_fiber};
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -110,8 +110,7 @@ async fn a_nested_fiber_of_a_finishing_layer_finishes() {
 
 #[tokio::test]
 async fn a_cancel_reaches_a_nested_fiber_and_its_error_comes_back() {
-    for pooled in [false, true] {
-        let layer = layer(OnDrop::Cancel, pooled);
+    for layer in both(FiberLayer::builder().on_drop(OnDrop::Cancel)) {
         let inner = layer.clone();
         let (effect, effects) = oneshot::channel();
         let mut call = Box::pin(layer.run(move || {

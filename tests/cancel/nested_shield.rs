@@ -23,15 +23,14 @@ use tower_fiber::{
     Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, join, join_all, race, run_local, shield, yield_now,
 };
 
-use crate::support::{Drops, on_each_runtime, poll_once, until};
+use crate::support::{Drops, both, on_each_runtime, poll_once, until};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().on_drop(policy))
 }
 
 fn nap(milliseconds: u64) {

@@ -13,7 +13,7 @@ use tower_fiber::{
     run_local, shield, try_await_in_fiber,
 };
 
-use crate::support::{Drops, in_each_task, poll_once, until};
+use crate::support::{Drops, both, in_each_task, poll_once, until};
 
 /// What the code of a fiber has done, in order.
 #[derive(Clone, Default)]
@@ -30,8 +30,7 @@ impl Log {
 }
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().on_drop(policy))
 }
 
 /// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber suspended.

@@ -11,15 +11,13 @@ use std::{
 };
 
 use tokio::runtime::Builder;
-use tower_fiber::{Cancelled, FiberLayer, FiberPool, OnDrop, WaitExt as _};
+use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _};
 
-use crate::support::{Drops, Held, poll_once, until};
+use crate::support::{Drops, Held, both_with_one_worker, poll_once, until};
 
 /// In place, and on a pool of one worker.
 fn layers() -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().on_drop(OnDrop::Unwind);
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    [builder.clone(), builder.placement(pool)].map(|builder| builder.build().unwrap())
+    both_with_one_worker(FiberLayer::builder().on_drop(OnDrop::Unwind))
 }
 
 /// Drops a call of `layer` while `code` waits, until nothing of it is left. In a task that has made calls, as a connection is one.

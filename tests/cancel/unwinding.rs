@@ -14,7 +14,7 @@ use tower_fiber::{
 
 use crate::{
     child,
-    support::{Drops, poll_once, until},
+    support::{Drops, both, poll_once, until},
 };
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {
@@ -36,9 +36,7 @@ impl<F: FnMut()> Drop for Flush<F> {
 
 /// Drops a call of each placement while it waits, under `policy`.
 async fn dropped(policy: OnDrop, code: fn()) {
-    for pooled in [false, true] {
-        let builder = FiberLayer::builder().name("orders").on_drop(policy);
-        let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+    for layer in both(FiberLayer::builder().name("orders").on_drop(policy)) {
         let mut call = Box::pin(layer.run(code));
         assert!(poll_once(&mut call).await.is_none());
         until(|| layer.handle().live() == 1).await;
@@ -52,9 +50,7 @@ async fn dropped(policy: OnDrop, code: fn()) {
 #[test]
 fn a_destructor_waits_while_its_handler_panics() {
     child::passes("unwinding::a_destructor_waits_while_its_handler_panics", || {
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder();
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder()) {
             block_on(async {
                 let caught = tokio::spawn(layer.run(|| {
                     let _flush = Flush(|| {
@@ -182,10 +178,7 @@ fn a_future_is_dropped_while_the_thread_unwinds() {
     child::passes("unwinding::a_future_is_dropped_while_the_thread_unwinds", || {
         block_on(async {
             for policy in [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind] {
-                for pooled in [false, true] {
-                    let builder = FiberLayer::builder().on_drop(policy);
-                    let layer =
-                        if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+                for layer in both(FiberLayer::builder().on_drop(policy)) {
                     let drops = Drops::default();
                     let held = drops.held();
                     let mut call = Box::pin(layer.run(move || {

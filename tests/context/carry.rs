@@ -11,12 +11,9 @@ use tokio::{
     task::{LocalSet, yield_now},
 };
 use tower::{Layer as _, Service as _};
-use tower_fiber::{
-    FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn,
-    try_await_in_fiber,
-};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn, try_await_in_fiber};
 
-use crate::support::{poll_once, text_of_panic, until};
+use crate::support::{both_with_one_worker, poll_once, text_of_panic, until};
 
 tokio::task_local! {
     static REQUEST: u32;
@@ -30,9 +27,9 @@ type Notes = std::sync::Mutex<Vec<u32>>;
 
 /// In place, and on a pool of one thread.
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().name("orders").on_drop(policy).carry(&REQUEST).carry(&USER).carry(&STEPS);
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(
+        FiberLayer::builder().name("orders").on_drop(policy).carry(&REQUEST).carry(&USER).carry(&STEPS),
+    )
 }
 
 fn request() -> Option<u32> {

@@ -15,11 +15,11 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, FiberPool, Hook, OnDrop, WaitExt as _, block_on_waits, error::TryAwaitError, join, join_all, race,
-    run_in_fiber, try_await_in_fiber,
+    FiberLayer, Hook, OnDrop, WaitExt as _, error::TryAwaitError, join, join_all, race, run_blocking, run_in_fiber,
+    try_await_in_fiber,
 };
 
-use crate::support::{in_each_task, on_each_runtime, poll_once, text_of_panic, until};
+use crate::support::{both_with_one_worker, in_each_task, on_each_runtime, poll_once, text_of_panic, until};
 
 tokio::task_local! {
     static USER: String;
@@ -65,9 +65,7 @@ impl Hook for Current {
 
 /// As the runtime has it, and on a pool of one thread.
 fn layers(hook: &Current) -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().carry(&USER).carry(&REQUEST).carry(&STEPS).hook(hook.clone());
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().carry(&USER).carry(&REQUEST).carry(&STEPS).hook(hook.clone()))
 }
 
 #[test]

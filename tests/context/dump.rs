@@ -15,11 +15,10 @@ use tokio::{runtime::Builder, sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _};
 use tower_fiber::{Dump, FiberLayer, FiberState, OnDrop, Placement, WaitExt as _, run_local, sync_fn};
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 fn layers() -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().name("orders").on_drop(OnDrop::Unwind);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().name("orders").on_drop(OnDrop::Unwind))
 }
 
 /// A synchronous library that waits in its own lines.

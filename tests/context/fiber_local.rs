@@ -9,11 +9,9 @@ use std::{
 
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{
-    FiberLayer, FiberPool, OnDrop, WaitExt as _, block_on_waits, fiber_local, in_fiber, run_in_fiber, run_local,
-};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, fiber_local, in_fiber, run_blocking, run_in_fiber, run_local};
 
-use crate::support::{Drops, Held, poll_once, text_of_panic, until};
+use crate::support::{Drops, Held, both_with_one_worker, poll_once, text_of_panic, until};
 
 fiber_local! {
     static COUNT: Cell<u32> = Cell::new(0);
@@ -26,9 +24,7 @@ fiber_local! {
 
 /// In place, and on a pool of one thread.
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().on_drop(policy))
 }
 
 fn count() -> u32 {

@@ -10,9 +10,9 @@ use std::{
 };
 
 use tokio::{sync::oneshot, task::yield_now};
-use tower_fiber::{FiberLayer, FiberPool, Hook, OnDrop, WaitExt as _};
+use tower_fiber::{FiberLayer, Hook, OnDrop, WaitExt as _};
 
-use crate::support::{poll_once, until};
+use crate::support::{both_with_one_worker, poll_once, until};
 
 thread_local! {
     /// The current context, as OpenTelemetry keeps one.
@@ -50,9 +50,7 @@ impl Hook for Current {
 impl Current {
     /// In place, and on a pool of one thread.
     fn layers(&self, policy: OnDrop) -> [FiberLayer; 2] {
-        let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-        let builder = FiberLayer::builder().on_drop(policy).hook(self.clone());
-        [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+        both_with_one_worker(FiberLayer::builder().on_drop(policy).hook(self.clone()))
     }
 
     /// Each resume had its suspend, and nothing is left on the fiber's thread.

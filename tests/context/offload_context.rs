@@ -10,11 +10,9 @@ use std::{
 };
 
 use tokio::task::yield_now;
-use tower_fiber::{
-    BlockingLayer, FiberLayer, FiberPool, Hook, WaitExt as _, await_in_fiber, block_on_waits, join, offload, race,
-};
+use tower_fiber::{BlockingLayer, FiberLayer, Hook, WaitExt as _, await_in_fiber, join, offload, race, run_blocking};
 
-use crate::support::{on_each_runtime, text_of_panic, until};
+use crate::support::{both_with_one_worker, on_each_runtime, text_of_panic, until};
 
 tokio::task_local! {
     static REQUEST: u64;
@@ -50,9 +48,7 @@ impl Hook for Current {
 }
 
 fn layers(hook: &Current) -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().carry(&REQUEST).carry(&STEPS).hook(hook.clone());
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().carry(&REQUEST).carry(&STEPS).hook(hook.clone()))
 }
 
 #[test]

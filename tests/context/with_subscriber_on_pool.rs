@@ -22,7 +22,7 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use crate::support::{on_each_runtime, poll_once, until};
+use crate::support::{both_with_one_worker, on_each_runtime, poll_once, until};
 
 /// What was said, with the innermost span in which it was.
 #[derive(Clone, Default)]
@@ -60,9 +60,7 @@ impl Visit for Text {
 
 /// As the runtime has it, on a pool of one thread, and as the runtime has it without a layer.
 fn layers() -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().name("orders");
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().name("orders"))
 }
 
 /// Nothing of it is left on this thread, nor on the fiber's.

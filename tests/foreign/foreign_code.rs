@@ -26,7 +26,7 @@ use tower_fiber::{
     join, join_all, run_local, shield, sync_fn, try_await_in_fiber, until_caller_gone, yield_now,
 };
 
-use crate::support::{Drops, in_used_task, on_each_runtime, poll_once, until};
+use crate::support::{Drops, both, in_used_task, on_each_runtime, poll_once, until};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -232,11 +232,9 @@ impl<F: FnOnce()> IntoFuture for Slow<F> {
 #[test]
 fn cancel_during_into_future() {
     let naps = || sleep(Duration::from_millis(100)).wait();
-    for pooled in [false, true] {
-        for policy in [OnDrop::Cancel, OnDrop::Unwind] {
+    for policy in [OnDrop::Cancel, OnDrop::Unwind] {
+        for layer in both(FiberLayer::builder().on_drop(policy)) {
             runtime().block_on(async {
-                let builder = FiberLayer::builder().on_drop(policy);
-                let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
                 let tried = Arc::new(AtomicUsize::new(0));
                 let counts = Arc::clone(&tried);
                 let call = layer.run(move || match policy {
@@ -274,9 +272,7 @@ impl Drop for PanicsWhenDropped {
 #[test]
 fn permit_lost_by_panicking_drop() {
     on_each_runtime(|| async {
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder().max_fibers(1);
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder().max_fibers(1)) {
             let drops = Drops::default();
             let mut service = layer.layer(sync_fn(|_: PanicsWhenDropped| Ok::<_, Infallible>(())));
             let response = service.ready().await.unwrap().call(PanicsWhenDropped(drops.clone()));

@@ -8,9 +8,9 @@ use std::{
 
 use parking_lot::ReentrantMutex;
 use tokio::{join, task::yield_now};
-use tower_fiber::{FiberLayer, FiberPool, WaitExt as _, offload, on_thread_stack, try_await_in_fiber};
+use tower_fiber::{FiberLayer, WaitExt as _, offload, on_thread_stack, try_await_in_fiber};
 
-use crate::support::text_of_panic;
+use crate::support::{both_with_one_worker, text_of_panic};
 
 type Stock = ReentrantMutex<Cell<u32>>;
 
@@ -25,9 +25,7 @@ fn add(stock: &Stock) -> io::Result<()> {
 
 /// In place, and on a pool of one thread.
 fn layers() -> [FiberLayer; 2] {
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().name("stock");
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().name("stock"))
 }
 
 #[tokio::test]

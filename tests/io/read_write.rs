@@ -17,7 +17,7 @@ use tokio::{
 };
 use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, io::FiberIo, run_in_fiber};
 
-use crate::support::poll_once;
+use crate::support::{both, poll_once};
 
 #[tokio::test]
 async fn it_reads_and_writes_while_the_other_side_does() {
@@ -82,9 +82,7 @@ async fn inside_an_awaited_future_it_says_what_to_do() {
 #[tokio::test]
 async fn a_cancelled_fiber_gets_connection_aborted_now_and_later() {
     for policy in [OnDrop::Cancel, OnDrop::Unwind] {
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder().on_drop(policy)) {
             let (here, _there) = duplex(16);
             let (begun, begins) = oneshot::channel();
             let (report, mut reports) = mpsc::unbounded_channel();

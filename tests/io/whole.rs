@@ -23,7 +23,7 @@ use tokio::{
 use tokio_test::io::Builder;
 use tower_fiber::{FiberLayer, OnDrop, Placement, io::FiberIo, run_in_fiber};
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 const TEXT: &[u8] = b"to be or not";
 const PAUSE: Duration = Duration::from_secs(1);
@@ -259,9 +259,7 @@ async fn a_cancel_reaches_an_endless_operation() {
 #[tokio::test]
 async fn a_cancel_in_the_middle_leaves_what_has_come() {
     for policy in [OnDrop::Cancel, OnDrop::Unwind] {
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder().on_drop(policy);
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder().on_drop(policy)) {
             let (here, mut there) = duplex(64);
             let (report, reported) = oneshot::channel();
             let mut call = Box::pin(layer.run(move || {

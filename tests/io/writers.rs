@@ -13,7 +13,7 @@ use std::{
 use tokio::io::AsyncWrite;
 use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, io::FiberIo, try_await_in_fiber};
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 /// Never ready, as a client that does not read.
 struct Stuck;
@@ -62,9 +62,7 @@ fn cancel_and_unwind_a_locals_drop_waits_through_fiber_io() {
     crate::child::passes("writers::cancel_and_unwind_a_locals_drop_waits_through_fiber_io", || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
-            for pooled in [false, true] {
-                let builder = FiberLayer::builder().on_drop(policy);
-                let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+            for layer in both(FiberLayer::builder().on_drop(policy)) {
                 let errors = Arc::default();
                 let noted = Arc::clone(&errors);
                 runtime.block_on(async {
@@ -92,9 +90,7 @@ fn cancel_and_unwind_a_locals_drop_waits_through_fiber_io() {
 fn a_destructor_waits_by_fiber_io_while_its_handler_panics() {
     crate::child::passes("writers::a_destructor_waits_by_fiber_io_while_its_handler_panics", || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for pooled in [false, true] {
-            let builder = FiberLayer::builder();
-            let layer = if pooled { builder.placement(Placement::SharedPool) } else { builder }.build().unwrap();
+        for layer in both(FiberLayer::builder()) {
             let errors = Arc::default();
             let noted = Arc::clone(&errors);
             runtime.block_on(async {

@@ -8,14 +8,13 @@ use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, load_shed::err
 use tower_fiber::{FiberLayer, FiberService, OnDrop, Placement, WaitExt as _, run_in_fiber, sync_fn};
 use tower_test::mock::Spawn;
 
-use crate::support::{poll_once, until};
+use crate::support::{both, poll_once, until};
 
 type Gate = oneshot::Receiver<u32>;
 
 /// In place and on the pool.
 fn layers(max: usize) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().name("orders").max_fibers(max);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().name("orders").max_fibers(max))
 }
 
 fn handler(gate: Gate) -> Result<u32, Infallible> {

@@ -16,12 +16,12 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, join, run_local, sync_fn};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, join, run_local, sync_fn};
 use tracing::{Instrument as _, Span, info, info_span};
 
 use super::{
     subscriber,
-    support::{poll_once, until},
+    support::{both_with_one_worker, poll_once, until},
 };
 
 /// What has been written.
@@ -72,9 +72,7 @@ fn spans_of(text: &str) -> Vec<String> {
 /// In place, and on a pool of one worker.
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     lines();
-    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    let builder = FiberLayer::builder().name("orders").on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(pool).build().unwrap()]
+    both_with_one_worker(FiberLayer::builder().name("orders").on_drop(policy))
 }
 
 /// No span is left on the fiber's thread, nor on this one.

@@ -6,13 +6,16 @@ use tokio::runtime::Builder;
 use tower::{Layer as _, ServiceExt as _, timeout::TimeoutLayer};
 use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, sync_fn, try_await_in_fiber};
 
-use crate::{child, support::poll_once, system::memory};
+use crate::{
+    child,
+    support::{both, poll_once},
+    system::memory,
+};
 
 const POLICIES: [OnDrop; 3] = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind];
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().on_drop(policy);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().on_drop(policy))
 }
 
 /// Runs `round` a tenth of `times` to warm up, then `times`; memory must not have grown by a tenth of a KiB a time.

@@ -15,15 +15,14 @@ use tower_fiber::{
     remaining_stack, run_local, try_await_in_fiber,
 };
 
-use crate::support::text_of_panic;
+use crate::support::{both, text_of_panic};
 
 const SIZE: usize = 64 * 1024;
 const LARGE: usize = 512 * 1024;
 
 /// In place and on the pool.
 fn layers() -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().name("orders").stack_size(SIZE);
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().name("orders").stack_size(SIZE))
 }
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {

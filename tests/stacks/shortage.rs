@@ -12,7 +12,7 @@ use tower_test::mock::Spawn;
 use crate::events;
 use crate::{
     child,
-    support::{poll_once, until},
+    support::{both, poll_once, until},
     system::{self, PROTECTED},
 };
 
@@ -22,8 +22,7 @@ const ADDRESSES: &str = "ulimit -v 1500000 || exit 99";
 type Waiting = (oneshot::Sender<()>, Pin<Box<InFiber<()>>>);
 
 fn layers() -> [FiberLayer; 2] {
-    let builder = FiberLayer::builder().name("orders");
-    [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()]
+    both(FiberLayer::builder().name("orders"))
 }
 
 /// Begins calls that wait, until one has no stack; gives that one last.

@@ -12,6 +12,8 @@ use std::{
 
 use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
+use crate::support::both;
+
 const SIZE: usize = 1 << 20;
 const SECRET: [u8; 4096] = [0xa5; 4096];
 
@@ -68,8 +70,7 @@ async fn without_stack_hygiene_a_stack_is_used_again_as_it_is() {
 #[tokio::test]
 async fn stack_hygiene_after_a_panic_and_on_the_pool() {
     // Of a size that no other test here uses: they share the pool.
-    let builder = FiberLayer::builder().stack_size(2 * SIZE).stack_hygiene(true);
-    for layer in [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()] {
+    for layer in both(FiberLayer::builder().stack_size(2 * SIZE).stack_hygiene(true)) {
         let place = Arc::new(AtomicUsize::new(0));
         let noted = Arc::clone(&place);
         let call = layer.run(move || {
@@ -91,8 +92,7 @@ async fn measured_stacks_say_how_deep_calls_go() {
         }
         black_box(&mut block);
     }
-    let builder = FiberLayer::builder().stack_size(SIZE);
-    for layer in [builder.clone().build().unwrap(), builder.placement(Placement::SharedPool).build().unwrap()] {
+    for layer in both(FiberLayer::builder().stack_size(SIZE)) {
         let handle = layer.handle();
         layer.run(|| deep(500)).await;
         assert_eq!(handle.counters(), Default::default(), "only on request");

@@ -16,7 +16,18 @@ use tokio::{
     task::{LocalSet, spawn_local},
     time::timeout,
 };
-use tower_fiber::run_in_fiber;
+use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, run_in_fiber};
+
+/// A layer in place and one on the process-wide pool, of the same settings.
+pub(crate) fn both(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
+    [builder.clone(), builder.pooled()].map(|builder| builder.build().unwrap())
+}
+
+/// As [`both`], on a pool of one worker.
+pub(crate) fn both_with_one_worker(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
+    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
+    [builder.clone(), builder.on_pool(pool)].map(|builder| builder.build().unwrap())
+}
 
 /// The text with which `f` panics.
 pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
