@@ -43,7 +43,8 @@ use self::{in_place::InPlace, join_handle::JoinHandle, placement::Place};
 use crate::{
     context::{AtCall, InContext},
     error::Closed,
-    fiber::{Admission, Fiber, Shared, is_within}, raw::{Ending, Job},
+    fiber::{Admission, Fiber, Shared, is_within},
+    raw::{Ending, Job},
     settings::{Placement, Settings},
 };
 

@@ -10,10 +10,10 @@ use futures_util::FutureExt as _;
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, error::Closed, run_in_fiber, sync_fn, try_await_in_fiber,
+    Cancelled, FiberLayer, OnDrop, WaitExt as _, error::Closed, run_in_fiber, sync_fn, try_await_in_fiber,
 };
 
-use crate::support::{Drops, both, in_each_task, poll_once, text_of_panic, until};
+use crate::support::{Drops, Held, both, in_each_task, poll_once, text_of_panic, until};
 
 fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     both(FiberLayer::builder().name("orders").on_drop(policy))

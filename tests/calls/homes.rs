@@ -14,7 +14,7 @@ use tokio::{
     sync::oneshot,
     task::yield_now,
 };
-use tower_fiber::{FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _, run_in_fiber, try_await_in_fiber};
+use tower_fiber::{FiberLayer, FiberPool, OnDrop, WaitExt as _, run_in_fiber, try_await_in_fiber};
 
 use crate::support::{Drops, Held, both, poll_once, text_of_panic, until};
 

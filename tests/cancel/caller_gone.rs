@@ -15,8 +15,8 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, caller_gone, run_in_fiber, run_local,
-    until_caller_gone, yield_now,
+    FiberLayer, OnDrop, WaitExt as _, block_on_waits, caller_gone, run_in_fiber, run_local, until_caller_gone,
+    yield_now,
 };
 
 use crate::support::{both, poll_once, until};

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_test::{assert_pending, task};
 use tower_fiber::{
-    FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
+    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, run_local, try_await_in_fiber,
 };
 
 use crate::support::{Drops, both, in_each_task, until};

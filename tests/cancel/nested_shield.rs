@@ -19,9 +19,7 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
-use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, join, join_all, race, run_local, shield, yield_now,
-};
+use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, join, join_all, race, run_local, shield, yield_now};
 
 use crate::support::{Drops, both, on_each_runtime, poll_once, until};
 

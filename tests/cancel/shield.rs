@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::oneshot;
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, caller_gone, error::TryAwaitError,
-    run_local, shield, try_await_in_fiber,
+    Cancelled, FiberLayer, OnDrop, WaitExt as _, block_on_waits, caller_gone, error::TryAwaitError, run_local, shield,
+    try_await_in_fiber,
 };
 
 use crate::support::{Drops, both, in_each_task, poll_once, until};

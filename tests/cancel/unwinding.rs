@@ -8,8 +8,7 @@ use std::{
 };
 
 use tower_fiber::{
-    FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber,
-    until_caller_gone,
+    FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, try_await_in_fiber, until_caller_gone,
 };
 
 use crate::{

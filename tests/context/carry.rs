@@ -11,7 +11,9 @@ use tokio::{
     task::{LocalSet, yield_now},
 };
 use tower::{Layer as _, Service as _};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn, try_await_in_fiber};
+use tower_fiber::{
+    FiberLayer, OnDrop, Placement, WaitExt as _, error::TryAwaitError, run_in_fiber, sync_fn, try_await_in_fiber,
+};
 
 use crate::support::{both_with_one_worker, poll_once, text_of_panic, until};
 

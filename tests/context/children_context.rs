@@ -15,7 +15,7 @@ use tokio::{
     task::yield_now,
 };
 use tower_fiber::{
-    FiberLayer, Hook, OnDrop, WaitExt as _, error::TryAwaitError, join, join_all, race, run_blocking, run_in_fiber,
+    FiberLayer, Hook, OnDrop, WaitExt as _, block_on_waits, error::TryAwaitError, join, join_all, race, run_in_fiber,
     try_await_in_fiber,
 };
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{runtime::Builder, sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _};
-use tower_fiber::{Dump, FiberLayer, FiberState, OnDrop, Placement, WaitExt as _, run_local, sync_fn};
+use tower_fiber::{Dump, FiberLayer, FiberState, OnDrop, WaitExt as _, run_local, sync_fn};
 
 use crate::support::{both, poll_once, until};
 

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service as _, service_fn};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, fiber_local, in_fiber, run_blocking, run_in_fiber, run_local};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, block_on_waits, fiber_local, in_fiber, run_in_fiber, run_local};
 
 use crate::support::{Drops, Held, both_with_one_worker, poll_once, text_of_panic, until};
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::task::yield_now;
-use tower_fiber::{BlockingLayer, FiberLayer, Hook, WaitExt as _, await_in_fiber, join, offload, race, run_blocking};
+use tower_fiber::{BlockingLayer, FiberLayer, Hook, WaitExt as _, await_in_fiber, block_on_waits, join, offload, race};
 
 use crate::support::{both_with_one_worker, on_each_runtime, text_of_panic, until};
 

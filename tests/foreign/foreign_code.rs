@@ -22,8 +22,8 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_fiber::{
-    FiberLayer, Hook, OnDrop, Placement, UntilCallerGone, WaitExt as _, await_in_fiber, error::TryAwaitError, in_fiber,
-    join, join_all, run_local, shield, sync_fn, try_await_in_fiber, until_caller_gone, yield_now,
+    FiberLayer, Hook, OnDrop, UntilCallerGone, WaitExt as _, await_in_fiber, error::TryAwaitError, in_fiber, join,
+    join_all, run_local, shield, sync_fn, try_await_in_fiber, until_caller_gone, yield_now,
 };
 
 use crate::support::{Drops, both, in_used_task, on_each_runtime, poll_once, until};

@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, block_on_waits, io::FiberIo, run_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, block_on_waits, io::FiberIo, run_in_fiber};
 
 use crate::support::{both, poll_once};
 

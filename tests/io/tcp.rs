@@ -15,8 +15,9 @@ use std::{
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{net::TcpListener, task::yield_now};
 use tower_fiber::{
+    block_on_waits,
     io::{TcpStream, lookup_host},
-    run_blocking, run_in_fiber, run_local,
+    run_in_fiber, run_local,
 };
 
 fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {

@@ -21,7 +21,7 @@ use tokio::{
     task::yield_now,
 };
 use tokio_test::io::Builder;
-use tower_fiber::{FiberLayer, OnDrop, Placement, io::FiberIo, run_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, io::FiberIo, run_in_fiber};
 
 use crate::support::{both, poll_once, until};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::io::AsyncWrite;
-use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, io::FiberIo, try_await_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, io::FiberIo, try_await_in_fiber};
 
 use crate::support::{both, poll_once, until};
 

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::pending, panic::resume_unwind, time::Dura
 
 use tokio::runtime::Builder;
 use tower::{Layer as _, ServiceExt as _, timeout::TimeoutLayer};
-use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, sync_fn, try_await_in_fiber};
+use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, sync_fn, try_await_in_fiber};
 
 use crate::{
     child,

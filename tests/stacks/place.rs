@@ -11,8 +11,8 @@ use pest::Parser as _;
 use tokio::runtime::Builder;
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_fiber::{
-    FiberLayer, Placement, WaitExt as _, block_on_waits, error::TryAwaitError, in_fiber, on_thread_stack,
-    remaining_stack, run_local, try_await_in_fiber,
+    FiberLayer, WaitExt as _, block_on_waits, error::TryAwaitError, in_fiber, on_thread_stack, remaining_stack,
+    run_local, try_await_in_fiber,
 };
 
 use crate::support::{both, text_of_panic};

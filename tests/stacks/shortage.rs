@@ -5,7 +5,7 @@ use std::{convert::Infallible, fs, pin::Pin, thread, time::Duration};
 
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, load_shed::error::Overloaded};
-use tower_fiber::{FiberLayer, InFiber, Placement, WaitExt as _, run_in_fiber, sync_fn};
+use tower_fiber::{FiberLayer, InFiber, WaitExt as _, run_in_fiber, sync_fn};
 use tower_test::mock::Spawn;
 
 #[cfg(feature = "tracing")]

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use tower_fiber::{FiberLayer, Placement, WaitExt as _};
+use tower_fiber::{FiberLayer, WaitExt as _};
 
 use crate::support::both;
 

@@ -16,17 +16,17 @@ use tokio::{
     task::{LocalSet, spawn_local},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, run_in_fiber};
+use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, Placement, run_in_fiber};
 
 /// A layer in place and one on the process-wide pool, of the same settings.
 pub(crate) fn both(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
-    [builder.clone(), builder.pooled()].map(|builder| builder.build().unwrap())
+    [builder.clone(), builder.placement(Placement::SharedPool)].map(|builder| builder.build().unwrap())
 }
 
 /// As [`both`], on a pool of one worker.
 pub(crate) fn both_with_one_worker(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
     let pool = FiberPool::builder().worker_threads(1).build().unwrap();
-    [builder.clone(), builder.on_pool(pool)].map(|builder| builder.build().unwrap())
+    [builder.clone(), builder.placement(pool)].map(|builder| builder.build().unwrap())
 }
 
 /// The text with which `f` panics.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::{
-    fiber::{Event, Registry, registries}, raw::{Running, keep_lookout, rest},
+    fiber::{Event, Registry, registries},
+    raw::{Running, keep_lookout, rest},
     util::{drop_quietly::drop_quietly, lock::lock},
 };
 

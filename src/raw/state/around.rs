@@ -16,10 +16,10 @@ impl State {
 
     /// Shows `f` this fiber and those around it, from the inner to the outer, until it gives something. Waits are
     /// refused meanwhile, as one inside might go on elsewhere after them.
-    pub(crate) fn find_around<R>(&self, mut f: impl FnMut(&Self) -> Option<R>) -> Option<R> {
+    pub(crate) fn find_around<R>(&self, f: impl FnMut(&Self) -> Option<R>) -> Option<R> {
         with_current(|here| {
             let _refused = here.map(Self::refuse_waits);
-            iter::successors(Some(self), |state| state.outer()).find_map(|state| f(state))
+            iter::successors(Some(self), |state| state.outer()).find_map(f)
         })
     }
 
