@@ -2,7 +2,7 @@
 
 use std::{future::Future as _, pin::Pin, sync::Arc, task::Context};
 
-use super::{Call, SendJob, Stage, placement};
+use super::{Call, SendJob, Stage, driven};
 use crate::{
     context::{AtCall, poll_plain},
     fiber::{Admission, Fiber},
@@ -26,7 +26,7 @@ impl<J: SendJob> Call<J> {
         let Settings { shared, placement, scopes } = settings;
         let context = AtCall::new(scopes.as_deref());
         let mut fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
-        let is_known_here = || placement::is_known_here(placement.as_ref(), cx.waker());
+        let is_known_here = || driven::is_known_here(placement.as_ref(), cx.waker());
         let is_plain = context.is_plain() && is_known_here();
         let poll = if is_plain { poll_plain(&mut fiber, cx, ending) } else { None };
         if poll.is_some_and(|poll| poll.is_ready()) {

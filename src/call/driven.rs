@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::task_waker;
+use crate::settings::Placement;
 
 thread_local! {
     /// The task that this thread was last seen to poll for the runtime that it drives.
@@ -30,6 +31,12 @@ thread_local! {
 pub(super) fn is_known(waker: &Waker) -> bool {
     let is_same_task = || TASK.get().is_some_and(|task| task::try_id() == Some(task));
     task_waker::is_of_task(waker) && is_same_task()
+}
+
+/// Whether a call with this placement is one of many whose place is the task that is polled.
+#[inline]
+pub(super) fn is_known_here(placement: Option<&Placement>, waker: &Waker) -> bool {
+    matches!(placement, Some(Placement::Auto)) && is_known(waker)
 }
 
 /// Whether `runtime`, which is entered, polls its tasks on this thread and on no other: it has one thread, which is

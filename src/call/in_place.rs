@@ -26,16 +26,6 @@ impl<J: SendJob> InPlace<J> {
         }
     }
 
-    /// The first poll of one that is not counted yet; see [`Fiber::poll_plain`](crate::raw::Fiber::poll_plain).
-    #[inline]
-    pub(crate) fn poll_plain(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> bool {
-        let Some(poll) = self.fiber.poll_plain(cx, ending) else { return false };
-        if poll.is_pending() {
-            self.wait_after_plain(cx.waker());
-        }
-        true
-    }
-
     /// After a plain poll, with this waker, that did not end the fiber.
     #[inline]
     pub(super) fn wait_after_plain(&mut self, waker: &Waker) {

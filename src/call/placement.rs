@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::driven::{drives, is_known};
+use super::driven::{drives, is_known_here};
 use crate::{
     pool::{FiberPool, Worker},
     settings::Placement,
@@ -29,12 +29,6 @@ pub(crate) enum Place<'a> {
 #[inline]
 pub(crate) fn decide<'a>(placement: Option<&'a Placement>, name: &str, waker: &Waker) -> Place<'a> {
     if is_known_here(placement, waker) { Place::Here } else { look(placement, name, waker) }
-}
-
-/// Whether the call is one of many whose place is the caller's own task.
-#[inline]
-pub(super) fn is_known_here(placement: Option<&Placement>, waker: &Waker) -> bool {
-    matches!(placement, Some(Placement::Auto)) && is_known(waker)
 }
 
 #[inline(never)]

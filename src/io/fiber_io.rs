@@ -8,9 +8,9 @@ use super::limit::Limit;
 /// [`Seek`](io::Seek) and [`BufRead`](io::BufRead).
 ///
 /// Each call waits like [`try_await_in_fiber`](crate::try_await_in_fiber), in a fiber or under
-/// [`block_on_waits`](crate::block_on_waits). Vectored writes stay vectored. `AsyncRead` has no vectored reads, so these
-/// fill the first buffer. `read_exact`, `read_to_end`, `write_all` and the like are std's own: they wait once for each
-/// read or write.
+/// [`block_on_waits`](crate::block_on_waits). Vectored writes stay vectored. `AsyncRead` has no vectored reads, so
+/// these fill the first buffer. `read_exact`, `read_to_end`, `write_all` and the like are std's own: they wait once for
+/// each read or write.
 ///
 /// # Time-outs
 ///
@@ -32,9 +32,13 @@ use super::limit::Limit;
 ///
 /// | kind | reason |
 /// |---|---|
-/// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
-/// | [`TimedOut`](io::ErrorKind::TimedOut) | no byte moved within the time-out; nothing is lost, and the call can be repeated |
-/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or a time-out is set and the runtime has no timers. The text says what to do |
+/// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and
+/// the stream was not ready at once; the text says which |
+/// | [`TimedOut`](io::ErrorKind::TimedOut) | no byte moved within the time-out; nothing is lost, and the call can be
+/// repeated |
+/// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber
+/// waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or a time-out is set and the runtime has no
+/// timers. The text says what to do |
 ///
 /// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would repeat for ever. A
 /// call that the stream reports as interrupted is repeated here. Writers that write in `Drop` (compressors, archives,

@@ -9,10 +9,10 @@ use corosensei::CoroutineResult;
 use super::{
     Job, Owner,
     at_home::AtHome,
-    current::{Restore, with_current},
     entry::{Ending, Slot, entry},
     frame::{Caller, Frame, FramePtr, Reply, Signals},
     stack::FiberStack,
+    state::{Restore, with_current},
 };
 
 type OnStack = corosensei::Coroutine<FramePtr, (), (), FiberStack>;

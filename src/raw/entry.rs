@@ -15,7 +15,7 @@ use corosensei::Yielder;
 
 use crate::util::drop_quietly::drop_quietly;
 
-use super::{AtHome, State, current, frame::FramePtr};
+use super::{AtHome, State, frame::FramePtr, state};
 
 /// What a fiber runs.
 pub(crate) trait Job: Sized + 'static {
@@ -62,7 +62,7 @@ pub(crate) type Ending<J> = Poll<thread::Result<<J as Job>::Output>>;
 /// The first function on a fiber's stack.
 pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     let state = State::new(yielder, frame);
-    current::enter(&state);
+    state::enter(&state);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         state.take_signals();
         let exit = Exit { state: &state, job: PhantomData };

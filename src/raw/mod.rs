@@ -52,7 +52,7 @@
 //!    is never resumed again is a leak and nothing worse.
 //! 3. **Current.** The thread's current-fiber slot is empty or points to the `State` of the fiber whose stack is
 //!    executing on this thread. The fiber writes it when it begins and after each suspend, before it runs any other
-//!    code; the poller's [`Restore`](current::Restore) guard puts the former value back when control returns, also by
+//!    code; the poller's [`Restore`](state::Restore) guard puts the former value back when control returns, also by
 //!    unwinding.
 //! 4. **State.** A `State` lives from the first to the last statement of its `entry`, and so does the yielder that
 //!    `entry` was given. While the coroutine is not done its stack is neither unmapped nor reused.
@@ -108,7 +108,6 @@ mod at_home;
 mod biased;
 mod clock;
 mod coroutine;
-mod current;
 mod entry;
 pub(crate) mod fence;
 mod foreign;
@@ -129,7 +128,7 @@ pub(crate) use at_home::AtHome;
 pub(crate) use biased::Biased;
 pub(crate) use clock::Moment;
 pub(crate) use coroutine::{Coroutine, Lent, Ran};
-pub(crate) use current::with_current;
+
 pub(crate) use entry::{Ending, Exit, Job, Slot};
 pub(crate) use foreign::{clone_waker, clone_waker_or_none, foreign, let_go, wake};
 pub(crate) use frame::{Caller, Reply, Signals};
@@ -137,7 +136,7 @@ pub(crate) use home::{Home, SHARDS, known_shard, shard};
 pub(crate) use owner::Owner;
 pub(crate) use run_slot::{RunSlot, Running, keep_lookout, rest};
 pub(crate) use stack::{FiberStack, Source, shortage};
-pub(crate) use state::State;
+pub(crate) use state::{State, with_current};
 #[cfg(all(feature = "lint", target_os = "linux"))]
 pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};

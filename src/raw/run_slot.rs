@@ -13,7 +13,7 @@ use std::{
     thread::Thread,
 };
 
-use super::{current, fence, stack, trace};
+use super::{fence, stack, state, trace};
 use crate::util::lock::lock;
 
 /// The lower bits of a stretch's number say how many watched fibers are nested on the thread, the last of them the one
@@ -108,7 +108,7 @@ impl RunSlot {
             stretch: count << DEPTH_BITS | depth,
             fiber: fiber.get(),
             patience,
-            outside: current::address(),
+            outside: state::address(),
         });
         fence::light();
         if RESTING.load(Ordering::Relaxed) {

@@ -1,9 +1,10 @@
-//! The state of a running fiber: what code on its stack can see and do.
+//! The state of a running fiber: what code on its stack can see and do, and which fiber's is the current one of a
+//! thread.
 
 mod around;
 mod waits;
 
-use std::{cell::Cell, panic::Location, ptr::NonNull, task::Waker};
+use std::{cell::Cell, ptr::NonNull, task::Waker};
 
 use corosensei::Yielder;
 
@@ -156,43 +157,6 @@ impl State {
         self.frame().panicking
     }
 
-    /// Defers signals that can be deferred until the guard is dropped.
-    pub(crate) fn shield(&self) -> impl Drop + '_ {
-        struct Shield<'a>(&'a State);
-
-        impl Drop for Shield<'_> {
-            fn drop(&mut self) {
-                let shields = self.0.shields.get() - 1;
-                self.0.shields.set(shields);
-                if shields == 0 {
-                    self.0.clear(SHIELDED);
-                    self.0.take_signals();
-                }
-            }
-        }
-
-        self.shields.set(self.shields.get() + 1);
-        self.set(SHIELDED);
-        Shield(self)
-    }
-
-    /// Until the guard is dropped, waits are refused.
-    #[inline]
-    pub(in crate::raw) fn refuse_waits(&self) -> impl Drop + '_ {
-        struct Refused<'a>(&'a State, u8);
-
-        impl Drop for Refused<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                self.0.flags.set(self.0.flags.get() & !FOREIGN | self.1);
-            }
-        }
-
-        let former = self.flags.get() & FOREIGN;
-        self.set(FOREIGN);
-        Refused(self, former)
-    }
-
     /// Puts into force what the owner has said.
     #[inline]
     pub(super) fn take_signals(&self) {
@@ -239,15 +203,51 @@ impl State {
             f();
         }
     }
+}
 
-    /// Counts one unwinding. After too many the fiber suspends for good; its owner leaks it.
-    pub(crate) fn count_unwind(&self, caller: &'static Location<'static>) {
-        if self.unwinds.get() == UNWINDS {
-            self.set(GIVEN_UP);
-            loop {
-                self.suspend(caller);
-            }
-        }
-        self.unwinds.set(self.unwinds.get() + 1);
+thread_local! {
+    static CURRENT: Cell<Option<NonNull<State>>> = const { Cell::new(None) };
+}
+
+/// Calls `f` with the state of the fiber that this code runs on, or `None` on a thread's own stack.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
+    let current = CURRENT.get();
+    // SAFETY: invariant 3: a state in the slot is that of the fiber whose stack is executing, so by invariant 4 it
+    // lives until frames below this one return; the reference cannot outlive this call. Only shared references to a
+    // `State` are ever made.
+    let state = current.map(|state| unsafe { state.as_ref() });
+    f(state)
+}
+
+/// Where the current fiber's state lies, or zero. May be called in a signal handler.
+#[inline]
+pub(in crate::raw) fn address() -> usize {
+    CURRENT.get().map_or(0, |state| state.addr().get())
+}
+
+// `LocalKey::set` is not used here: it is a function of its own for the case of a first use, which there is none of.
+
+/// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
+#[inline]
+pub(in crate::raw) fn enter(state: &State) {
+    CURRENT.with(|current| current.set(Some(NonNull::from(state))));
+}
+
+/// Puts the former current fiber back when control has returned from a resumed one.
+pub(in crate::raw) struct Restore(Option<NonNull<State>>);
+
+impl Restore {
+    #[inline]
+    pub(in crate::raw) fn new(former: Option<NonNull<State>>) -> Self {
+        debug_assert_eq!(former, CURRENT.get());
+        Self(former)
+    }
+}
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.set(self.0));
     }
 }

@@ -7,9 +7,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{GIVEN_UP, POLLING, READY_WAITS, SUSPENDED, State, UNUSUAL};
+use super::{FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED, State, UNUSUAL, UNWINDS, enter};
 use crate::{
-    raw::{current, foreign::foreign, frame::Reply},
+    raw::{foreign::foreign, frame::Reply},
     util::drop_quietly::drop_quietly,
 };
 
@@ -70,6 +70,54 @@ impl State {
         }
     }
 
+    /// Defers signals that can be deferred until the guard is dropped.
+    pub(crate) fn shield(&self) -> impl Drop + '_ {
+        struct Shield<'a>(&'a State);
+
+        impl Drop for Shield<'_> {
+            fn drop(&mut self) {
+                let shields = self.0.shields.get() - 1;
+                self.0.shields.set(shields);
+                if shields == 0 {
+                    self.0.clear(SHIELDED);
+                    self.0.take_signals();
+                }
+            }
+        }
+
+        self.shields.set(self.shields.get() + 1);
+        self.set(SHIELDED);
+        Shield(self)
+    }
+
+    /// Until the guard is dropped, waits are refused.
+    #[inline]
+    pub(in crate::raw) fn refuse_waits(&self) -> impl Drop + '_ {
+        struct Refused<'a>(&'a State, u8);
+
+        impl Drop for Refused<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.flags.set(self.0.flags.get() & !FOREIGN | self.1);
+            }
+        }
+
+        let former = self.flags.get() & FOREIGN;
+        self.set(FOREIGN);
+        Refused(self, former)
+    }
+
+    /// Counts one unwinding. After too many the fiber suspends for good; its owner leaks it.
+    pub(crate) fn count_unwind(&self, caller: &'static Location<'static>) {
+        if self.unwinds.get() == UNWINDS {
+            self.set(GIVEN_UP);
+            loop {
+                self.suspend(caller);
+            }
+        }
+        self.unwinds.set(self.unwinds.get() + 1);
+    }
+
     /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
@@ -81,7 +129,7 @@ impl State {
         self.set(SUSPENDED);
         let frame = self.yielder().suspend(());
         self.frame.set(frame);
-        current::enter(self);
+        enter(self);
         self.take_signals();
     }
 

@@ -16,7 +16,7 @@ use std::{
 
 use super::{PATIENCE, Trace, Untraceable};
 use crate::{
-    raw::{current, run_slot},
+    raw::{run_slot, state},
     util::lock::lock,
 };
 
@@ -200,7 +200,7 @@ impl Interrupted {
     /// an unwinder that has a wrong idea of it would walk off it. The first read of a page of code may well interrupt a
     /// thread there.
     fn is_in_a_fiber(&self, outside: usize) -> bool {
-        let state = current::address();
+        let state = state::address();
         state != outside && state != 0 && !(state..state + TOP).contains(&self.stack_pointer)
     }
 }
