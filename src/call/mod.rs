@@ -165,10 +165,10 @@ impl<J: SendJob> Call<J> {
             Stage::Own { call, is_placed } => {
                 // Most calls have nothing around them, and begin where they are.
                 let is_known_here = || driven::is_known_here(self.placement.as_ref(), cx.waker());
-                let is_plain = call.fiber.is_plain() && is_known_here();
-                let Some(poll) = is_plain.then(|| call.fiber.poll_plain(cx, ending)).flatten() else {
+                if !call.fiber.is_plain() || !is_known_here() {
                     return self.begin(cx, ending);
-                };
+                }
+                let Some(poll) = call.fiber.poll_plain(cx, ending) else { return self.begin(cx, ending) };
                 *is_placed = true;
                 if poll.is_pending() {
                     call.wait_after_plain(cx.waker());

@@ -32,8 +32,6 @@ pub(super) struct Header {
     id: Cell<Option<FiberId>>,
     /// When it began, if a layer or handle may look.
     pub(super) begun: Option<Moment>,
-    /// Where its code waits, or waited last. A wait that was ready at once is none.
-    pub(super) waits_at: Option<&'static Location<'static>>,
     /// The addresses that code on its stack may use.
     pub(super) usable: Range<usize>,
     pub(super) label: &'static str,
@@ -62,7 +60,6 @@ impl Header {
             home: None,
             id: Cell::new(None),
             begun: None,
-            waits_at: None,
             usable: 0..0,
             label,
             rare: ManuallyDrop::new(OnceCell::new()),
@@ -107,8 +104,8 @@ impl Header {
         self.shared().name_or(self.label)
     }
 
-    pub(super) fn about(&self) -> About {
-        About { label: self.label, begun: self.begun, waits_at: self.waits_at }
+    pub(super) fn about(&self, waits_at: Option<&'static Location<'static>>) -> About {
+        About { label: self.label, begun: self.begun, waits_at }
     }
 
     /// Gives a fiber that may begin in the poll that comes its number now.

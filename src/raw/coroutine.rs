@@ -2,7 +2,7 @@
 
 #[cfg(debug_assertions)]
 use std::any::TypeId;
-use std::{mem, ptr::NonNull, task::Waker, thread};
+use std::{cell::Cell, mem, panic::Location, ptr::NonNull, task::Waker, thread};
 
 use corosensei::CoroutineResult;
 
@@ -10,44 +10,44 @@ use super::{
     Job, Owner,
     at_home::AtHome,
     entry::{Ending, Slot, entry},
-    frame::{Caller, Frame, FramePtr, Reply, Signals},
+    frame::{Asks, Caller, Frame, FramePtr, PollerMarks, Reply, Signals, WaitsAt},
     stack::FiberStack,
-    state::{Restore, with_current},
+    state::{Outer, Restore},
 };
 
 type OnStack = corosensei::Coroutine<FramePtr, (), (), FiberStack>;
 
-/// What a fiber runs, and where. Dropping it forgets a stack in use: whoever owns it looks before.
+/// What a fiber runs, and where. Dropping it forgets a stack in use: its owner looks before.
+// A frame has one pointer to it, behind which there is a `WaitsAt` first, whatever the job is.
+#[repr(C)]
 pub(crate) struct Coroutine<J: Job> {
-    slot: Slot<J>,
+    /// Where its code waits, or waited last. A wait that was ready at once is none.
+    waits_at: WaitsAt,
     /// While it is suspended. Never dropped as it is (invariant 7): it is taken, and ended or forgotten.
     on_stack: Option<AtHome<OnStack>>,
+    pub(super) slot: Slot<J>,
 }
 
 /// What a poll lends to the fiber.
 pub(crate) struct Lent<'a> {
     pub(crate) waker: &'a Waker,
     pub(crate) owner: &'a dyn Owner,
-    /// Who may say that the caller has gone; without one, whoever the fiber around asks.
+    /// What may say that the caller has gone; without it, what the fiber around asks.
     pub(crate) caller: Option<&'a (dyn Caller + 'static)>,
     pub(crate) signals: Signals,
-    /// Whether the owner is to be asked before each suspend.
-    pub(crate) has_bar: bool,
 }
 
 /// What a fiber has done in a poll.
-pub(crate) struct Ran {
-    /// Its stack, if its code has returned: it has ended or is parked.
-    pub(crate) stack: Option<FiberStack>,
-    pub(crate) reply: Reply,
-    /// It was polled inside another fiber.
-    pub(crate) is_nested: bool,
+pub(crate) enum Ran {
+    /// Its code has returned, and so is its stack: it has ended or is parked.
+    Returned(FiberStack),
+    Suspended(Reply),
 }
 
 impl<J: Job> Coroutine<J> {
     #[inline]
     pub(crate) fn new(job: J) -> Self {
-        Self { slot: Slot::Start(job), on_stack: None }
+        Self { waits_at: Cell::new(None), slot: Slot::Start(job), on_stack: None }
     }
 
     #[inline]
@@ -60,6 +60,10 @@ impl<J: Job> Coroutine<J> {
         &self.slot
     }
 
+    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.waits_at.get()
+    }
+
     /// Takes what would run next, of one that is not suspended.
     pub(crate) fn take_slot(&mut self) -> Slot<J> {
         mem::replace(&mut self.slot, Slot::Taken)
@@ -70,58 +74,56 @@ impl<J: Job> Coroutine<J> {
         self.on_stack = None;
     }
 
-    /// Begins a fresh or parked one on this stack. `ending` is `Pending`.
+    /// Begins a fresh or parked one on this stack; `asks` says when the owner is to be asked. `ending` is `Pending`.
     #[inline(always)]
-    pub(crate) fn start(&mut self, stack: FiberStack, lent: &Lent<'_>, ending: &mut Ending<J>) -> Ran {
+    pub(crate) fn start(
+        &mut self,
+        stack: FiberStack,
+        asks: Asks,
+        outer: &Outer<'_>,
+        lent: Lent<'_>,
+        ending: &mut Ending<J>,
+    ) -> Ran {
         // Nothing unwinds between the resume and the moves below, since `entry` does not (invariant 9), so a coroutine
         // that has been resumed is not dropped here (invariant 7).
         let mut coroutine = OnStack::with_stack(stack, entry::<J>);
-        let frame = self.frame(lent, ending);
-        let stack = match resume(&mut coroutine, &frame) {
-            CoroutineResult::Return(()) => Some(coroutine.into_stack()),
+        let frame = self.frame(asks, outer, lent, ending);
+        match resume(&mut coroutine, &frame, outer) {
+            CoroutineResult::Return(()) => Ran::Returned(coroutine.into_stack()),
             CoroutineResult::Yield(()) => {
                 self.on_stack = Some(AtHome::new(coroutine));
-                None
+                Ran::Suspended(frame.reply)
             }
-        };
-        Ran { stack, reply: frame.reply, is_nested: frame.outer.is_some() }
+        }
     }
 
     /// Resumes a suspended one, at home. `ending` is `Pending`.
-    #[inline]
-    pub(crate) fn resume(&mut self, lent: &Lent<'_>, ending: &mut Ending<J>) -> Ran {
-        let frame = self.frame(lent, ending);
+    #[inline(always)]
+    pub(crate) fn resume(&mut self, outer: &Outer<'_>, lent: Lent<'_>, ending: &mut Ending<J>) -> Ran {
+        let frame = self.frame(Asks::NOTHING, outer, lent, ending);
         let on_stack = self.on_stack.as_mut().expect("it is suspended");
-        let stack = match resume(on_stack.get_mut(), &frame) {
+        match resume(on_stack.get_mut(), &frame, outer) {
             CoroutineResult::Return(()) => {
                 let on_stack = self.on_stack.take().expect("it has returned just now");
-                Some(on_stack.take().into_stack())
+                Ran::Returned(on_stack.take().into_stack())
             }
-            CoroutineResult::Yield(()) => None,
-        };
-        Ran { stack, reply: frame.reply, is_nested: frame.outer.is_some() }
+            CoroutineResult::Yield(()) => Ran::Suspended(frame.reply),
+        }
     }
 
-    /// From here until control is back, the slot, the owner and the ending are lent to the fiber (invariants 5 and 6).
-    #[inline]
-    fn frame(&mut self, lent: &Lent<'_>, ending: &mut Ending<J>) -> Frame {
-        let outer = with_current(|outer| outer.map(NonNull::from));
-        let of_outer = || with_current(|outer| outer.and_then(|outer| outer.frame().caller));
-        let caller = match lent.caller {
-            Some(caller) => Some(NonNull::from(caller)),
-            None if outer.is_some() => of_outer(),
-            None => None,
-        };
+    /// From here until control is back, slot, owner and ending are lent to the fiber (invariants 5 and 6).
+    #[inline(always)]
+    fn frame(&mut self, asks: Asks, outer: &Outer<'_>, lent: Lent<'_>, ending: &mut Ending<J>) -> Frame {
+        let of_outer = || outer.state().and_then(|outer| outer.frame().caller);
         Frame {
             waker: NonNull::from(lent.waker),
-            slot: NonNull::from(&mut self.slot).cast(),
+            coroutine: NonNull::from(&mut *self).cast(),
             ending: NonNull::from(ending).cast(),
             owner: NonNull::from(lent.owner),
-            outer,
-            caller,
+            outer: outer.state().map(NonNull::from),
+            caller: lent.caller.map(NonNull::from).or_else(of_outer),
             signals: lent.signals,
-            has_bar: lent.has_bar,
-            panicking: thread::panicking(),
+            poller: PollerMarks::new(thread::panicking(), asks),
             reply: Reply::default(),
             #[cfg(debug_assertions)]
             job: TypeId::of::<J>(),
@@ -130,8 +132,8 @@ impl<J: Job> Coroutine<J> {
 }
 
 /// Runs the code of a fiber until that suspends or has returned.
-#[inline]
-fn resume(coroutine: &mut OnStack, frame: &Frame) -> CoroutineResult<(), ()> {
-    let _restore = Restore::new(frame.outer);
+#[inline(always)]
+fn resume(coroutine: &mut OnStack, frame: &Frame, outer: &Outer<'_>) -> CoroutineResult<(), ()> {
+    let _restore = Restore::new(outer);
     coroutine.resume(NonNull::from(frame))
 }

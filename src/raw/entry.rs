@@ -15,7 +15,7 @@ use corosensei::Yielder;
 
 use crate::util::drop_quietly::drop_quietly;
 
-use super::{AtHome, State, frame::FramePtr, state};
+use super::{AtHome, Coroutine, State, frame::FramePtr, state};
 
 /// What a fiber runs.
 pub(crate) trait Job: Sized + 'static {
@@ -61,18 +61,16 @@ pub(crate) type Ending<J> = Poll<thread::Result<<J as Job>::Output>>;
 
 /// The first function on a fiber's stack.
 pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
-    let state = State::new(yielder, frame);
+    // SAFETY: invariant 5: the frame of this first resume lives until control returns to the poller.
+    let flags = unsafe { frame.as_ref() }.poller.flags();
+    let state = State::new(yielder, frame, flags);
     state::enter(&state);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         state.take_signals();
         let exit = Exit { state: &state, job: PhantomData };
         match mem::replace(slot::<J>(&state), Slot::Taken) {
             Slot::Start(job) => job.start(exit),
-            Slot::Parked(root) => {
-                // It may have left some in an earlier poll.
-                state.note_locals();
-                J::resume(root.take(), exit);
-            }
+            Slot::Parked(root) => J::resume(root.take(), exit),
             Slot::Taken => unreachable!("only a fresh or parked fiber begins"),
         }
     }));
@@ -109,11 +107,11 @@ fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
 #[expect(clippy::mut_from_ref, reason = "the slot is the coroutine's, not the state's; see the safety comment")]
 fn slot<J: Job>(state: &State) -> &mut Slot<J> {
     assert_job::<J>(state);
-    let mut slot = state.frame().slot.cast::<Slot<J>>();
-    // SAFETY: by invariant 6 the frame's slot is a `Slot<J>`. By invariant 5 the coroutine is borrowed by the poll
+    let coroutine = state.frame().coroutine.cast::<Coroutine<J>>();
+    // SAFETY: by invariant 6 it is the frame's `Coroutine<J>`. By invariant 5 the coroutine is borrowed by the poll
     // that made the frame, which does not touch the slot before control returns. Each caller uses the reference at
     // once, for an exchange or for replacing `Slot::Taken`, which run no other code, so it is unique.
-    unsafe { slot.as_mut() }
+    unsafe { &mut (*coroutine.as_ptr()).slot }
 }
 
 /// Stands behind invariant 6.

@@ -15,8 +15,8 @@ use super::{Owner, State};
 /// What one poll passes to the fiber: see the module's chapter.
 pub(super) struct Frame {
     pub(super) waker: NonNull<Waker>,
-    /// The coroutine's `Slot<J>` (invariant 6).
-    pub(super) slot: NonNull<()>,
+    /// A `Coroutine<J>` (invariant 6).
+    pub(super) coroutine: NonNull<()>,
     /// The poller's `Ending<J>` (invariant 6).
     pub(super) ending: NonNull<()>,
     pub(super) owner: NonNull<dyn Owner>,
@@ -24,12 +24,9 @@ pub(super) struct Frame {
     pub(super) outer: Option<NonNull<State>>,
     pub(super) caller: Option<NonNull<dyn Caller>>,
     pub(super) signals: Signals,
-    /// The owner is to be asked before each suspend.
-    pub(super) has_bar: bool,
-    /// The poller's thread is panicking, so that the fiber cannot find out whether it does itself.
-    pub(super) panicking: bool,
+    pub(super) poller: PollerMarks,
     pub(super) reply: Reply,
-    /// Of the job whose slot and ending these are.
+    /// Of the job whose coroutine and ending these are.
     #[cfg(debug_assertions)]
     pub(super) job: TypeId,
 }
@@ -41,13 +38,55 @@ pub(crate) trait Caller: 'static {
     fn is_gone(&self) -> bool;
 }
 
-/// What a fiber tells its owner during a poll.
-#[derive(Default)]
-pub(crate) struct Reply {
-    marks: Cell<u8>,
-    /// Where it has suspended.
-    waits_at: Cell<Option<&'static Location<'static>>>,
+/// What the poller says.
+#[derive(Clone, Copy)]
+pub(super) struct PollerMarks(u8);
+
+/// When the owner is to be asked, said by the poll that begins. The bits are those of the state's flags.
+#[derive(Clone, Copy)]
+pub(crate) struct Asks(u8);
+
+impl Asks {
+    pub(crate) const NOTHING: Self = Self(0);
+    /// Whether something bars a suspend.
+    pub(super) const BEFORE_SUSPEND: u8 = 128;
+    /// What is left to run.
+    pub(super) const AT_END: u8 = 16;
+
+    #[inline]
+    pub(crate) fn new(before_suspend: bool, at_end: bool) -> Self {
+        let before_suspend = if before_suspend { Self::BEFORE_SUSPEND } else { 0 };
+        Self(before_suspend | if at_end { Self::AT_END } else { 0 })
+    }
 }
+
+impl PollerMarks {
+    const PANICKING: u8 = 1;
+
+    #[inline]
+    pub(super) fn new(is_panicking: bool, asks: Asks) -> Self {
+        Self(asks.0 | if is_panicking { Self::PANICKING } else { 0 })
+    }
+
+    /// Its thread is panicking, so that the fiber cannot find out whether it does itself.
+    #[inline]
+    pub(super) fn is_panicking(self) -> bool {
+        self.0 & Self::PANICKING != 0
+    }
+
+    /// The state's first flags.
+    #[inline]
+    pub(super) fn flags(self) -> u8 {
+        self.0 & !Self::PANICKING
+    }
+}
+
+/// What a fiber tells its owner during a poll. Most often nothing.
+#[derive(Default)]
+pub(crate) struct Reply(Cell<u8>);
+
+/// Where a fiber waits.
+pub(super) type WaitsAt = Cell<Option<&'static Location<'static>>>;
 
 impl Reply {
     /// It has suspended inside a shield.
@@ -57,27 +96,17 @@ impl Reply {
 
     #[inline]
     pub(super) fn mark(&self, mark: u8) {
-        self.marks.set(self.marks.get() | mark);
-    }
-
-    #[inline]
-    pub(super) fn suspend_at(&self, place: &'static Location<'static>) {
-        self.waits_at.set(Some(place));
+        self.0.set(self.0.get() | mark);
     }
 
     #[inline]
     pub(crate) fn has(&self, mark: u8) -> bool {
-        self.marks.get() & mark != 0
+        self.0.get() & mark != 0
     }
 
     #[inline]
-    pub(crate) fn has_marks(&self) -> bool {
-        self.marks.get() != 0
-    }
-
-    #[inline]
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
-        self.waits_at.get()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.get() == 0
     }
 }
 

@@ -62,8 +62,8 @@
 //!    coroutine's slot, nor the owner, nor the ending. A fiber that is polled inside another may take over pointers of
 //!    that one's frame, which encloses its own, and one to its `State`. What is borrowed through a frame is never lent
 //!    to code that may wait: that is a clone, or waits are refused meanwhile.
-//! 6. **Types.** A `Frame` passed to the stack of a `Coroutine<J>` points to that one's `Slot<J>` and to an
-//!    `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the frame says which
+//! 6. **Types.** A `Frame` passed to the stack of a `Coroutine<J>` points to that one, which begins with a
+//!    `WaitsAt`, and to an `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the frame says which
 //!    `J` it is of.
 //! 7. **No implicit unwinding.** A coroutine that has been resumed and is not done is never dropped: it is resumed to
 //!    its end or forgotten. `Drop for Coroutine` would unwind it with a payload of corosensei's own. One that has not
@@ -131,12 +131,12 @@ pub(crate) use coroutine::{Coroutine, Lent, Ran};
 
 pub(crate) use entry::{Ending, Exit, Job, Slot};
 pub(crate) use foreign::{clone_waker, clone_waker_or_none, foreign, let_go, wake};
-pub(crate) use frame::{Caller, Reply, Signals};
+pub(crate) use frame::{Asks, Caller, Reply, Signals};
 pub(crate) use home::{Home, SHARDS, known_shard, shard};
 pub(crate) use owner::Owner;
 pub(crate) use run_slot::{RunSlot, Running, keep_lookout, rest};
 pub(crate) use stack::{FiberStack, Source, shortage};
-pub(crate) use state::{State, with_current};
+pub(crate) use state::{Outer, State, with_current, with_outer};
 #[cfg(all(feature = "lint", target_os = "linux"))]
 pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};

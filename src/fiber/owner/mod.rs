@@ -10,7 +10,7 @@ use std::{mem::ManuallyDrop, sync::Arc, task::Context};
 use super::{
     Admission, Shared, call_guard::CallGuard, counters::Own, header::Header, in_flight::Epoch, registry::Registration,
 };
-use crate::raw::{Caller, Coroutine, Ending, Home, Job, Lent, Ran, Signals, Slot, let_go, with_current};
+use crate::raw::{Caller, Coroutine, Ending, Home, Job, Lent, Outer, Ran, Signals, Slot, let_go, with_outer};
 
 /// Where a fiber is between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl<J: Job> Fiber<J> {
     /// Where its code waits, or waited last.
     #[cfg(any(debug_assertions, feature = "lint"))]
     pub(crate) fn waits_at(&self) -> Option<&'static std::panic::Location<'static>> {
-        self.header.waits_at
+        self.coroutine.waits_at()
     }
 
     /// Whether this thread may poll the fiber.
@@ -118,8 +118,13 @@ impl<J: Job> Fiber<J> {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         match self.coroutine.slot() {
-            _ if self.given_up => Phase::GivenUp,
-            _ if self.coroutine.is_suspended() => Phase::Suspended,
+            _ if self.coroutine.is_suspended() => {
+                if self.given_up {
+                    Phase::GivenUp
+                } else {
+                    Phase::Suspended
+                }
+            }
             Slot::Start(_) => Phase::Fresh,
             Slot::Parked(_) => Phase::Parked,
             Slot::Taken => Phase::Finished,
@@ -180,20 +185,33 @@ impl<J: Job> Fiber<J> {
     /// Resumes a fiber that has suspended.
     #[inline]
     fn go_on(&mut self, cx: &mut Context<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
-        let is_nested = with_current(|outer| outer.is_some());
+        with_outer(|outer| self.go_on_inside(outer, cx, caller, ending));
+    }
+
+    #[inline(always)]
+    fn go_on_inside(
+        &mut self,
+        outer: &Outer<'_>,
+        cx: &mut Context<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+        ending: &mut Ending<J>,
+    ) {
+        let is_nested = outer.state().is_some();
         // Which fiber with a registration ran before, if this one has a registration too.
         let former = self.header.call_guard.registration().map(Registration::run);
-        let signals = self.signals_for_resume(is_nested);
-        let Ran { stack, reply, .. } = self.coroutine.resume(&lend(&self.header, cx, caller, signals), ending);
+        let signals = self.signals_for_resume(outer);
+        let lent = Lent { waker: cx.waker(), owner: &self.header, caller, signals };
+        let ran = self.coroutine.resume(outer, lent, ending);
         if let Some(former) = former {
             self.header.call_guard.registration().into_iter().for_each(|registration| registration.pause(former));
         }
-        match stack {
-            Some(stack) => {
+        match ran {
+            Ran::Returned(stack) => {
+                self.shielded = false;
                 self.end(stack, None);
                 self.settle(is_nested, cx, ending.is_ready());
             }
-            None => self.note_suspend(&reply, is_nested, cx),
+            Ran::Suspended(reply) => self.note_suspend(&reply, is_nested, cx),
         }
     }
 
@@ -239,17 +257,6 @@ impl<J: Job> Fiber<J> {
             self.name(),
         )
     }
-}
-
-/// What a poll lends to the fiber.
-#[inline(always)]
-fn lend<'a>(
-    header: &'a Header,
-    cx: &'a Context<'_>,
-    caller: Option<&'a (dyn Caller + 'static)>,
-    signals: Signals,
-) -> Lent<'a> {
-    Lent { waker: cx.waker(), owner: header, caller, signals, has_bar: header.shared().bar.is_some() }
 }
 
 impl<J: Job> Drop for Fiber<J> {

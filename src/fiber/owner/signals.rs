@@ -5,20 +5,19 @@ use std::task::Context;
 use super::Fiber;
 use crate::{
     fiber::Shared,
-    raw::{Job, Reply, Signals, foreign, with_current},
+    raw::{Job, Outer, Reply, Signals, foreign, with_current},
     util::drop_quietly::drop_quietly,
 };
 
 impl<J: Job> Fiber<J> {
     /// What the fiber is told by the resume that comes. The signals of a fiber around it are added to its own.
     #[inline]
-    pub(super) fn signals_for_resume(&mut self, is_nested: bool) -> Signals {
+    pub(super) fn signals_for_resume(&mut self, outer: &Outer<'_>) -> Signals {
         let is_told = self.shared().in_flight.epoch() != self.epoch;
         let once = if is_told { self.hear() } else { Signals::NONE };
-        if is_nested {
+        if let Some(outer) = outer.state() {
             let policy = &self.header.shared().drop_policy;
-            let of_outer = with_current(|outer| outer.map_or(Signals::NONE, |outer| outer.signals()));
-            self.signals |= of_outer.for_nested(policy.follows, policy.unwinds);
+            self.signals |= outer.signals().for_nested(policy.follows, policy.unwinds);
         }
         self.signals | once
     }
@@ -26,8 +25,7 @@ impl<J: Job> Fiber<J> {
     /// After the fiber has suspended.
     #[inline]
     pub(super) fn note_suspend(&mut self, reply: &Reply, is_nested: bool, cx: &Context<'_>) {
-        self.header.waits_at = reply.waits_at();
-        if reply.has_marks() || is_nested || self.header.is_looked_for() || self.is_shielded() {
+        if !reply.is_empty() || is_nested || self.header.is_looked_for() || self.is_shielded() {
             self.note_seen(reply, cx);
         }
     }
@@ -84,7 +82,7 @@ impl<J: Job> Fiber<J> {
     /// Takes or corrects the fiber's place among those that wait. Whether it had none.
     #[inline]
     fn take_place(&mut self, is_shielded: bool, cx: &Context<'_>) -> bool {
-        let (id, about) = (self.header.id(), self.header.about());
+        let (id, about) = (self.header.id(), self.header.about(self.coroutine.waits_at()));
         let call_guard = &mut self.header.call_guard;
         with_current(|outer| call_guard.wait(id, outer, is_shielded, about, cx.waker()))
     }

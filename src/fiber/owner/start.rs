@@ -5,13 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Fiber, lend};
+use super::Fiber;
 use crate::{
     fiber::{
         admission::{Resources, StackRequest},
         counters::Own,
     },
-    raw::{Caller, Ending, FiberStack, Home, Job, Moment, Ran, Signals, Slot, with_current},
+    raw::{Asks, Caller, Ending, FiberStack, Home, Job, Lent, Moment, Outer, Ran, Signals, Slot, with_outer},
 };
 
 /// Tells the compiler which way is the usual one: it would take it for the rarest, and not inline the switch.
@@ -27,7 +27,12 @@ impl<J: Job> Fiber<J> {
     /// may have been counted. `ending` is `Pending`; whether it is ready then is returned too.
     #[inline]
     pub(crate) fn poll_plain(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
-        if with_current(|outer| outer.is_some()) {
+        with_outer(|outer| self.poll_plain_inside(outer, cx, ending))
+    }
+
+    #[inline(always)]
+    fn poll_plain_inside(&mut self, outer: &Outer<'_>, cx: &Context<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
+        if outer.state().is_some() {
             return not_plain();
         }
         // If a first poll has unwound, it is not there: what has begun once goes the general way, which says so.
@@ -44,7 +49,7 @@ impl<J: Job> Fiber<J> {
         if self.shared().in_flight.is_closed() {
             return not_plain();
         }
-        let poll = self.start(stack, cx, None, ending, own);
+        let poll = self.start(stack, outer, cx, None, ending, own);
         if poll.is_ready() {
             self.header.call_guard.close(own);
         }
@@ -59,10 +64,21 @@ impl<J: Job> Fiber<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
+        with_outer(|outer| self.begin_inside(outer, cx, caller, ending));
+    }
+
+    #[inline(always)]
+    fn begin_inside(
+        &mut self,
+        outer: &Outer<'_>,
+        cx: &mut Context<'_>,
+        caller: Option<&(dyn Caller + 'static)>,
+        ending: &mut Ending<J>,
+    ) {
         if matches!(self.coroutine.slot(), Slot::Taken) {
             self.refuse_ended();
         }
-        let is_nested = with_current(|outer| outer.is_some());
+        let is_nested = outer.state().is_some();
         if self.header.call_guard.registration().is_some() && !self.is_watched() {
             self.leave_line();
         }
@@ -84,7 +100,7 @@ impl<J: Job> Fiber<J> {
             stack.wipe();
         }
         self.open();
-        _ = self.start(stack, cx, caller, ending, None);
+        _ = self.start(stack, outer, cx, caller, ending, None);
     }
 
     /// Takes what it needs to begin, or waits in line for what is not available at once.
@@ -103,6 +119,7 @@ impl<J: Job> Fiber<J> {
     fn start(
         &mut self,
         stack: FiberStack,
+        outer: &Outer<'_>,
         cx: &Context<'_>,
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
@@ -119,32 +136,38 @@ impl<J: Job> Fiber<J> {
         // Only now: before it has begun, a fiber can go anywhere.
         header.home = Some(Home::here());
         // A plain call has no fiber around it and nobody else to ask, and has just been counted.
-        let signals =
-            if is_plain { Signals::NONE } else { self.signals_for_resume(with_current(|outer| outer.is_some())) };
-        let mut lent = lend(&self.header, cx, caller, signals);
-        lent.has_bar &= !is_plain;
-        let Ran { stack, reply, is_nested } = self.coroutine.start(stack, &lent, ending);
-        if let Some(stack) = stack {
-            self.end(stack, own);
-            let has_ended = ending.is_ready();
-            if !is_plain || !has_ended || self.header.known_rare().is_some() {
-                self.settle(is_nested, cx, has_ended);
-            }
-            if has_ended { Poll::Ready(()) } else { Poll::Pending }
+        let signals = if is_plain { Signals::NONE } else { self.signals_for_resume(outer) };
+        let asks = if is_plain {
+            Asks::NOTHING
         } else {
-            self.note_suspend(&reply, is_nested, cx);
-            Poll::Pending
+            Asks::new(self.shared().bar.is_some(), self.header.known_rare().is_some())
+        };
+        let lent = Lent { waker: cx.waker(), owner: &self.header, caller, signals };
+        let ran = self.coroutine.start(stack, asks, outer, lent, ending);
+        let is_nested = outer.state().is_some();
+        match ran {
+            Ran::Returned(stack) => {
+                self.end(stack, own);
+                let has_ended = ending.is_ready();
+                if !is_plain || !has_ended || self.header.known_rare().is_some() {
+                    self.settle(is_nested, cx, has_ended);
+                }
+                if has_ended { Poll::Ready(()) } else { Poll::Pending }
+            }
+            Ran::Suspended(reply) => {
+                self.note_suspend(&reply, is_nested, cx);
+                Poll::Pending
+            }
         }
     }
 
     /// Gives the stack back after the code has returned.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&mut self, mut stack: FiberStack, own: Option<Own>) {
-        self.shielded = false;
         if own.is_none() && (self.measured || self.shared().hygiene) {
             self.look_at(&mut stack);
         }
-        drop(stack);
+        stack.give_back();
         self.header.call_guard.end(self.signals.is_cancelled(), own);
     }
 

@@ -74,6 +74,10 @@ impl FiberStack {
         self.stack.limit().get() + GUARD_SIZE..self.stack.base().get()
     }
 
+    pub(crate) fn give_back(self) {
+        drop(self);
+    }
+
     /// Forgets what is on it: it is not used again.
     pub(crate) fn wipe(&mut self) {
         self.is_wiped = true;

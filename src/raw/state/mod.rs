@@ -11,7 +11,7 @@ use corosensei::Yielder;
 use super::{
     Owner,
     foreign::foreign,
-    frame::{Frame, FramePtr, Signals},
+    frame::{Asks, Frame, FramePtr, Signals},
 };
 use crate::util::drop_quietly::drop_quietly;
 
@@ -30,11 +30,13 @@ const GIVEN_UP: u8 = 4;
 /// Code of others runs between two steps of the crate's own.
 const FOREIGN: u8 = 8;
 /// The owner has something to run at the end.
-const LOCALS: u8 = 16;
+const LOCALS: u8 = Asks::AT_END;
 /// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
 const ON_THREAD_STACK: u8 = 32;
 /// The code is in a section that puts a cancel off.
 const SHIELDED: u8 = 64;
+/// The owner is to be asked before a suspend.
+const BARRED: u8 = Asks::BEFORE_SUSPEND;
 
 /// Where nothing can suspend.
 const MISPLACED: u8 = POLLING | FOREIGN | ON_THREAD_STACK;
@@ -57,11 +59,11 @@ pub(crate) struct State {
 impl State {
     /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
     #[inline]
-    pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) -> Self {
+    pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr, flags: u8) -> Self {
         Self {
             yielder: NonNull::from(yielder),
             frame: Cell::new(frame),
-            flags: Cell::new(0),
+            flags: Cell::new(flags),
             signals: Cell::new(Signals::NONE),
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
@@ -154,7 +156,7 @@ impl State {
     /// Whether the poller's thread was panicking when it resumed the fiber, which can tell its own panicking no more.
     /// Then it takes it that it is not: it had suspended, and what panics below it stays there.
     pub(crate) fn is_poller_panicking(&self) -> bool {
-        self.frame().panicking
+        self.frame().poller.is_panicking()
     }
 
     /// Puts into force what the owner has said.
@@ -209,6 +211,22 @@ thread_local! {
     static CURRENT: Cell<Option<NonNull<State>>> = const { Cell::new(None) };
 }
 
+/// The fiber around one that is resumed, if there is one.
+pub(crate) struct Outer<'a>(Option<&'a State>);
+
+impl<'a> Outer<'a> {
+    #[inline]
+    pub(crate) fn state(&self) -> Option<&'a State> {
+        self.0
+    }
+}
+
+/// Calls `f` with the fiber that this code runs on, as one around those that `f` resumes.
+#[inline(always)]
+pub(crate) fn with_outer<R>(f: impl FnOnce(&Outer<'_>) -> R) -> R {
+    with_current(|state| f(&Outer(state)))
+}
+
 /// Calls `f` with the state of the fiber that this code runs on, or `None` on a thread's own stack.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
@@ -239,7 +257,8 @@ pub(in crate::raw) struct Restore(Option<NonNull<State>>);
 
 impl Restore {
     #[inline]
-    pub(in crate::raw) fn new(former: Option<NonNull<State>>) -> Self {
+    pub(in crate::raw) fn new(outer: &Outer<'_>) -> Self {
+        let former = outer.state().map(NonNull::from);
         debug_assert_eq!(former, CURRENT.get());
         Self(former)
     }

@@ -7,9 +7,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED, State, UNUSUAL, UNWINDS, enter};
+use super::{BARRED, FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED, State, UNUSUAL, UNWINDS, enter};
 use crate::{
-    raw::{foreign::foreign, frame::Reply},
+    raw::{
+        foreign::foreign,
+        frame::{Reply, WaitsAt},
+    },
     util::drop_quietly::drop_quietly,
 };
 
@@ -17,7 +20,7 @@ impl State {
     /// Whether the code holds what it must not hold while it is suspended.
     #[inline]
     pub(crate) fn is_barred(&self) -> bool {
-        self.frame().has_bar && self.ask_bar()
+        self.has(BARRED) && self.ask_bar()
     }
 
     fn ask_bar(&self) -> bool {
@@ -121,7 +124,9 @@ impl State {
     /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
-        self.frame().reply.suspend_at(caller);
+        // SAFETY: invariant 6: whatever the job is, a coroutine begins with this cell; by invariant 5 it outlives the
+        // frame, and the poll that made that does not touch it.
+        unsafe { self.frame().coroutine.cast::<WaitsAt>().as_ref() }.set(Some(caller));
         if self.has(UNUSUAL) {
             self.note_suspend();
         }

@@ -13,7 +13,7 @@ mod place;
 mod slab;
 mod sys;
 
-use std::{io, ops::Range, sync::atomic::AtomicUsize};
+use std::{io, mem::ManuallyDrop, ops::Range, sync::atomic::AtomicUsize};
 
 use corosensei::stack::{Stack, StackPointer};
 
@@ -93,6 +93,13 @@ impl FiberStack {
         self.base.get() - self.class.size..self.base.get()
     }
 
+    /// As its drop, but compiled into the caller.
+    #[inline(always)]
+    pub(crate) fn give_back(self) {
+        let this = ManuallyDrop::new(self);
+        give_back(this.base, this.class);
+    }
+
     /// Forgets what is on it: every byte reads as zero.
     pub(crate) fn wipe(&mut self) {
         let Range { start, end } = self.usable();
@@ -121,11 +128,16 @@ impl FiberStack {
 impl Drop for FiberStack {
     #[inline]
     fn drop(&mut self) {
-        cache::put(self.class, self.base.get());
-        if shortage::is_there() {
-            cache::flush();
-            shortage::relieve();
-        }
+        give_back(self.base, self.class);
+    }
+}
+
+#[inline(always)]
+fn give_back(base: StackPointer, class: &'static Class) {
+    cache::put(class, base.get());
+    if shortage::is_there() {
+        cache::flush();
+        shortage::relieve();
     }
 }
 
