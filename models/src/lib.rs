@@ -40,6 +40,10 @@ mod context {
     pub(crate) use crate::raw::Fiber as InContext;
 }
 
+mod fiber {
+    pub(crate) use crate::raw::{Event, Phase};
+}
+
 mod raw;
 
 /// Runs a model in every order in which a thread is interrupted at most three times; `LOOM_MAX_PREEMPTIONS` sets another bound.

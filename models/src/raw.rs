@@ -9,21 +9,18 @@ use std::{
 
 use loom::sync::{Arc, Mutex};
 
-/// As the library's, with no code of others that could harm.
-pub(crate) mod foreign {
-    use std::task::Waker;
+// As the library's, with no code of others that could harm.
 
-    pub(crate) fn clone_waker(waker: &Waker) -> Waker {
-        waker.clone()
-    }
+pub(crate) fn clone_waker(waker: &Waker) -> Waker {
+    waker.clone()
+}
 
-    pub(crate) fn wake(waker: Waker) {
-        waker.wake();
-    }
+pub(crate) fn wake(waker: Waker) {
+    waker.wake();
+}
 
-    pub(crate) fn let_go<T>(value: T) {
-        drop(value);
-    }
+pub(crate) fn let_go<T>(value: T) {
+    drop(value);
 }
 
 pub(crate) trait Job: 'static {
@@ -47,7 +44,7 @@ pub(crate) enum Event {
     HandedOver,
 }
 
-/// How a fiber takes its caller's departure.
+/// What a cancel does to a fiber.
 #[derive(Clone, Copy)]
 pub(crate) struct DropPolicy {
     pub(crate) follows: bool,

@@ -63,8 +63,8 @@
 //!    that one's frame, which encloses its own, and one to its `State`. What is borrowed through a frame is never lent
 //!    to code that may wait: that is a clone, or waits are refused meanwhile.
 //! 6. **Types.** A `Frame` passed to the stack of a `Coroutine<J>` points to that one, which begins with a
-//!    `WaitsAt`, and to an `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the frame says which
-//!    `J` it is of.
+//!    `WaitsAt`, and to an `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the
+//!    frame says which `J` it is of.
 //! 7. **No implicit unwinding.** A coroutine that has been resumed and is not done is never dropped: it is resumed to
 //!    its end or forgotten. `Drop for Coroutine` would unwind it with a payload of corosensei's own. One that has not
 //!    been resumed has nothing to unwind.
