@@ -57,7 +57,13 @@ impl Scopes {
     fn for_children(&self) -> Option<Arc<Self>> {
         let Self { keys, hooks, .. } = self;
         let is_empty = keys.is_empty() && hooks.is_empty();
-        let children = Self { are_of_children: true, keys: keys.clone(), hooks: hooks.clone(), ..Self::default() };
+        let children = Self {
+            are_of_children: true,
+            keys: keys.clone(),
+            hooks: hooks.clone(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
+        };
         (!is_empty).then(|| Arc::new(children))
     }
 
