@@ -1,4 +1,4 @@
-//! What a fiber needs before it begins: a permit, if its layer has a limit, and a stack.
+//! What a fiber needs before it begins: a stack, and a permit if its layer has a limit.
 
 use std::{
     fmt,
@@ -16,24 +16,24 @@ use super::{
 };
 use crate::raw::{FiberStack, let_go, shortage, with_current};
 
-/// What a fiber runs with.
+/// What a fiber holds while it runs.
 pub(super) struct Resources {
     pub(super) stack: FiberStack,
     pub(super) permit: Option<Permit>,
 }
 
-/// Who asks.
+/// The fiber that asks for a stack or a permit.
 #[derive(Clone, Copy)]
 pub(super) struct StackRequest<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) label: &'static str,
-    /// Inside any fiber it may have a stack of the reserve, or fibers that wait for those inside them could take all
-    /// there are.
+    /// A fiber inside any other may take a stack from the reserve. Otherwise outer fibers could take all stacks and
+    /// wait forever for the inner ones.
     pub(super) is_nested: bool,
-    /// A root that has begun before: it goes before new calls, and may have a stack of the reserve, since others may
-    /// wait for it.
+    /// A root that has begun before. It goes ahead of new calls and may take a stack from the reserve, since other
+    /// calls may be waiting for it.
     pub(super) is_under_way: bool,
-    /// It was parked with others inside it, and has kept its permit.
+    /// The fiber parked while fibers inside it were waiting, and has kept its permit.
     pub(super) has_permit: bool,
 }
 
@@ -43,22 +43,22 @@ impl StackRequest<'_> {
     }
 }
 
-/// Whether a fiber of the layer around this code was left behind by the one that had made it.
+/// Whether a fiber around this code belongs to the layer and was left behind by the fiber that made it.
 fn is_left_behind(shared: &Shared) -> bool {
     with_current(|state| state.is_some_and(|state| state_ext::is_left_behind(state, shared)))
 }
 
-/// What a call has of a permit and a stack before it begins; most have nothing. Whatever is in it when it is dropped
-/// can be used by others.
+/// The share of a permit and a stack that a call has before it begins; most calls have none. Dropping it releases that
+/// share to other calls.
 #[derive(Default)]
 pub(crate) struct Admission(Option<Box<Rest>>);
 
 #[derive(Default)]
 struct Rest {
-    /// There only in layers with a limit.
+    /// Only in layers with a limit.
     place: Option<Place>,
     permit: Option<Permit>,
-    /// This and the last are there only while stacks are short.
+    /// This field and the next are set only while stacks are short.
     stack: Option<FiberStack>,
     queued: Option<Queued>,
 }
@@ -66,8 +66,8 @@ struct Rest {
 type Queued = Pin<Box<dyn Future<Output = FiberStack> + Send + Sync>>;
 
 impl Admission {
-    /// Ready when a call may be made, for a service: with a reservation if there is a limit, with a stack only if
-    /// stacks are short, since one of the thread that runs the call is the better one.
+    /// For a service: ready when a call may be made. It then has a reservation if the layer has a limit, and a stack
+    /// only if stacks are short, because a stack of the thread that will run the call is the better one.
     #[inline]
     pub(crate) fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
         if shared.limit.is_none() && self.0.is_none() && !shortage::is_there() {
@@ -76,13 +76,13 @@ impl Admission {
         self.0.get_or_insert_default().poll_ready(shared, label, cx)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The stack that this thread used last, if there is no limit and stacks are there for all.
+    /// The stack that this thread used last, if the layer has no limit and stacks are not short.
     #[inline]
     pub(super) fn take_warm(&self, shared: &Shared) -> Option<FiberStack> {
         if shared.limit.is_some() || !self.is_plain() || shortage::is_there() {
@@ -123,7 +123,7 @@ impl Rest {
         Poll::Ready(Resources { stack, permit: self.permit.take() })
     }
 
-    /// `None` for a call that needs none.
+    /// Ready with `None` for a call that needs no permit.
     fn poll_permit(
         &mut self,
         StackRequest { shared, label, is_nested, is_under_way, .. }: StackRequest<'_>,
@@ -160,7 +160,7 @@ impl Rest {
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        // It wakes the next in line, whose waker is foreign code.
+        // Dropping it wakes the next waiter, whose waker is foreign code.
         self.queued.take().into_iter().for_each(let_go);
     }
 }

@@ -1,4 +1,4 @@
-//! What a fiber adds to its layer's counters and holds of its limit, and that each is given back once.
+//! Tracks what a fiber adds to its layer's counters and holds of its limit, so that each is given back exactly once.
 
 use std::{
     mem::{self, ManuallyDrop},
@@ -17,23 +17,23 @@ use super::{
 };
 use crate::raw::State;
 
-/// Counts one call in its layer, from its placement until its last destructor has run. Whatever of it is left is given
-/// back when it is dropped.
+/// Counts one call in its layer, from its placement until its last destructor has run. Dropping the guard gives back
+/// whatever it still holds.
 pub(super) struct CallGuard {
     pub(super) shared: Arc<Shared>,
-    /// This and the permit are given back by hand, since most calls have neither.
+    /// This and the permit are dropped by hand, since most calls have neither.
     registration: ManuallyDrop<Option<Registration>>,
-    /// Until the fiber has ended and returned its stack. A leaked fiber keeps it.
+    /// Held until the fiber has ended and returned its stack. A leaked fiber keeps it.
     pub(super) permit: ManuallyDrop<Option<Permit>>,
-    /// The call was placed, and is counted.
+    /// The call has been placed and counted.
     open: bool,
-    /// Holds a stack.
+    /// The fiber holds a stack.
     live: bool,
-    /// The permit is one beyond the limit.
+    /// The permit exceeds the limit.
     left_behind: bool,
-    /// Counted as cancelled.
+    /// The call has been counted as cancelled.
     cancelled: bool,
-    /// Counted as leaked with the fiber around it, although this one still has an owner.
+    /// The fiber has been counted as leaked together with the fiber around it, although it still has an owner.
     written_off: bool,
 }
 
@@ -45,15 +45,15 @@ impl CallGuard {
         Self { shared, registration, permit, open, live, left_behind, cancelled, written_off }
     }
 
-    /// Whether the fiber can be looked for in the registry. If not, only fibers around and inside make a registration
-    /// there necessary.
+    /// Whether a layer or handle may look the fiber up in the registry. If not, it registers only when fibers lie
+    /// around or inside it.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.registration.is_some() || self.shared.is_watched()
     }
 
-    /// `false` if it was open before. A plain call, here and in what follows, has its thread's `own` numbers, and
-    /// neither a registration nor a permit while it runs for the first time.
+    /// Counts the call; `false` if it was counted before. Here and below, a plain call passes its thread's `own`
+    /// numbers, and has neither a registration nor a permit during its first stretch.
     #[inline]
     pub(super) fn open(&mut self, own: Option<Own>) -> bool {
         let is_new = !mem::replace(&mut self.open, true);
@@ -72,14 +72,13 @@ impl CallGuard {
         }
     }
 
-    /// Its place in the registry.
     #[inline]
     pub(super) fn registration(&self) -> Option<&Registration> {
         self.registration.as_ref()
     }
 
-    /// Notes in the registry, and in the fibers around it, that the fiber waits. `true` if it was not there like this
-    /// before.
+    /// Records in the registry, and with the fibers around it, that the fiber waits. `true` if the registry's entry is
+    /// new or has changed.
     pub(super) fn wait(
         &mut self,
         fiber: FiberId,
@@ -88,16 +87,16 @@ impl CallGuard {
         about: About,
         waker: &Waker,
     ) -> bool {
-        // If the outer fiber is leaked, its nest says that fibers lie inside it.
+        // If the outer fiber is leaked, its nest shows that fibers lie inside it.
         outer.into_iter().for_each(|outer| state_ext::with_nest(outer, |_| ()));
-        // A parked root is dropped as without the layer: no cancel waits for it.
+        // A parked root is dropped as it would be without the layer: no cancel waits for it.
         let inside = outer.filter(|_| self.live).map(|outer| (outer, is_shielded));
         if let Some(registration) = &mut *self.registration {
             let was_inside = mem::take(&mut registration.nesting);
             registration.nesting = match (was_inside, inside) {
                 (Some(was), Some((outer, is_shielded))) if was.is_of(outer, is_shielded) => Some(was),
                 (was, inside) => {
-                    // Before the former one goes: it may be the last of a shield.
+                    // The new one is made before the former is dropped, which may be the last of a shield.
                     let is = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
                     drop(was);
                     is
@@ -120,8 +119,8 @@ impl CallGuard {
         true
     }
 
-    /// The fiber goes on outside of the one that it is in. If it had no permit there, it has one of its own from now
-    /// on, of which there may be more than the limit allows; others begin when there are fewer again.
+    /// The fiber goes on outside the fiber that it was in. If it had no permit there, it gets one now, even beyond the
+    /// limit. New fibers begin when the number of permits has fallen below the limit again.
     pub(super) fn come_out(&mut self) {
         if let Some(registration) = &mut *self.registration {
             registration.come_out();
@@ -136,7 +135,7 @@ impl CallGuard {
         self.left_behind
     }
 
-    /// After the fiber's stack was given back.
+    /// Called after the fiber has returned its stack.
     #[inline(always)]
     pub(super) fn end(&mut self, cancelled: bool, own: Option<Own>) {
         let is_plain = own.is_some();
@@ -149,11 +148,11 @@ impl CallGuard {
         if mem::take(&mut self.live) && !is_plain && self.written_off {
             self.shared.count(Event::Revived);
         }
-        // Last, so that a thread which sees no live fiber sees its other numbers.
+        // Last, so that a thread which sees no live fiber also sees its other numbers.
         self.shared.count_in(Event::Stopped, own);
     }
 
-    /// The call has ended.
+    /// Ends the call.
     #[inline(always)]
     pub(super) fn close(&mut self, own: Option<Own>) {
         let is_plain = own.is_some();
@@ -166,8 +165,8 @@ impl CallGuard {
         }
     }
 
-    /// A fiber or root that is never touched again. `has_nested` saves a look through the whole registry for each of
-    /// the many fibers that a runtime may leave behind.
+    /// Counts a fiber or root that is never touched again. `has_nested` avoids a search of the whole registry for each
+    /// of the many fibers that a runtime may leave behind.
     #[cold]
     pub(super) fn leak(&mut self, has_nested: bool) {
         if let Some(registration) = self.registration.as_ref().filter(|_| has_nested) {

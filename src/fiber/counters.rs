@@ -1,4 +1,4 @@
-//! Numbers that many threads count and few read: each thread counts for itself.
+//! Event counters that many threads write and few read: each thread counts in a shard of its own.
 
 use std::{
     array, mem,
@@ -14,20 +14,20 @@ use crate::{
     util::lock::lock,
 };
 
-/// How often the numbers of all threads are read until they belong together.
+/// How often a reader sums the shards before it gives up on a consistent result.
 const LOOKS: u32 = 100;
 
 const EVENTS: usize = Event::Blocked as usize + 1;
 
-/// One thread's numbers, on cache lines of their own.
+/// One thread's numbers, on their own cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Shard([AtomicU64; EVENTS]);
 
-/// The numbers of this thread in one layer, for a plain call, which counts several times in a row.
+/// This thread's numbers in one layer, kept at hand by a plain call, which counts several times in a row.
 pub(super) type Own = &'static Shard;
 
-/// Those of layers that are gone, all zero. They are never freed, but used again.
+/// Zeroed shards of layers that are gone. Shards are reused and never freed.
 static FREE: Mutex<Vec<&'static Shard>> = Mutex::new(Vec::new());
 
 impl Shard {
@@ -41,7 +41,7 @@ impl Shard {
         lock(&FREE).push(self);
     }
 
-    /// Counts one, on the thread whose numbers they are.
+    /// Counts one event; only the thread that owns the shard calls this.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
         let number = &self.0[event as usize];
@@ -52,7 +52,8 @@ impl Shard {
 
 #[derive(Debug)]
 pub(crate) struct EventCounters {
-    /// One for each thread that has an index of its own, taken when it first counts, and one for all others together.
+    /// One shard for each thread that has its own index, taken when the thread first counts, and one shared by all
+    /// other threads.
     shards: [OnceLock<&'static Shard>; SHARDS + 1],
 }
 
@@ -61,7 +62,7 @@ impl EventCounters {
         Self { shards: array::from_fn(|_| OnceLock::new()) }
     }
 
-    /// Counts one. A thread that sees it counted sees what this thread counted before.
+    /// Counts one event. A thread that sees the count also sees what this thread counted before.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
         match self.own() {
@@ -70,7 +71,7 @@ impl EventCounters {
         }
     }
 
-    /// The numbers of this thread, if it has counted here before and has an index of its own.
+    /// This thread's numbers, if it has counted here before and has its own index.
     #[inline]
     fn own(&self) -> Option<Own> {
         let index = known_shard();
@@ -99,8 +100,8 @@ impl EventCounters {
         self.shards.iter().filter_map(OnceLock::get).map(|shard| shard.0[event as usize].load(Ordering::Acquire)).sum()
     }
 
-    /// Calls that have been placed and not ended. If it is none, there was a moment at which there was none: what is
-    /// taken off is read first.
+    /// Calls that have been placed and have not ended. Ended calls are read first, so a result of zero means that there
+    /// was a moment with no call in flight.
     pub(super) fn in_flight(&self) -> u64 {
         let ended = self.sum(Event::Ended);
         self.sum(Event::Begun).saturating_sub(ended)
@@ -119,8 +120,8 @@ impl EventCounters {
         self.rest(|| self.sum(Event::Started), || self.sum(Event::Stopped))
     }
 
-    /// What has come and not gone. Never more than there was at one moment: that is so if none has gone while those
-    /// that have come were counted.
+    /// The difference of two sums, never more than it was at some moment: that holds if the second sum did not change
+    /// while the first was read.
     fn rest(&self, came: impl Fn() -> u64, went: impl Fn() -> u64) -> u64 {
         let mut gone = went();
         for _ in 0..LOOKS {
@@ -130,7 +131,7 @@ impl EventCounters {
                 return come.saturating_sub(gone);
             }
         }
-        // Too much is going on for an exact number: one that is too low.
+        // The sums change too fast for an exact result; this one is too low.
         let come = came();
         come.saturating_sub(went())
     }

@@ -1,5 +1,5 @@
-//! What a layer that detects blocking has of it: how long its fibers may run without a wait, and when that was last
-//! complained about.
+//! A layer's settings for detecting fibers that block their thread: how long they may run without a wait, and when the
+//! last warning was logged.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use crate::util::rate_limit::RateLimit;
 #[derive(Debug)]
 pub(crate) struct DetectorSettings {
     pub(crate) threshold: Duration,
-    /// Whether to find out where the thread is.
+    /// Whether to take a backtrace of the blocked thread.
     pub(crate) backtrace: bool,
-    /// Called on each thread before its first watched fiber: it starts the thread that looks.
+    /// Called on each thread before its first watched fiber; starts the watching thread.
     prepare: fn(),
     rate_limit: RateLimit,
 }
@@ -24,13 +24,13 @@ impl DetectorSettings {
         self.prepare
     }
 
-    /// In nanoseconds.
+    /// The threshold in nanoseconds.
     #[inline]
     pub(super) fn patience(&self) -> u64 {
         self.threshold.as_nanos() as u64
     }
 
-    /// Whether to warn now: then, of how many stretches since the last warning nothing was said.
+    /// `Some` if a warning is due now, with the number of stretches since the last warning that were not reported.
     pub(crate) fn speak(&self, now: Instant) -> Option<u64> {
         self.rate_limit.speak(now)
     }

@@ -1,11 +1,10 @@
-//! What is counted of a layer.
+//! The events that a layer counts.
 
-/// One thing that is counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     /// A call was placed.
     Begun,
-    /// The last of a call is gone.
+    /// The last part of a call has been dropped.
     Ended,
     /// A fiber has taken a stack.
     Started,
@@ -13,9 +12,9 @@ pub(crate) enum Event {
     Stopped,
     /// A fiber or future was leaked.
     Leaked,
-    /// One with a stack, or one that takes a stack although it had been counted as leaked.
+    /// A leaked fiber holds a stack, or one that had been counted as leaked takes a stack.
     LeakedLive,
-    /// One that had been counted so has returned its stack all the same.
+    /// A fiber that had been counted as `LeakedLive` has returned its stack after all.
     Revived,
     Cancelled,
     HandedOver,

@@ -1,4 +1,4 @@
-//! What of a fiber does not depend on what it runs: the owner's part that the code on the stack can look at.
+//! The part of a fiber that does not depend on its job; code on the stack can read it through the owner.
 
 use std::{
     any::Any,
@@ -26,30 +26,30 @@ use crate::{
 };
 
 pub(super) struct Header {
-    /// The thread that it lives on, since it got its first stack.
+    /// The home thread, set when the fiber gets its first stack.
     pub(super) home: Option<Home>,
-    /// Its name among the fibers of its thread, since that was first needed.
+    /// The fiber's number, assigned when it is first needed.
     id: Cell<Option<FiberId>>,
-    /// When it began, if a layer or handle may look.
+    /// When the fiber began, if a layer or handle may look it up.
     pub(super) begun: Option<Moment>,
     /// The addresses that code on its stack may use.
     pub(super) usable: Range<usize>,
     pub(super) label: &'static str,
-    /// What most fibers never have.
-    /// Emptied by the owner: glue that looks for it would cost each call a function.
+    /// State that most fibers never need. Emptied by the owner: drop glue that checks it would cost each call a
+    /// function.
     rare: ManuallyDrop<OnceCell<Box<Rare>>>,
     /// Last, so that the call is counted until everything else has been dropped.
     pub(super) call_guard: CallGuard,
 }
 
-/// Made when it is first needed.
+/// Allocated on first use.
 #[derive(Default)]
 pub(super) struct Rare {
-    /// Tells that the caller has gone. Closed when the fiber ends.
+    /// Sends that the caller has gone. Closed when the fiber ends.
     pub(super) gone: OnceCell<watch::Sender<bool>>,
-    /// The fiber-locals of its code. Taken by the owner.
+    /// The fiber-locals of the fiber's code. Taken by the owner.
     pub(super) locals: OnceCell<AtHome<Rc<Locals>>>,
-    /// Of the fibers inside it.
+    /// Tracks the fibers inside this one.
     pub(super) nest: OnceCell<Arc<Nest>>,
 }
 
@@ -72,7 +72,7 @@ impl Header {
         &self.call_guard.shared
     }
 
-    /// What its code has left in it, if that is something.
+    /// The rare state, if it has been allocated.
     #[inline]
     pub(super) fn known_rare(&self) -> Option<&Rare> {
         self.rare.get().map(|rare| &**rare)
@@ -88,13 +88,13 @@ impl Header {
         self.rare.take()
     }
 
-    /// Of the fibers inside it, if any have waited there.
+    /// The nest, if a fiber has waited inside this one.
     #[inline]
     pub(super) fn nest(&self) -> Option<&Arc<Nest>> {
         self.known_rare()?.nest.get()
     }
 
-    /// Whether it may be looked for while it waits.
+    /// Whether a layer, a handle or another fiber may look this fiber up while it waits.
     #[inline]
     pub(super) fn is_looked_for(&self) -> bool {
         self.nest().is_some() || self.call_guard.is_watched()
@@ -108,19 +108,19 @@ impl Header {
         About { label: self.label, begun: self.begun, waits_at }
     }
 
-    /// Gives a fiber that may begin in the poll that comes its number now.
+    /// Assigns the number before the poll in which the fiber may begin.
     pub(super) fn reserve_id(&self) {
         if self.home.is_none() {
             self.id.set(Some(id::next_id(Home::here())));
         }
     }
 
-    /// It has not begun, and may do so on another thread.
+    /// For a fiber that has not begun and may do so on another thread.
     pub(super) fn forget_id(&self) {
         self.id.set(None);
     }
 
-    /// At home only.
+    /// The fiber's number. At home only.
     #[inline]
     pub(super) fn id(&self) -> FiberId {
         self.id.get().unwrap_or_else(|| {
@@ -156,7 +156,8 @@ impl Owner for Header {
     }
 
     fn tell_inside(&self) {
-        // Those inside hear of it when they are polled, which their combinator may not do unless they are woken.
+        // The inner fibers learn of the signal when they are polled, which their combinator may not do unless they are
+        // woken.
         if self.nest().is_some_and(|nest| nest.waiting() > 0) {
             registry::wake_inside(self.id());
         }

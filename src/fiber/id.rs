@@ -1,21 +1,21 @@
-//! Numbers of fibers.
+//! Fiber numbers.
 
 use std::{cell::Cell, num::NonZeroU64};
 
 use crate::raw::Home;
 
-/// Identifies a fiber; never reused.
+/// A number that identifies a fiber; never reused.
 pub(crate) type FiberId = NonZeroU64;
 
 thread_local! {
-    // Constant and without a destructor: usable at any time, also while the thread is ending.
+    // Constant and without a destructor: usable at any time, even while the thread is ending.
     static IDS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// At home only.
+/// Returns the thread's next fiber number. At home only.
 #[inline]
 pub(super) fn next_id(home: Home) -> FiberId {
-    // Each thread has a range of its own, since registries are used again by later threads.
+    // Each thread numbers from a range of its own, since later threads reuse registries.
     let id = home.first_id().max(IDS.get() + 1);
     IDS.set(id);
     NonZeroU64::new(id).expect("ids begin above zero")

@@ -1,4 +1,5 @@
-//! The calls of a layer that have begun and not ended: closing the layer, cancelling them, waiting for the last.
+//! The calls of a layer that have begun and not ended: closing the layer, cancelling its calls and waiting for the last
+//! one.
 
 use std::{
     pin::pin,
@@ -13,20 +14,20 @@ use crate::{
     util::drop_quietly::drop_quietly,
 };
 
-/// Calls write first and then look, by the cheap side of the fence; closing, cancelling and waiting do so by the
-/// expensive one.
+/// Each side writes first and then reads: calls use the cheap side of the fence, while closing, cancelling and waiting
+/// use the expensive side.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     closed: AtomicBool,
-    /// Changes when all calls are told something: see [`Epoch`].
+    /// Changes when all calls are signalled: see [`Epoch`].
     epoch: AtomicU64,
-    /// How many wait for the end of all calls.
+    /// How many tasks wait for the end of all calls.
     watchers: AtomicUsize,
     ended: Notify,
 }
 
-/// How often all calls were cancelled, in one half, and asked to report, in the other. A call that began under other
-/// numbers is meant.
+/// Counts in one half how often all calls were cancelled, in the other how often they were asked to report. A signal
+/// addresses each call whose stored epoch differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Epoch(u64);
 
@@ -51,13 +52,14 @@ impl InFlight {
         fence::heavy();
     }
 
-    /// For a call that is counted already: either it sees that the layer is closed, or who closed it sees the call.
+    /// For a call that is already counted: either the call sees that the layer is closed, or the closing thread sees
+    /// the call.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// After a call was counted as ended: it may be the last one, and those that wait for that find out.
+    /// Called after a call was counted as ended. It may be the last one, so the waiting tasks are notified.
     #[inline]
     pub(super) fn tell_end(&self) {
         fence::light();
@@ -76,12 +78,12 @@ impl InFlight {
         Epoch(self.epoch.load(Ordering::Acquire))
     }
 
-    /// A thread that looks at a registry after this sees each fiber that does not see this.
+    /// A thread that reads a registry after this finds each fiber that has not seen the new epoch.
     pub(super) fn cancel(&self) {
         self.epoch.fetch_add(CANCEL, Ordering::SeqCst);
     }
 
-    /// The same for a report.
+    /// As `cancel`, for a report.
     pub(super) fn ask_for_reports(&self) {
         self.epoch.fetch_add(REPORT, Ordering::SeqCst);
     }

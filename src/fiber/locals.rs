@@ -1,4 +1,4 @@
-//! Values that belong to a fiber, as thread-locals belong to a thread.
+//! Fiber-locals: values that belong to a fiber as thread-locals belong to a thread.
 
 use std::{
     any::Any,
@@ -9,18 +9,18 @@ use std::{
 
 use crate::util::drop_quietly::drop_quietly;
 
-/// How often destructors may make new values, before these are forgotten.
+/// How often destructors may make new values before these are leaked.
 const ROUNDS: u32 = 64;
 
-/// In the order in which they were made, each with the address of its key.
+/// The values in the order of their creation, each with the address of its key.
 #[derive(Default)]
 pub(crate) struct Locals(RefCell<Vec<(usize, Rc<dyn Any>)>>);
 
 impl Locals {
-    /// The value of this key, made by `init` if there is none.
+    /// The value of this key; `init` makes it if there is none.
     pub(crate) fn get<T: 'static>(&self, key: usize, init: impl FnOnce() -> T) -> Rc<T> {
         self.find(key).unwrap_or_else(|| {
-            // It may look for other values.
+            // `init` may look up other values.
             let made = Rc::new(init());
             self.find(key).unwrap_or_else(|| {
                 self.0.borrow_mut().push((key, Rc::clone(&made) as Rc<dyn Any>));
@@ -35,7 +35,7 @@ impl Locals {
         Some(Rc::clone(value).downcast().expect("each key has one type"))
     }
 
-    /// Runs all destructors, of the newest values first.
+    /// Runs all destructors, newest value first.
     pub(crate) fn end(&self) {
         for _ in 0..ROUNDS {
             let values = mem::take(&mut *self.0.borrow_mut());

@@ -1,5 +1,5 @@
-//! Fibers in safe code: who owns one, what the fibers of a layer share, who may begin, who waits, and how each number
-//! is given back. What is unsafe about them is in [`raw`](crate::raw).
+//! Fibers in safe code: ownership, the data that a layer's fibers share, admission, waiting, and giving each count
+//! back. The unsafe part is in [`raw`](crate::raw).
 
 mod admission;
 mod call_guard;
@@ -38,7 +38,7 @@ pub(crate) use self::{
     state_ext::StateExt,
 };
 
-/// Whether this code runs in a fiber of the layer with these data, however deep.
+/// Whether this code runs in a fiber of the layer with these data, at any depth of nesting.
 pub(crate) fn is_within(shared: &Shared) -> bool {
     crate::raw::with_current(|state| state.is_some_and(|state| state.is_within(shared)))
 }

@@ -1,4 +1,4 @@
-//! What the fibers inside a fiber do, kept by their owners, whichever of them was polled last.
+//! Counts the fibers that wait inside a fiber. Their owners keep the counts, whichever of them was polled last.
 
 use std::sync::{
     Arc,
@@ -8,13 +8,13 @@ use std::sync::{
 use super::{id::FiberId, registry, state_ext};
 use crate::raw::{State, with_current};
 
-/// What a fiber knows of those inside it. It may outlive the fiber: they hold it.
+/// What a fiber knows of the fibers inside it. The nest may outlive the fiber, since the inner fibers hold it.
 pub(super) struct Nest {
-    /// The fiber around them.
+    /// The outer fiber.
     fiber: FiberId,
-    /// Those directly inside that wait.
+    /// The fibers directly inside that wait.
     waiting: AtomicUsize,
-    /// Those inside, however deep, that wait in a shield.
+    /// The fibers inside, at any depth, that wait in a shield.
     shielded: AtomicUsize,
 }
 
@@ -37,10 +37,10 @@ impl Nest {
     }
 }
 
-/// A fiber's share in what those around it know: taken when it suspends inside another, given up when it ends, is
-/// dropped, or goes on elsewhere.
+/// A fiber's share in the nests of the fibers around it: taken when it suspends inside another, given up when it ends,
+/// is dropped, or goes on elsewhere.
 pub(super) struct Inside {
-    /// From the inner to the outer; never empty.
+    /// From the innermost to the outermost; never empty.
     around: Box<[Arc<Nest>]>,
     is_shielded: bool,
 }
@@ -56,7 +56,7 @@ impl Inside {
         inside
     }
 
-    /// Whether this is what a fiber would take that suspends inside `outer` now.
+    /// Whether a fiber that suspends inside `outer` now would take the same share.
     pub(super) fn is_of(&self, outer: &State, is_shielded: bool) -> bool {
         if self.is_shielded != is_shielded {
             return false;
@@ -71,7 +71,7 @@ impl Inside {
     }
 }
 
-/// Of this fiber and those around it.
+/// The nests of this fiber and the fibers around it.
 fn nests(state: &State) -> Vec<Arc<Nest>> {
     let mut nests = Vec::new();
     state.find_around(|state| {
@@ -89,7 +89,7 @@ impl Drop for Inside {
         }
         for nest in &self.around {
             let was_last = nest.shielded.fetch_sub(1, Ordering::Relaxed) == 1;
-            // It may have put off a cancel for this one, and runs elsewhere or not at all.
+            // The outer fiber may have put off a cancel for this one; it runs elsewhere or not at all.
             if was_last && !nest.is_running() {
                 registry::wake_fiber(nest.fiber);
             }

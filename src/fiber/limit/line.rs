@@ -1,4 +1,4 @@
-//! Those that wait for a permit, and what they have of one.
+//! The calls that wait for a permit, and their reservations.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,20 +12,20 @@ use crate::raw::wake;
 
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// Permits that fibers have. Above the limit if calls were left behind by the fibers that had made them.
+    /// Permits that fibers hold. Above the limit if fibers left behind calls that they had made.
     pub(super) used: usize,
-    /// Each with the task that has it.
+    /// Each reservation with the task that holds it.
     pub(super) reserved: Slab<TaskId>,
-    /// In the order in which they go on. Without a waker: one that was woken to look whether there is room.
+    /// The waiting calls, in the order in which they go on. One without a waker has been woken to check for room.
     pub(super) asleep: BTreeMap<Turn, Option<Waker>>,
-    /// The reservations of new calls that have been woken and have not looked yet.
+    /// The reservations assigned to new calls that have been woken and have not been polled yet.
     pub(super) assigned: BTreeMap<Turn, usize>,
-    /// Those under way that have been woken and have not looked yet.
+    /// The calls under way that have been woken and have not been polled yet.
     pub(super) called: BTreeSet<Turn>,
     turns: u64,
 }
 
-/// What a task's waker consists of.
+/// Identifies a task by the parts of its waker.
 pub(super) type TaskId = (usize, usize);
 
 pub(super) fn task_of(waker: &Waker) -> TaskId {
@@ -38,23 +38,23 @@ pub(super) struct Turn {
     number: u64,
 }
 
-/// In which order they go.
+/// The order in which calls go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::fiber) enum Rank {
     /// A call inside a fiber of the layer, which needs no permit of its own.
     Inside,
     /// A root that is polled again.
     UnderWay,
-    /// A call that has a reservation.
+    /// A new call that has a reservation.
     Reserved,
     New,
 }
 
 impl Line {
-    /// Whether one of this rank may go on now.
+    /// Whether a call of this rank may go on now.
     pub(super) fn has_room(&self, rank: Rank, max: usize) -> bool {
         match rank {
-            // So that those which are left behind are as many at most as the others.
+            // This keeps the number of fibers left behind at or below that of the others.
             Rank::Inside => self.used < max.saturating_mul(2),
             Rank::UnderWay => self.used < max,
             Rank::Reserved => self.used + self.called.len() < max,
@@ -62,13 +62,13 @@ impl Line {
         }
     }
 
-    /// Whether no new call sleeps that came before.
+    /// Whether no earlier call sleeps.
     pub(super) fn is_next(&self, turn: Option<Turn>) -> bool {
         let first = self.asleep.iter().find(|(_, waker)| waker.is_some());
         first.is_none_or(|(first, _)| turn.is_some_and(|turn| turn <= *first))
     }
 
-    /// The first that sleeps and may go on.
+    /// The first sleeping call that may go on.
     fn next(&self, max: usize) -> Option<Turn> {
         [Rank::Inside, Rank::UnderWay, Rank::Reserved, Rank::New].into_iter().find_map(|rank| {
             let first = self.asleep.range(Turn { rank, number: 0 }..).next().map(|(turn, _)| *turn);
@@ -81,11 +81,12 @@ impl Line {
         Turn { rank, number: self.turns }
     }
 
-    /// To be woken, with the line free: those that may go on now. A new call is assigned a reservation; of the others
-    /// the first is woken, whose end wakes the next, or all if there is no end to come.
+    /// The calls that may go on now, to be woken after the line is unlocked. Each new call is assigned a reservation.
+    /// Of the other calls only the first is woken, and its end wakes the next; all are woken if no fiber is left whose
+    /// end could do that.
     ///
-    /// If there are none and `looks`, it is the first of those that are only kept away by others, to look whether they
-    /// use what they have.
+    /// If there are none and `looks` is set: the first call that is held back only by reservations or by woken calls,
+    /// to check whether those are used.
     pub(super) fn wakers(&mut self, max: usize, looks: bool) -> Wakers {
         let mut wakers = Wakers(None, Vec::new());
         let mut is_one_on_its_way = false;

@@ -1,8 +1,8 @@
-//! How many fibers of one layer there may be at once, and in what order calls get their permits.
+//! Limits how many fibers of one layer exist at once, and orders the calls that wait for permits.
 //!
-//! A permit belongs to a fiber that has a stack. A *reservation* is what readiness has of one: it keeps new calls away,
-//! but never a call that is under way, for which others may wait. So permits are only ever in the hands of fibers, and
-//! fibers end.
+//! A permit belongs to a fiber that has a stack. A *reservation* is the claim to a permit that readiness gives: it
+//! holds back new calls, but never a call under way, for which other calls may be waiting. So only fibers hold permits,
+//! and fibers end.
 
 mod line;
 mod place;
@@ -24,7 +24,7 @@ use crate::util::lock::lock;
 pub(crate) struct Limit {
     pub(crate) max: usize,
     line: Mutex<Line>,
-    /// Whether calls have had to wait since one last had not.
+    /// Whether a call has had to wait since a call last found room.
     is_reached: AtomicBool,
 }
 
@@ -37,7 +37,7 @@ impl Limit {
         lock(&self.line)
     }
 
-    /// Gives something back.
+    /// Changes the line so that calls may go on, and wakes those.
     fn change<R>(&self, f: impl FnOnce(&mut Line) -> R) -> R {
         let mut line = self.line();
         let result = f(&mut line);
@@ -49,7 +49,7 @@ impl Limit {
         result
     }
 
-    /// A new call found room, or not.
+    /// Records whether a new call found room.
     fn note(&self, has_room: bool, name: &str) {
         if self.is_reached.load(Ordering::Relaxed) != has_room {
             return;
@@ -73,17 +73,17 @@ fn limit_of(shared: &Shared) -> &Limit {
     shared.limit.as_ref().expect("only layers with a limit have places")
 }
 
-/// What one fiber has of the limit while it has a stack.
+/// One fiber's share of the limit, held while it has a stack.
 pub(in crate::fiber) struct Permit(Arc<Shared>);
 
 impl Permit {
-    /// For a call that goes on outside of the fiber that made it.
+    /// For a fiber that goes on outside the fiber that made it.
     pub(in crate::fiber) fn beyond_limit(shared: Arc<Shared>) -> Self {
         limit_of(&shared).line().used += 1;
         Self(shared)
     }
 
-    /// For a fiber that is leaked.
+    /// Never releases the permit; for a leaked fiber.
     pub(in crate::fiber) fn keep(self) {
         let _kept = ManuallyDrop::new(self);
     }

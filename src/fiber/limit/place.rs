@@ -1,4 +1,4 @@
-//! Where a call stands that has no permit yet.
+//! The position of a call that has no permit yet.
 
 use std::{
     mem,
@@ -16,10 +16,10 @@ use crate::{
     util::drop_quietly::drop_quietly,
 };
 
-/// Turns of the scheduler for which an unused reservation keeps new calls away.
+/// Scheduler turns for which an unused reservation holds back new calls.
 const PATIENCE: u32 = 16;
 
-/// Where a call stands that has no permit yet. When it is dropped, others have what it had.
+/// The position of a call that has no permit yet. Dropping it releases its reservation to other calls.
 pub(in crate::fiber) struct Place {
     shared: Arc<Shared>,
     standing: Standing,
@@ -28,17 +28,17 @@ pub(in crate::fiber) struct Place {
 #[derive(Clone, Copy, Default)]
 struct Standing {
     reserved: Option<Reservation>,
-    /// In line: asleep, or woken.
+    /// The place in line, whether asleep or woken.
     turn: Option<Turn>,
-    /// How often it has found room that others keep and do not use.
+    /// How often the call has found room that was held for other calls and not used.
     looks: u32,
 }
 
 #[derive(Clone, Copy)]
 enum Reservation {
     Own(usize),
-    /// That of another service of the same task, which waits until several are ready at once, or of one that has not
-    /// used it.
+    /// Shares the reservation of another service of the same task, which waits until several are ready at once, or of a
+    /// service that has not used its own.
     Shared,
 }
 
@@ -49,13 +49,12 @@ impl Standing {
         }
     }
 
-    /// Whether there is room for it that was only kept for others, which have not used it for some turns of the
-    /// scheduler.
+    /// Whether there is room that was only held for other calls, which have not used it for some scheduler turns.
     fn is_patience_over(&self, line: &Line, max: usize) -> bool {
         self.looks >= PATIENCE && line.used < max && line.is_next(self.turn)
     }
 
-    /// Steps out of the line, with what was assigned there; gives the waker.
+    /// Leaves the line, taking the reservation that was assigned there. Returns the waker.
     fn look(&mut self, line: &mut Line) -> Option<Waker> {
         let turn = self.turn?;
         if let Some(key) = line.assigned.remove(&turn) {
@@ -72,7 +71,7 @@ impl Place {
         Self { shared, standing: Standing::default() }
     }
 
-    /// Ready with a reservation when a new call may begin, for a service.
+    /// For a service: ready with a reservation when a new call may begin.
     #[inline]
     pub(in crate::fiber) fn poll_ready(&mut self, name: &str, waker: &Waker) -> Poll<()> {
         if self.standing.reserved.is_some() && self.standing.turn.is_none() {
@@ -92,7 +91,7 @@ impl Place {
         })
     }
 
-    /// Ready with a permit when a call may begin, or a root go on.
+    /// Ready with a permit when a call may begin or a root may go on.
     #[inline]
     pub(in crate::fiber) fn poll_permit(&mut self, rank: Rank, name: &str, waker: &Waker) -> Poll<Permit> {
         let taken = self.poll(rank, name, waker, |standing, line, max| {
@@ -111,13 +110,13 @@ impl Place {
         taken.map(|()| Permit(Arc::clone(&self.shared)))
     }
 
-    /// Ready when a call may begin inside a fiber of the layer that was not left behind itself: those that were never
-    /// wait, or they could wait for each other.
+    /// Ready when a call may begin inside a fiber of the layer that was not itself left behind. Calls inside fibers
+    /// that were left behind do not call this: they never wait, or they could wait for each other.
     pub(in crate::fiber) fn poll_inside(&mut self, name: &str, waker: &Waker) -> Poll<()> {
         self.poll(Rank::Inside, name, waker, |_, line, max| line.has_room(Rank::Inside, max))
     }
 
-    /// Ready when `take` is `true`; in line until then.
+    /// Ready when `take` returns `true`; the call stays in line until then.
     #[inline]
     fn poll(
         &mut self,
@@ -129,14 +128,14 @@ impl Place {
         let Self { shared, standing } = self;
         let limit = limit_of(shared);
         let mut own_waker = None;
-        // Twice at most: a waker is cloned while the line is free.
+        // Runs at most twice, since a waker is cloned only while the line is unlocked.
         loop {
             let mut line = limit.line();
             let former = standing.look(&mut line);
             let has_waited = standing.turn.is_some();
             if take(standing, &mut line, limit.max) {
                 standing.turn = None;
-                // It may have been woken alone while there is room for more.
+                // The call may have been woken alone although there is room for more.
                 let has_looked = mem::take(&mut standing.looks) > 0;
                 let wakers = has_waited.then(|| line.wakers(limit.max, has_looked));
                 drop(line);
@@ -150,8 +149,8 @@ impl Place {
             let rank = if standing.reserved.is_some() && rank == Rank::New { Rank::Reserved } else { rank };
             let turn = standing.turn.filter(|turn| turn.rank == rank).unwrap_or_else(|| line.next_turn(rank));
             if matches!(rank, Rank::Reserved | Rank::New) && line.used < limit.max && line.is_next(Some(turn)) {
-                // What is in the way may never be used: readiness, or a call that was woken. It may be, after those
-                // have had a turn.
+                // The room may be held by readiness or by a woken call, and never be used. This call may take it after
+                // their tasks have had a turn.
                 standing.turn = Some(turn);
                 standing.looks += 1;
                 drop(line);
@@ -162,8 +161,7 @@ impl Place {
             if let Some(waker) = own_waker.take() {
                 line.asleep.insert(turn, Some(waker));
                 standing.turn = Some(turn);
-                // One before it may have been woken and not have looked: the turn of those behind must not wait for
-                // that.
+                // An earlier call may have been woken and not polled yet; the calls behind it must not wait for that.
                 let wakers = line.wakers(limit.max, true);
                 drop(line);
                 wakers.wake();
@@ -189,7 +187,7 @@ impl Drop for Place {
             let waker = standing.look(&mut line);
             let has_something = standing.reserved.is_some() || waker.is_none();
             standing.give_back(&mut line);
-            // One that slept leaves the others as they were.
+            // A call that slept changes nothing for the others.
             let wakers = has_something.then(|| line.wakers(limit.max, true));
             drop(line);
             wakers.into_iter().for_each(Wakers::wake);
