@@ -1,5 +1,5 @@
-//! Primitives of tokio's that wait on behalf of others. They clone and drop wakers while their own locks are held, or
-//! between two of their steps, so what they get is a waker of the crate's, which passes each wake on.
+//! Relays wakes for tokio's synchronization primitives. They clone and drop wakers while their own locks are held, or
+//! between two of their steps; so they get one of the crate's wakers, which passes each wake on to the task's.
 
 use std::{
     future::Future,
@@ -13,11 +13,10 @@ use crate::{
     util::lock::lock,
 };
 
-/// A future that is polled with a waker of its own. The waker of the poller is cloned before that, and dropped after
-/// it.
+/// A future that is polled with a waker of its own. The poller's waker is cloned before that poll and dropped after it.
 pub(crate) struct Relayed<F> {
     future: F,
-    /// Since the first poll.
+    /// Connected at the first poll.
     line: Line,
 }
 
@@ -41,13 +40,13 @@ impl<F: Future + Unpin> Future for Relayed<F> {
     }
 }
 
-/// The way to the task that polled last.
+/// The link to the task that polled last.
 struct Line(Option<Arc<Relay>>);
 
 impl Line {
     fn connect(&mut self, waker: &Waker) -> Waker {
         let relay = self.0.get_or_insert_default();
-        // A wake that finds no waker is one before the poll that comes now.
+        // A wake that finds no waker precedes the coming poll, so it may be lost.
         let waker = match relay.replace(None) {
             Some(former) if former.will_wake(waker) => former,
             former => {
@@ -60,7 +59,7 @@ impl Line {
     }
 
     fn cut(&mut self) {
-        // What has the relay's waker may keep it for longer.
+        // A holder of the relay's waker may keep it for longer.
         if let Some(relay) = self.0.take() {
             let_go(relay.replace(None));
         }

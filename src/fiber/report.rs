@@ -1,4 +1,4 @@
-//! What fibers say of themselves when they are asked: a backtrace that each takes on its own stack.
+//! Reports that fibers give when asked: each takes a backtrace on its own stack.
 
 use std::{
     backtrace::Backtrace,
@@ -12,23 +12,23 @@ use tokio::sync::Notify;
 use super::{Shared, id::FiberId, relay::Relayed};
 use crate::{raw::remaining_stack, util::lock::lock};
 
-/// Bytes of stack that a backtrace is taken with.
+/// Bytes of free stack that taking a backtrace needs.
 const ROOM: usize = 24 * 1024;
 
-/// Those who have asked the fibers of one layer.
+/// The open requests for reports to the fibers of one layer.
 #[derive(Debug, Default)]
 pub(super) struct Reports(Mutex<Vec<Arc<Answers>>>);
 
-/// What they have said to one of them.
+/// The answers to one request.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    /// `None` from a fiber whose stack is too full.
+    /// `None` for a fiber whose stack is too full.
     backtraces: Mutex<HashMap<FiberId, Option<Arc<Backtrace>>>>,
     epoch: Notify,
 }
 
 impl Answers {
-    /// Waits for the next answer, from when this is first polled.
+    /// Waits for the next answer after the first poll of this future.
     pub(crate) async fn changed(&self) {
         Relayed::new(pin!(self.epoch.notified())).await;
     }
@@ -38,14 +38,14 @@ impl Answers {
     }
 }
 
-/// Asks while it exists.
+/// A request for reports, open while this value exists.
 pub(crate) struct Asking {
     shared: Arc<Shared>,
     pub(crate) answers: Arc<Answers>,
 }
 
 impl Asking {
-    /// Those who wait have to be woken after this.
+    /// The caller must wake the waiting fibers after this.
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let answers = Arc::new(Answers::default());
         lock(&shared.reports.0).push(Arc::clone(&answers));
@@ -60,7 +60,7 @@ impl Drop for Asking {
     }
 }
 
-/// Answers all who ask, for the fiber that this code runs on.
+/// Answers all open requests for the fiber that this code runs on.
 #[cold]
 pub(super) fn report(shared: &Shared, fiber: FiberId) {
     let asking = lock(&shared.reports.0).clone();

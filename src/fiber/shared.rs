@@ -1,4 +1,4 @@
-//! What a fiber is called, how it takes a cancel, and where it is counted.
+//! The data that all fibers of a layer share: name, stacks, limit, drop policy and counters.
 
 use std::{
     any::Any,
@@ -25,22 +25,22 @@ use crate::{
     util::{drop_quietly::drop_quietly, lock::lock},
 };
 
-/// Stands for a layer where holding its data would cost each call.
+/// Identifies a layer where holding its data would cost each call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LayerId(u64);
 
-/// All that there are.
+/// All layers.
 static LAYERS: Mutex<Option<HashMap<LayerId, Weak<Shared>>>> = Mutex::new(None);
 
 fn layers() -> MutexGuard<'static, Option<HashMap<LayerId, Weak<Shared>>>> {
     lock(&LAYERS)
 }
 
-/// What all fibers of one layer share.
+/// The data that all fibers of one layer share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(super) id: LayerId,
-    /// The layer's name; without one, messages use the type name of what runs.
+    /// The layer's name; without one, messages use the type name of the service or function.
     pub(crate) name: Option<Box<str>>,
     /// Usable bytes of each stack.
     pub(crate) stack_size: usize,
@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) usage: Usage,
     pub(crate) drop_policy: DropPolicy,
     pub(super) bar: Option<Bar>,
-    /// What the fibers of the layer hand on to their children; only the code that makes children knows its type.
+    /// Data that the layer's fibers hand on to their children; only the code that makes children knows its type.
     pub(crate) luggage: Option<Luggage>,
     listener: Option<Arc<dyn Listener>>,
     /// The detector of fibers that block their thread, if the layer has one.
@@ -60,27 +60,27 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
     watchers: AtomicUsize,
-    /// Whether a fiber needs no more than a stack, and nobody hears of it.
+    /// Whether a fiber needs only a stack, and no listener or detector observes it.
     is_plain: bool,
 }
 
-/// What these fibers run on.
+/// The settings of the stacks that a layer's fibers run on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stacks {
-    /// Usable bytes of each.
+    /// Usable bytes of each stack.
     pub(crate) size: usize,
     pub(crate) hygiene: bool,
-    /// How many there may be at once.
+    /// How many fibers may exist at once.
     pub(crate) max_fibers: Option<usize>,
 }
 
-/// How much of their stacks fibers use, as far as that is asked for.
+/// Measures how much of their stacks fibers use, when that is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// How many of the next fibers are to be measured.
     wanted: AtomicU64,
     measured: AtomicU64,
-    /// The most bytes that one of them used.
+    /// The most bytes that a measured fiber used.
     deepest: AtomicU64,
 }
 
@@ -120,26 +120,26 @@ impl Usage {
     }
 }
 
-/// What a cancel does to these fibers.
+/// The effect of a cancel on a layer's fibers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DropPolicy {
-    /// Infallible waits unwind. Otherwise they go on, and only the fallible ones fail.
+    /// Infallible waits unwind. If not set, they go on and only fallible waits fail.
     pub(crate) unwinds: bool,
-    /// A cancel of the fiber around it cancels a fiber too.
+    /// Cancelling a fiber also cancels the fibers of this layer inside it.
     pub(crate) follows: bool,
     /// How long a fiber may go on before it is cancelled.
     pub(crate) grace: Duration,
 }
 
-/// Nothing that concerns this module.
+/// Opaque to this module.
 pub(crate) type Luggage = Arc<dyn Any + Send + Sync>;
 
-/// Hears of all that is counted.
+/// Is called for each counted event.
 pub(crate) trait Listener: fmt::Debug + Send + Sync {
     fn hear(&self, event: Event);
 }
 
-/// Says whether the code on this stack holds something that it must not hold across a wait.
+/// Checks whether the code on this stack holds something that it must not hold across a wait.
 pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
 
 impl Bar {
@@ -171,7 +171,7 @@ impl Shared {
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let Stacks { size, hygiene, max_fibers } = stacks;
-        // A grace needs timers, which the general way looks for.
+        // A grace period needs timers, which the general path looks for.
         let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
         let is_plain = needs_a_stack && bar.is_none() && listener.is_none() && detector.is_none();
         let shared = Arc::new(Self {
@@ -197,7 +197,7 @@ impl Shared {
         shared
     }
 
-    /// The data of a layer, unless that is gone.
+    /// The data of a layer, unless the layer is gone.
     pub(super) fn of(id: LayerId) -> Option<Arc<Self>> {
         layers().as_ref()?.get(&id)?.upgrade()
     }
@@ -211,17 +211,17 @@ impl Shared {
         self.stacks.take_warm()
     }
 
-    /// Counts one, and tells the listener.
+    /// Counts one event, and tells the listener.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
         self.counters.count(event);
-        // Nobody else listens.
+        // Only the metrics listen.
         if cfg!(feature = "metrics") {
             self.listener.iter().for_each(|listener| tell(&**listener, event));
         }
     }
 
-    /// The same; a plain call, to which nobody listens, has its thread's `own` numbers.
+    /// As `count`. A plain call, which has no listener, passes its thread's `own` numbers.
     #[inline]
     pub(super) fn count_in(&self, event: Event, own: Option<Own>) {
         match own {
@@ -230,8 +230,8 @@ impl Shared {
         }
     }
 
-    /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. If none does
-    /// now, none ever will.
+    /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. Once none
+    /// exists, none ever will again.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.watchers.load(Ordering::Relaxed) > 0
@@ -249,13 +249,13 @@ impl Drop for Shared {
     }
 }
 
-/// A recorder of metrics is code of others.
+/// A metrics recorder is foreign code.
 #[cold]
 fn tell(listener: &dyn Listener, event: Event) {
     drop_quietly(foreign(|| listener.hear(event)));
 }
 
-/// Held by all through whom one can look at fibers or cancel them: layers and handles. It comes from another one, or is
+/// Held by the layers and handles through which fibers can be inspected or cancelled. It is cloned from another one, or
 /// made before the first fiber.
 pub(crate) struct Watcher(Arc<Shared>);
 

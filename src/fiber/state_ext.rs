@@ -1,4 +1,4 @@
-//! What code on a fiber can ask about that fiber, its layer, and the fibers around and inside it.
+//! Queries by code on a fiber about that fiber, its layer, and the fibers around and inside it.
 
 use std::{ptr, rc::Rc, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{Locals, Shared, header::Header, id::FiberId, nest::Nest};
 use crate::raw::{AtHome, State};
 
 pub(crate) trait StateExt {
-    /// Calls `f` with the layer's data and the label of what runs here. Waits are refused meanwhile.
+    /// Calls `f` with the layer's data and the fiber's label. Waits are refused meanwhile.
     fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R;
 
     fn shared_arc(&self) -> Arc<Shared>;
@@ -16,25 +16,25 @@ pub(crate) trait StateExt {
     /// Whether this fiber or one around it belongs to the layer with these data.
     fn is_within(&self, shared: &Shared) -> bool;
 
-    /// How many fibers wait directly inside this one, and are to hear of a cancel before it acts on that.
+    /// How many fibers wait directly inside this one; they must learn of a cancel before this fiber acts on it.
     fn nested_waiting(&self) -> usize;
 
-    /// Whether one of those inside, however deep, has put the cancel off.
+    /// Whether a fiber inside this one, at any depth, has put off the cancel.
     fn has_nested_shield(&self) -> bool;
 
     /// The fiber-locals of its code.
     fn locals(&self) -> Rc<Locals>;
 
-    /// Tells `true` when the caller has gone, and closes when the fiber ends.
+    /// Receives `true` when the caller has gone; closes when the fiber ends.
     fn watch_caller(&self) -> watch::Receiver<bool>;
 }
 
-/// Calls `f` with what the owner of this fiber has of it. Waits are refused meanwhile.
+/// Calls `f` with this fiber's header. Waits are refused meanwhile.
 pub(super) fn with_header<R>(state: &State, f: impl FnOnce(&Header) -> R) -> R {
     state.with_owner(|owner| f(owner.as_any().downcast_ref().expect("fibers are owned with a header")))
 }
 
-/// Calls `f` with what this fiber knows of those inside it.
+/// Calls `f` with this fiber's nest, which is made if there is none.
 pub(super) fn with_nest<R>(state: &State, f: impl FnOnce(&Arc<Nest>) -> R) -> R {
     with_header(state, |header| f(header.rare().nest.get_or_init(|| Arc::new(Nest::new(header.id())))))
 }
@@ -43,12 +43,12 @@ pub(super) fn id(state: &State) -> FiberId {
     with_header(state, Header::id)
 }
 
-/// Whether one of the fibers around this code was left behind by a fiber of its layer, which is this one.
+/// Whether this fiber, or one around it, belongs to the layer and was left behind by another fiber of the layer.
 pub(super) fn is_left_behind(state: &State, shared: &Shared) -> bool {
     is_any_around(state, |header| ptr::eq(header.shared(), shared) && header.call_guard.is_left_behind())
 }
 
-/// Of this fiber and those around it.
+/// Whether this fiber or one around it matches.
 fn is_any_around(state: &State, is_meant: impl Fn(&Header) -> bool) -> bool {
     state.find_around(|state| with_header(state, &is_meant).then_some(())).is_some()
 }

@@ -1,4 +1,4 @@
-//! What the registry of a thread says when the thread is blocked: which fiber blocks it, and which others wait there.
+//! What a blocked thread's registry shows: the fiber that blocks it, and the fibers that wait there.
 
 use std::{panic::Location, ptr, sync::Arc};
 
@@ -8,23 +8,23 @@ use super::{
 };
 use crate::raw::{Home, Running};
 
-/// The most groups of waiting fibers that are told apart.
+/// The maximum number of groups of waiting fibers in a survey.
 const GROUPS: usize = 8;
 
-/// What is known of a fiber that blocks its thread.
+/// A report on a fiber that blocks its thread.
 pub(crate) struct Survey {
     pub(crate) shared: Arc<Shared>,
     pub(crate) label: &'static str,
-    /// Where it has waited last.
+    /// Where it last waited.
     pub(crate) waits_at: Option<&'static Location<'static>>,
     pub(crate) home: Home,
-    /// The other fibers of the thread that are suspended, as far as somebody can look for them.
+    /// The thread's other suspended fibers, as far as they are registered.
     pub(crate) others: Vec<Group>,
-    /// How many there are beyond these groups.
+    /// How many more fibers wait beyond these groups.
     pub(crate) more: usize,
 }
 
-/// Fibers of one layer that wait at one place.
+/// Fibers of one layer that wait at the same place.
 pub(crate) struct Group {
     pub(crate) shared: Arc<Shared>,
     pub(crate) label: &'static str,
@@ -33,12 +33,12 @@ pub(crate) struct Group {
 }
 
 impl Registry {
-    /// `None` if the fiber has ended. For other threads than the registry's.
+    /// For threads other than the registry's own. `None` if the fiber has ended.
     pub(crate) fn survey(&'static self, running: &Running) -> Option<Survey> {
         self.with(|entries| {
             let find = |fiber| entries.iter().map(|(_, entry)| entry).find(|entry| Some(entry.fiber) == fiber);
             let blocking = find(running.fiber())?;
-            // Those around it do not wait: they run, by polling it.
+            // The fibers around it do not wait: they run, by polling it.
             let mut around = Vec::new();
             let mut next = blocking;
             while let Some(outer) = find(next.inside) {
@@ -55,7 +55,7 @@ impl Registry {
                 more: 0,
             };
             for (_, entry) in entries.iter() {
-                // A registry that is used again may still list fibers of a thread that has ended.
+                // A reused registry may still list fibers of a thread that has ended.
                 let is_here = entry.suspended && Home::of_id(entry.fiber) == home;
                 if is_here && entry.fiber != blocking.fiber && !around.contains(&entry.fiber) {
                     survey.add(entry);

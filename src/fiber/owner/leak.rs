@@ -1,4 +1,4 @@
-//! Fibers that are dropped before their end, or with something left.
+//! Dropping fibers that have not ended or still hold something.
 
 use std::{
     mem,
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl<J: Job> Fiber<J> {
-    /// Drops what most fibers do not have when they are dropped. Each part is given back or leaked whatever happens to
-    /// the others.
+    /// Drops the state that most fibers lack when they are dropped. Each part is given back or leaked even if another
+    /// part panics.
     #[cold]
     pub(super) fn drop_rest(&mut self) {
         let mut panics = FirstPanic::default();
@@ -28,18 +28,18 @@ impl<J: Job> Fiber<J> {
                 None
             }
         };
-        // What is behind `AtHome` is forgotten unless it is taken: by invariant 2 that is sound.
+        // A value in `AtHome` is forgotten unless it is taken: by invariant 2 that is sound.
         if was_live {
             self.leak("a suspended fiber", has_nested);
         } else if is_home {
-            // Before the locals, as frames are.
+            // Dropped before the locals, as frames are.
             root.into_iter().for_each(|root| panics.run(|| drop(root.take())));
             let locals = rare.as_mut().and_then(|rare| rare.locals.take());
             locals.into_iter().for_each(|locals| panics.run(|| drop(locals.take())));
         } else if root.is_some() {
             self.leak("a parked future", has_nested);
         }
-        // After it was counted: both wake tasks.
+        // After the leak was counted, since both drops wake tasks.
         let_go(rare);
         let_go(mem::take(&mut *self.admission));
         panics.finish();
@@ -48,8 +48,8 @@ impl<J: Job> Fiber<J> {
     /// Counts a fiber or root that is never touched again.
     #[cold]
     fn leak(&mut self, what: &str, has_nested: bool) {
-        // Most often in a `Drop`, which must not panic because a subscriber does: in a thread that ends, its
-        // thread-locals may be gone.
+        // This usually runs in a `Drop`, which must not panic because a tracing subscriber does: in a thread that is
+        // ending, the subscriber's thread-locals may be gone.
         drop_quietly(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
         self.header.call_guard.leak(has_nested);
     }

@@ -1,4 +1,4 @@
-//! A fiber's owner: start, resume, park, end, leak.
+//! The owner of a fiber: starts, resumes, parks, ends and leaks it.
 
 mod leak;
 mod signals;
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::raw::{Caller, Coroutine, Ending, Home, Job, Lent, Outer, Ran, Signals, Slot, let_go, with_outer};
 
-/// Where a fiber is between two polls.
+/// The state of a fiber between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Fresh,
     Suspended,
-    /// Unwound too often: it will not end and must not be resumed.
+    /// Unwound too often: the fiber will not end and must not be resumed.
     GivenUp,
     Parked,
     Finished,
@@ -25,29 +25,29 @@ pub(crate) enum Phase {
 
 /// The owner of a fiber.
 ///
-/// Dropping it never runs code on the fiber: a suspended one is leaked and counted, a parked root is dropped at home
-/// and leaked and counted elsewhere. Policies that do better act before.
+/// Dropping it never runs code on the fiber. A suspended fiber is leaked and counted. A parked root is dropped at home,
+/// and leaked and counted elsewhere. Policies that do better act before the drop.
 ///
-/// It may be sent to another thread if its job may: whatever is bound to the home thread is behind
+/// It may be sent to another thread if its job may: everything bound to the home thread is behind
 /// [`AtHome`](crate::raw::AtHome).
 pub(crate) struct Fiber<J: Job> {
     coroutine: Coroutine<J>,
-    /// It has been unwound too often and is not to be resumed.
+    /// The fiber has been unwound too often and must not be resumed.
     given_up: bool,
-    /// It has suspended in a shield.
+    /// The fiber has suspended in a shield.
     shielded: bool,
-    /// Its stack was empty when it began, and how much is used is to be found out.
+    /// The stack was wiped before the fiber began, and its use is to be measured.
     measured: bool,
-    /// Dropped by `drop_rest`, as what is rare: glue that looks for it would cost each call a function.
+    /// Dropped by `drop_rest`, as the header's rare state is: drop glue that checks it would cost each call a function.
     admission: ManuallyDrop<Admission>,
     signals: Signals,
-    /// What its layer's calls had been told when it began, or when it last looked.
+    /// The layer's epoch when the fiber began or last checked it.
     epoch: Epoch,
-    /// Last, since the call guard in it is to be dropped last.
+    /// Last, since its call guard must be dropped last.
     header: Header,
 }
 
-// Nothing points into a fiber between two polls, and it never pins the job in place.
+// Nothing points into a fiber between two polls, and the fiber never pins its job in place.
 impl<J: Job> Unpin for Fiber<J> {}
 
 impl<J: Job> Fiber<J> {
@@ -66,7 +66,7 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// Counts the call in its layer, when it has found its place.
+    /// Counts the call in its layer, once it has been placed.
     #[inline]
     pub(crate) fn open(&mut self) {
         self.open_in(None);
@@ -79,13 +79,13 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// Ends the call, before the fiber is dropped: its outcome has been taken.
+    /// Ends the call before the fiber is dropped, once its outcome has been taken.
     #[inline]
     pub(crate) fn close(&mut self) {
         self.header.call_guard.close(None);
     }
 
-    /// Its caller has gone while it waited inside another fiber: it goes on outside of that.
+    /// Moves the fiber out of the one that it waited inside, after its caller has gone.
     pub(crate) fn come_out(&mut self) {
         self.header.call_guard.come_out();
     }
@@ -103,7 +103,7 @@ impl<J: Job> Fiber<J> {
         self.header.name()
     }
 
-    /// Where its code waits, or waited last.
+    /// Where its code waits or last waited.
     #[cfg(any(debug_assertions, feature = "lint"))]
     pub(crate) fn waits_at(&self) -> Option<&'static std::panic::Location<'static>> {
         self.coroutine.waits_at()
@@ -136,33 +136,33 @@ impl<J: Job> Fiber<J> {
         self.given_up
     }
 
-    /// Whether it, or a fiber inside it, has suspended in a shield.
+    /// Whether this fiber, or one inside it, has suspended in a shield.
     #[inline]
     pub(crate) fn is_shielded(&self) -> bool {
         self.shielded || self.header.nest().is_some_and(|nest| nest.is_shielded())
     }
 
-    /// Cancels the fiber as its layer says; it takes effect at the next poll.
+    /// Cancels the fiber as its layer's policy says, with effect at the next poll.
     pub(crate) fn cancel(&mut self) {
         self.signals |= Signals::cancel(self.shared().drop_policy.unwinds);
     }
 
-    /// Cancels a local fiber that is dropped: it unwinds, whatever its layer says.
+    /// Cancels a local fiber that is dropped: it unwinds, whatever its layer's policy says.
     pub(crate) fn unwind(&mut self) {
         self.signals |= Signals::cancel(cfg!(panic = "unwind"));
     }
 
-    /// Tells the code of the fiber that its caller has gone; it takes effect at the next poll.
+    /// Signals to the fiber's code that its caller has gone, with effect at the next poll.
     pub(crate) fn tell_caller_gone(&mut self) {
         self.signals |= Signals::CALLER_GONE;
     }
 
-    /// Runs the fiber until it ends, parks or suspends. `caller` can be asked by the fiber while it runs. A fiber that
-    /// has no stack waits for one first. `ending` is `Pending`.
+    /// Runs the fiber until it ends, parks or suspends. A fiber without a stack first waits for one. The fiber may ask
+    /// `caller` while it runs. `ending` must be `Pending`.
     ///
     /// # Panics
     ///
-    /// On another thread than the fiber's home, and after the end.
+    /// On a thread other than the fiber's home, and after the fiber has ended.
     #[inline]
     pub(crate) fn poll(
         &mut self,
@@ -197,7 +197,7 @@ impl<J: Job> Fiber<J> {
         ending: &mut Ending<J>,
     ) {
         let is_nested = outer.state().is_some();
-        // Which fiber with a registration ran before, if this one has a registration too.
+        // The registered fiber that ran before, if this one is registered too.
         let former = self.header.call_guard.registration().map(Registration::run);
         let signals = self.signals_for_resume(outer);
         let lent = Lent { waker: cx.waker(), owner: &self.header, caller, signals };
@@ -215,22 +215,22 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// After the fiber has returned its stack: it has ended, or is parked.
+    /// Called after the fiber has returned its stack: it has ended or is parked.
     #[inline(always)]
     fn settle(&mut self, is_nested: bool, cx: &Context<'_>, has_ended: bool) {
-        // A parked root keeps its permit for those inside it that wait and have none of their own. It is given back
-        // when the stack is, so that who gets it finds the numbers in order.
+        // A parked root keeps its permit while fibers without permits wait inside it. Otherwise the permit is released
+        // after the stack, so that the next fiber finds the counts in order.
         let is_needed_inside = || !has_ended && self.header.nest().is_some_and(|nest| nest.waiting() > 0);
         if self.header.call_guard.permit.is_some() && !is_needed_inside() {
             drop(self.header.call_guard.permit.take());
         }
         if has_ended {
             if let Some(rare) = self.header.take_rare() {
-                // Channels that close wake tasks.
+                // Closing a channel wakes tasks.
                 let_go(rare);
             }
         } else if is_nested || self.header.nest().is_some() {
-            // Fibers around and inside have to find it in the registry.
+            // The fibers around and inside must find it in the registry.
             self.wait(false, cx);
         }
     }

@@ -1,4 +1,4 @@
-//! What a fiber is told and has told in a poll, and its place among those that wait.
+//! The signals into a fiber and its reply in one poll, and its entry in the registry.
 
 use std::task::Context;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<J: Job> Fiber<J> {
-    /// What the fiber is told by the resume that comes. The signals of a fiber around it are added to its own.
+    /// The signals for the coming resume. Those of a fiber around it are added to its own.
     #[inline]
     pub(super) fn signals_for_resume(&mut self, outer: &Outer<'_>) -> Signals {
         let is_told = self.shared().in_flight.epoch() != self.epoch;
@@ -22,7 +22,7 @@ impl<J: Job> Fiber<J> {
         self.signals | once
     }
 
-    /// After the fiber has suspended.
+    /// Called after the fiber has suspended.
     #[inline]
     pub(super) fn note_suspend(&mut self, reply: &Reply, is_nested: bool, cx: &Context<'_>) {
         if !reply.is_empty() || is_nested || self.header.is_looked_for() || self.is_shielded() {
@@ -30,7 +30,7 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// For a fiber that has suspended and tells something, or that others may look for.
+    /// For a suspended fiber that has replied or may be looked up.
     #[inline(never)]
     pub(super) fn note_seen(&mut self, reply: &Reply, cx: &Context<'_>) {
         self.given_up = reply.has(Reply::GIVEN_UP);
@@ -38,7 +38,7 @@ impl<J: Job> Fiber<J> {
         self.wait(reply.has(Reply::SHIELDED), cx);
     }
 
-    /// Finds out what all calls of the layer have been told. Returns what goes for one resume.
+    /// Takes in what all calls of the layer have been told. Returns the signals that hold for one resume only.
     #[cold]
     pub(super) fn hear(&mut self) -> Signals {
         let Shared { drop_policy, in_flight, .. } = self.header.shared();
@@ -51,16 +51,17 @@ impl<J: Job> Fiber<J> {
         once
     }
 
-    /// For a call that does not begin yet inside another fiber: if that is leaked, it is found with it.
+    /// For a call that cannot begin yet inside another fiber. If that fiber is leaked, the registry shows that this
+    /// call was inside.
     #[cold]
     pub(super) fn stand_in_line(&mut self, cx: &Context<'_>) {
         self.header.reserve_id();
-        // What the calls of its layer are told meanwhile it hears when it begins. Until then it would wake itself for
-        // that in each poll.
+        // The call takes in the layer's signals when it begins. Checking them earlier would make it wake itself in each
+        // poll until then.
         self.take_place(false, cx);
     }
 
-    /// One that has not begun may do so on another thread.
+    /// A fiber that has not begun may do so on another thread.
     #[cold]
     pub(super) fn leave_line(&mut self) {
         if self.header.home.is_none() {
@@ -69,17 +70,17 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// After a poll that leaves it to wait.
+    /// Called after a poll that leaves the fiber waiting.
     #[inline]
     pub(super) fn wait(&mut self, is_shielded: bool, cx: &Context<'_>) {
         let is_new = self.take_place(is_shielded, cx);
-        // All calls are told something by waking those that have a place; one that just took it looks itself.
+        // Signals to all calls reach registered fibers by a wake; a fiber that registered just now checks for itself.
         if is_new && self.shared().in_flight.epoch() != self.epoch {
             drop_quietly(foreign(|| cx.waker().wake_by_ref()));
         }
     }
 
-    /// Takes or corrects the fiber's place among those that wait. Whether it had none.
+    /// Adds or corrects the fiber's entry in the registry. Returns whether it is new or has changed.
     #[inline]
     fn take_place(&mut self, is_shielded: bool, cx: &Context<'_>) -> bool {
         let (id, about) = (self.header.id(), self.header.about(self.coroutine.waits_at()));

@@ -1,4 +1,4 @@
-//! A fiber's stack: how it gets one, and gives it back.
+//! How a fiber gets a stack and gives it back.
 
 use std::{
     mem::ManuallyDrop,
@@ -14,7 +14,8 @@ use crate::{
     raw::{Asks, Caller, Ending, FiberStack, Home, Job, Lent, Moment, Outer, Ran, Signals, Slot, with_outer},
 };
 
-/// Tells the compiler which way is the usual one: it would take it for the rarest, and not inline the switch.
+/// Marks the unusual path for the compiler, which would otherwise take the usual one for the rarest and not inline the
+/// switch.
 #[cold]
 #[inline(never)]
 fn not_plain() -> Option<Poll<()>> {
@@ -22,9 +23,9 @@ fn not_plain() -> Option<Poll<()>> {
 }
 
 impl<J: Job> Fiber<J> {
-    /// Counts and polls a fresh fiber, and ends its call if it ends. For the way of most calls: one that begins where
-    /// it was made and needs nothing but a stack for that. `None` if it needs more: then it has not been polled, and
-    /// may have been counted. `ending` is `Pending`; whether it is ready then is returned too.
+    /// The fast path of most calls, which begin where they were made and need only a stack. Counts and polls a fresh
+    /// fiber, and ends its call if the fiber ends. `None` if the call needs more: the fiber has then not been polled,
+    /// but may have been counted. `ending` must be `Pending`; the result says whether it is ready.
     #[inline]
     pub(crate) fn poll_plain(&mut self, cx: &Context<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
         with_outer(|outer| self.poll_plain_inside(outer, cx, ending))
@@ -35,7 +36,8 @@ impl<J: Job> Fiber<J> {
         if outer.state().is_some() {
             return not_plain();
         }
-        // If a first poll has unwound, it is not there: what has begun once goes the general way, which says so.
+        // After a first poll that unwound, the slot holds no job. A fiber that has begun takes the general path, which
+        // reports that.
         if !matches!(self.coroutine.slot(), Slot::Start(_)) {
             return not_plain();
         }
@@ -45,7 +47,7 @@ impl<J: Job> Fiber<J> {
         let own = self.shared().counters.own_or_first();
         let Some(stack) = own.and_then(|_| self.shared().take_plain()) else { return not_plain() };
         self.open_in(own);
-        // After it was entered: a layer that was closed waits for this call, or it is refused.
+        // Checked after the call was counted: a closed layer either waits for this call or refuses it.
         if self.shared().in_flight.is_closed() {
             return not_plain();
         }
@@ -56,7 +58,7 @@ impl<J: Job> Fiber<J> {
         Some(poll)
     }
 
-    /// Runs a fiber that has no stack: it gets one first.
+    /// Gets a stack for a fiber that has none, and runs it.
     #[inline]
     pub(super) fn begin(
         &mut self,
@@ -103,7 +105,7 @@ impl<J: Job> Fiber<J> {
         _ = self.start(stack, outer, cx, caller, ending, None);
     }
 
-    /// Takes what it needs to begin, or waits in line for what is not available at once.
+    /// Takes the stack and permit that the fiber needs, or waits in line for them.
     #[inline(never)]
     fn apply(&mut self, is_nested: bool, cx: &mut Context<'_>) -> Poll<Resources> {
         let is_under_way = matches!(self.coroutine.slot(), Slot::Parked(_));
@@ -113,8 +115,8 @@ impl<J: Job> Fiber<J> {
         self.admission.poll(request, cx)
     }
 
-    /// The one way in which a fiber takes a stack, and in which its first stretch on it ends. What a plain call has not
-    /// is compiled out. Returns whether the ending is ready.
+    /// The only path on which a fiber takes a stack, and on which its first stretch there ends. The parts that a plain
+    /// call lacks are compiled out. Returns whether `ending` is ready.
     #[inline(always)]
     fn start(
         &mut self,
@@ -133,9 +135,9 @@ impl<J: Job> Fiber<J> {
         }
         header.usable = stack.usable();
         header.call_guard.begin(own);
-        // Only now: before it has begun, a fiber can go anywhere.
+        // Only now: a fiber that has not begun may still move to another thread.
         header.home = Some(Home::here());
-        // A plain call has no fiber around it and nobody else to ask, and has just been counted.
+        // A plain call has no fiber around it and no bar or locals to ask about, and has just been counted.
         let signals = if is_plain { Signals::NONE } else { self.signals_for_resume(outer) };
         let asks = if is_plain {
             Asks::NOTHING
@@ -161,7 +163,7 @@ impl<J: Job> Fiber<J> {
         }
     }
 
-    /// Gives the stack back after the code has returned.
+    /// Returns the stack after the fiber's code has returned.
     #[inline(always)]
     pub(super) fn end(&mut self, mut stack: FiberStack, own: Option<Own>) {
         if own.is_none() && (self.measured || self.shared().hygiene) {

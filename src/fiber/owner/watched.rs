@@ -1,4 +1,4 @@
-//! What a poll of a fiber has around it if its layer detects blocking.
+//! The additional steps of a poll if the fiber's layer detects blocking.
 
 use std::task::Context;
 
@@ -15,11 +15,11 @@ impl<J: Job> Fiber<J> {
         self.shared().detector.is_some()
     }
 
-    /// Says in this thread's run slot that the fiber runs, until the guard is dropped, and registers the fiber, so that
-    /// the detector can look it up. Called before its poll.
+    /// Marks the fiber as running in this thread's run slot until the guard is dropped, and registers it so that the
+    /// detector can look it up. Called before the poll.
     #[inline(never)]
     pub(crate) fn enter_run_slot(&mut self, cx: &Context<'_>) -> Option<impl Drop + use<J>> {
-        // The poll says so.
+        // The poll reports that.
         if !self.is_home() {
             return None;
         }
@@ -32,9 +32,9 @@ impl<J: Job> Fiber<J> {
         Some(Registry::here().run_slot.enter(self.header.id(), detector.patience(), detector.prepare()))
     }
 
-    /// After its poll, and after the guard.
+    /// Called after the poll and after the guard was dropped.
     pub(crate) fn leave_run_slot(&mut self) {
-        // In line inside a fiber it keeps its registration.
+        // A call in line inside another fiber keeps its registration.
         if with_current(|outer| outer.is_none()) {
             self.leave_line();
         }

@@ -1,6 +1,6 @@
-//! The registry of each thread: its fibers that wait, how to wake them, and which lies inside which.
+//! Each thread's registry of its waiting fibers: how to wake them, and which lies inside which.
 //!
-//! It serves what reaches fibers from outside their tasks: cancelling all of a layer, and counting those that are
+//! It serves operations from outside the fibers' tasks: cancelling all fibers of a layer, and counting fibers that are
 //! leaked because the fiber around them is. A fiber registers when it first waits, and only if a layer or handle exists
 //! that could look it up, or if other fibers lie around or inside it. Most calls do not pay for this.
 
@@ -29,26 +29,26 @@ use crate::{
 };
 
 thread_local! {
-    // Constant and without a destructor: usable at any time, also while the thread is ending.
+    // Constant and without a destructor: usable at any time, even while the thread is ending.
     static MINE: Cell<Option<&'static Registry>> = const { Cell::new(None) };
     static LEAVING: Leaving = const { Leaving };
 }
 
-/// All that there are. They are never freed, but used again by later threads.
+/// All registries. They are reused by later threads and never freed.
 static REGISTRIES: Mutex<Vec<&'static Registry>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 pub(crate) struct Registry {
     is_taken: AtomicBool,
-    /// The fiber that its thread runs now, if that has a registration; else 0.
+    /// The fiber that the thread is running if that fiber is registered; otherwise 0.
     running: AtomicU64,
-    /// How often others have taken wakers out of entries.
+    /// How often wakers have been taken out of entries in order to wake fibers.
     robbed: AtomicU64,
     pub(crate) run_slot: RunSlot,
     entries: Biased<Slab<Entry>>,
 }
 
-/// What people want to know of a fiber.
+/// A fiber's description for reports to people.
 #[derive(Clone, Copy)]
 pub(super) struct About {
     pub(super) label: &'static str,
@@ -60,7 +60,7 @@ pub(super) struct Entry {
     pub(super) fiber: FiberId,
     /// The fiber on whose stack this one was polled last.
     pub(super) inside: Option<FiberId>,
-    /// Whether it holds a stack; if not, it is a parked root inside another fiber.
+    /// Whether the fiber holds a stack; if not, it is parked or has not begun.
     pub(super) suspended: bool,
     pub(super) layer: LayerId,
     pub(super) about: About,
@@ -73,12 +73,12 @@ pub(crate) fn cancel_all(shared: &Arc<Shared>) {
     wake_all(shared);
 }
 
-/// Wakes all fibers of `shared` that wait.
+/// Wakes all waiting fibers of `shared`.
 pub(crate) fn wake_all(shared: &Arc<Shared>) {
     registries().into_iter().for_each(|registry| registry.wake(|entry| entry.layer == shared.id));
 }
 
-/// Wakes all fibers that wait inside this one of the thread.
+/// Wakes all fibers that wait inside this fiber of the current thread.
 pub(super) fn wake_inside(fiber: FiberId) {
     Registry::here().wake(|entry| entry.inside == Some(fiber));
 }
@@ -89,7 +89,7 @@ pub(super) fn wake_fiber(fiber: FiberId) {
     registries().into_iter().for_each(|registry| registry.wake(|entry| entry.fiber == fiber));
 }
 
-/// A fiber as people look at it.
+/// A fiber's entry in a listing for people.
 pub(crate) struct Listed {
     pub(crate) fiber: FiberId,
     pub(crate) label: &'static str,
@@ -123,12 +123,12 @@ pub(crate) fn list(shared: &Arc<Shared>) -> Vec<Listed> {
     listed
 }
 
-/// All that there are, always in the same order.
+/// All registries, always in the same order.
 pub(crate) fn registries() -> Vec<&'static Registry> {
     lock(&REGISTRIES).clone()
 }
 
-/// Gives the registry of a thread that ends to later ones.
+/// Frees the registry of an ending thread for reuse.
 struct Leaving;
 
 impl Drop for Leaving {
@@ -149,7 +149,7 @@ impl Registry {
     #[cold]
     fn adopt() -> &'static Self {
         let mut registries = lock(&REGISTRIES);
-        // One that was left may still list fibers whose thread has ended; it does no harm to add to it.
+        // A registry for reuse may still list fibers whose thread has ended; adding to it does no harm.
         let left = registries.iter().copied().find(|registry| !registry.is_taken.swap(true, Ordering::Acquire));
         let registry = left.unwrap_or_else(|| {
             let registry: &'static Self = Box::leak(Box::default());
@@ -158,7 +158,7 @@ impl Registry {
             registry
         });
         MINE.set(Some(registry));
-        // A thread that is already ending keeps it.
+        // A thread that is already ending keeps its registry.
         _ = LEAVING.try_with(|_| ());
         registry
     }
@@ -168,24 +168,24 @@ impl Registry {
         if MINE.get().is_some_and(|mine| ptr::eq(mine, self)) { self.entries.own(f) } else { self.entries.look_in(f) }
     }
 
-    /// Wakes those that are meant.
+    /// Wakes the fibers whose entries match.
     fn wake(&'static self, is_meant: impl Fn(&Entry) -> bool) {
-        // Moved out, since cloning one here could run any code. A fiber that is woken puts a new one there when it
-        // waits again.
+        // The wakers are moved out, since cloning one under the lock could run arbitrary code. A woken fiber stores a
+        // new waker when it waits again.
         let wakers: Vec<_> = self.with(|entries| {
             self.robbed.fetch_add(1, Ordering::Relaxed);
             let entries = entries.iter_mut().map(|(_, entry)| entry).filter(|entry| is_meant(entry));
             entries.map(|entry| mem::replace(&mut entry.waker, Waker::noop().clone())).collect()
         });
-        // Woken when the registry is free: a waker may do anything.
+        // Woken after the registry is unlocked: a waker may do anything.
         wakers.into_iter().for_each(wake);
     }
 
-    /// Counts as leaked whatever lies inside a leaked fiber.
+    /// Counts everything inside a leaked fiber as leaked.
     fn write_off(&'static self, fiber: FiberId) {
         let inside: Vec<_> = self.with(|entries| {
             let keys: Vec<_> = entries.iter().filter(|(_, e)| e.inside == Some(fiber)).map(|(key, _)| key).collect();
-            // Looked up here, while the call guard that the entry belongs to holds its layer.
+            // Looked up here, while the entry's call guard keeps its layer alive.
             keys.into_iter().map(|key| entries.remove(key)).map(|entry| (Shared::of(entry.layer), entry)).collect()
         });
         for (shared, entry) in inside {

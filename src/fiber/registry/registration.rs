@@ -1,4 +1,4 @@
-//! A fiber's place in the registry of its home thread.
+//! A fiber's entry in the registry of its home thread.
 
 use std::{
     mem,
@@ -14,19 +14,19 @@ use crate::{
     raw::{clone_waker_or_none, let_go},
 };
 
-/// Taken when the fiber waits, and given up when it ends.
+/// Taken when the fiber first waits, given up when it ends.
 pub(in crate::fiber) struct Registration {
     registry: &'static Registry,
     key: usize,
     fiber: FiberId,
     inside: Option<FiberId>,
     suspended: bool,
-    /// What the waker in the registry consists of, for comparing without looking there.
+    /// The parts of the waker in the registry, for comparison without locking it.
     waker: (usize, &'static RawWakerVTable),
-    /// How often wakers had been taken out of the registry.
+    /// The registry's `robbed` count when the waker was stored.
     robbed: u64,
     waits_at: Option<&'static Location<'static>>,
-    /// What the fibers around it know of it, while it waits inside them.
+    /// The fiber's share in the nests around it, while it waits inside other fibers.
     pub(in crate::fiber) nesting: Option<Inside>,
 }
 
@@ -43,8 +43,8 @@ impl Registration {
         nesting: Option<Inside>,
     ) -> Self {
         let registry = Registry::here();
-        // Cloned before the registry is taken: a waker may do anything. One that cannot be cloned is not woken from
-        // here: the fiber has suspended, and what it waits for may wake it.
+        // Cloned before the registry is locked, since a waker may do anything. If cloning panics, the registry cannot
+        // wake the fiber; it has suspended, and the future that it awaits may still wake it.
         let waker = clone_waker_or_none(waker);
         let parts = (waker.data().addr(), waker.vtable());
         let entry = Entry { fiber, inside, suspended, layer: shared.id, about, waker };
@@ -53,7 +53,7 @@ impl Registration {
         Self { registry, key, fiber, inside, suspended, waker: parts, robbed, waits_at: about.waits_at, nesting }
     }
 
-    /// Whether the registry still says what is true.
+    /// Whether the registry's entry is still correct.
     #[inline]
     pub(in crate::fiber) fn is_current(&self, inside: Option<FiberId>, suspended: bool, waker: &Waker) -> bool {
         self.inside == inside
@@ -63,8 +63,8 @@ impl Registration {
             && self.robbed == self.registry.robbed.load(Ordering::Relaxed)
     }
 
-    /// Writes down anew what has changed, in one step: a thread that looks for the fiber meanwhile finds it. `false` if
-    /// it has been written off with the one around it, and has no registration any more.
+    /// Updates the entry in one step, so that a thread looking for the fiber meanwhile finds it. `false` if the fiber
+    /// has been written off with the one around it and is no longer registered.
     pub(in crate::fiber) fn renew(
         &mut self,
         inside: Option<FiberId>,
@@ -72,7 +72,7 @@ impl Registration {
         about: About,
         waker: &Waker,
     ) -> bool {
-        // Cloned before the registry is taken, and what was there is dropped when it is free.
+        // Cloned before the registry is locked; the former waker is dropped after it is unlocked.
         let mut waker = clone_waker_or_none(waker);
         let parts = (waker.data().addr(), waker.vtable());
         let robbed = self.registry.robbed.load(Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Registration {
         is_there
     }
 
-    /// Notes where the fiber waits now.
+    /// Records where the fiber waits now.
     #[inline]
     pub(in crate::fiber) fn note_wait(&mut self, waits_at: Option<&'static Location<'static>>) {
         if waits_at.map(ptr::from_ref) != self.waits_at.map(ptr::from_ref) {
@@ -101,7 +101,7 @@ impl Registration {
         }
     }
 
-    /// Notes that the fiber runs now. Returns which one did before.
+    /// Records that the fiber runs now. Returns the fiber that ran before.
     #[inline]
     pub(in crate::fiber) fn run(&self) -> u64 {
         let former = self.registry.running.load(Ordering::Relaxed);
@@ -109,13 +109,13 @@ impl Registration {
         former
     }
 
-    /// Notes that the fiber runs no more, and the `former` one does.
+    /// Records that the fiber no longer runs, and that `former` does.
     #[inline]
     pub(in crate::fiber) fn pause(&self, former: u64) {
         self.registry.running.store(former, Ordering::Relaxed);
     }
 
-    /// Takes the fiber out of the registry. `false` if the fiber has been written off with the one around it.
+    /// Takes the fiber out of the registry. `false` if it has been written off with the one around it.
     #[inline]
     pub(in crate::fiber) fn leave(&self) -> bool {
         let waker = self.registry.with(|entries| match entries.get(self.key) {
@@ -123,12 +123,12 @@ impl Registration {
             _ => None,
         });
         let is_there = waker.is_some();
-        // Dropped when the registry is free.
+        // Dropped after the registry is unlocked.
         waker.into_iter().for_each(let_go);
         is_there
     }
 
-    /// The fiber goes on outside of the one that it is in.
+    /// Records that the fiber goes on outside the one that it was in.
     pub(in crate::fiber) fn come_out(&mut self) {
         self.nesting = None;
         self.inside = None;
@@ -139,7 +139,7 @@ impl Registration {
         });
     }
 
-    /// Counts as leaked whatever lies inside this fiber, which is leaked.
+    /// Counts everything inside this leaked fiber as leaked.
     pub(in crate::fiber) fn write_off(&self) {
         self.registry.write_off(self.fiber);
     }
