@@ -1,4 +1,4 @@
-//! Dropping values that nobody will take.
+//! Dropping values without letting their panics out.
 
 use std::{
     any::Any,
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// Drops what nobody will take. A destructor that panics harms nothing but itself.
+/// Drops a value; a panic of its destructor is discarded.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         discard_payload(payload);
@@ -16,7 +16,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
 
 #[cold]
 fn discard_payload(mut payload: Box<dyn Any + Send>) {
-    // The payload of that panic may panic in turn when it is dropped. Give up after a few.
+    // The panic's payload may itself panic when it is dropped, and so may the next. Give up after a few.
     for _ in 0..8 {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             Ok(()) => return,
@@ -26,8 +26,8 @@ fn discard_payload(mut payload: Box<dyn Any + Send>) {
     let _leaked = ManuallyDrop::new(payload);
 }
 
-/// Runs several pieces of foreign code, each to its end: the first panic among them goes on afterwards, the others
-/// are discarded.
+/// Runs several pieces of foreign code, each to its end. The first panic is resumed afterwards; later ones are
+/// discarded.
 #[derive(Default)]
 pub(crate) struct FirstPanic(Option<Box<dyn Any + Send>>);
 
@@ -39,7 +39,7 @@ impl FirstPanic {
         }
     }
 
-    /// Keeps a payload that was caught, if it is the first.
+    /// Keeps a caught payload if it is the first.
     pub(crate) fn keep(&mut self, payload: Box<dyn Any + Send>) {
         match &self.0 {
             None => self.0 = Some(payload),
@@ -51,7 +51,8 @@ impl FirstPanic {
         self.0
     }
 
-    /// Lets the first panic go on. While the thread is panicking it is discarded instead: this may run in a destructor.
+    /// Resumes the first panic. While the thread is already panicking it is discarded instead, since this may run in a
+    /// destructor.
     pub(crate) fn finish(self) {
         match self.0 {
             Some(payload) if thread::panicking() => drop_quietly(payload),

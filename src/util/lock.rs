@@ -1,4 +1,4 @@
-//! Locking where the data stays valid even if a thread has panicked while it held the lock.
+//! Locking for data that stays valid even if a thread panics while it holds the lock.
 
 use std::sync::PoisonError;
 

@@ -1,4 +1,5 @@
-//! What threads share. The loom models (`models/`) compile the files that use this against loom's types instead.
+//! Types for sharing between threads. The loom models (`models/`) compile the files that use them against loom's types
+//! instead.
 
 pub(crate) use std::{
     sync::{

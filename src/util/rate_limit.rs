@@ -1,4 +1,4 @@
-//! How often the same thing is said.
+//! Rate limit for repeated warnings.
 
 use std::{
     mem,
@@ -8,22 +8,22 @@ use std::{
 
 use super::lock::lock;
 
-/// Warnings of one kind about one layer: one in a while, the others are counted.
+/// Limits warnings of one kind about one layer to one per [`SILENCE`], and counts the rest.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit(Mutex<Said>);
 
 #[derive(Debug, Default)]
 struct Said {
     last: Option<Instant>,
-    /// How many were only counted since then.
+    /// How many warnings were suppressed since then.
     unsaid: u64,
 }
 
-/// At most one warning in this time.
+/// The minimum time between two warnings.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 impl RateLimit {
-    /// Whether to warn now: then, of how many since the last warning nothing was said.
+    /// `Some` if a warning is due now, with the number of warnings suppressed since the last one.
     pub(crate) fn speak(&self, now: Instant) -> Option<u64> {
         let mut said = lock(&self.0);
         if said.last.is_some_and(|last| now.saturating_duration_since(last) < SILENCE) {

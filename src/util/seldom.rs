@@ -5,7 +5,8 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-/// What most calls do not have. Its drop is a test in place: the glue of an `Option` would cost each call a function.
+/// A value that most calls lack. Its drop is an inline test: the drop glue of an `Option` would cost each call a
+/// function.
 pub(crate) struct Seldom<T>(ManuallyDrop<Option<T>>);
 
 impl<T> Seldom<T> {

@@ -2,7 +2,7 @@
 
 use std::{panic::catch_unwind, time::Duration};
 
-/// tokio says so only by panicking.
+/// tokio shows that only by panicking.
 pub(crate) fn has_timers() -> bool {
     catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
