@@ -1,18 +1,18 @@
-//! What belongs to the thread on which it was made.
+//! Values that belong to the thread on which they were made.
 
 use std::mem::ManuallyDrop;
 
 use super::Home;
 
-/// A value that is reached on its home thread only. Elsewhere it can be moved, and forgotten; it is never dropped
+/// A value that is only accessible on its home thread. Elsewhere it can be moved and forgotten. It is never dropped
 /// unless it is taken out.
 pub(crate) struct AtHome<T> {
     home: Home,
     value: ManuallyDrop<T>,
 }
 
-// SAFETY: invariant 1: each way to the value compares the threads first, and there is no destructor, so that another
-// thread can do nothing with it but move its bytes, which no code on the home thread points to between two polls.
+// SAFETY: invariant 1: each access to the value compares the threads first, and there is no destructor, so another
+// thread can only move its bytes, which no code on the home thread points to between two polls.
 unsafe impl<T> Send for AtHome<T> {}
 
 impl<T> AtHome<T> {

@@ -1,4 +1,4 @@
-//! A lock that costs its owner next to nothing, and others a lot.
+//! A lock that is nearly free for its owner and expensive for other threads.
 
 use std::cell::UnsafeCell;
 
@@ -8,23 +8,23 @@ use crate::util::{
     loom::{AtomicBool, Mutex, Ordering, yield_now},
 };
 
-/// Belongs to one thread, which uses it all the time; others look in now and then.
+/// Belongs to one thread, which uses it all the time; other threads look in now and then.
 #[derive(Debug, Default)]
 pub(crate) struct Biased<T> {
-    /// The owner is at it.
+    /// The owner is using the value.
     is_inside: AtomicBool,
-    /// Another thread is at it, or waits for the owner to be done.
+    /// Another thread is using the value, or waits until the owner is done.
     is_wanted: AtomicBool,
-    /// Of the others among themselves, and the owner's when it is wanted.
+    /// Excludes the other threads from each other, and the owner from them while the value is wanted.
     lock: Mutex<()>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: invariant 14: one thread at a time has the value.
+// SAFETY: invariant 14: only one thread at a time uses the value.
 unsafe impl<T: Send> Sync for Biased<T> {}
 
 impl<T> Biased<T> {
-    /// For the owner. `f` must not come back here: it runs no code of others.
+    /// For the owner. `f` must not enter the lock again, so it must run no foreign code.
     #[inline]
     pub(crate) fn own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         debug_assert!(!self.is_inside.load(Ordering::Relaxed), "the owner is inside already");
@@ -35,29 +35,29 @@ impl<T> Biased<T> {
             return self.own_locked(f);
         }
         let _reset = Reset(&self.is_inside);
-        // SAFETY: invariant 14: nobody wanted it when this thread had said that it is inside.
+        // SAFETY: invariant 14: no other thread wanted the value after this thread had said that it is inside.
         f(unsafe { &mut *self.value.get() })
     }
 
     #[cold]
     fn own_locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _locked = lock(&self.lock);
-        // SAFETY: invariant 14: others have it under the lock only, and the owner is one thread.
+        // SAFETY: invariant 14: other threads use the value under the lock only, and the owner is one thread.
         f(unsafe { &mut *self.value.get() })
     }
 
-    /// For other threads. `f` must not come back here: it runs no code of others.
+    /// For other threads. `f` must not enter the lock again, so it must run no foreign code.
     #[cold]
     pub(crate) fn look_in<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _locked = lock(&self.lock);
         let _reset = Reset(&self.is_wanted);
         self.is_wanted.store(true, Ordering::Relaxed);
         fence::heavy();
-        // The owner is inside for some instructions only, unless it was interrupted there.
+        // The owner is inside for a few instructions only, unless it was interrupted there.
         while self.is_inside.load(Ordering::Acquire) {
             yield_now();
         }
-        // SAFETY: invariant 14: the owner is not inside, and will see that this thread wants it.
+        // SAFETY: invariant 14: the owner is not inside, and will see that this thread wants the value.
         f(unsafe { &mut *self.value.get() })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment, to some milliseconds.
+/// A moment, precise to a few milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment(imp::Moment);
 
@@ -21,14 +21,15 @@ impl Moment {
 mod imp {
     use std::{mem::MaybeUninit, num::NonZeroU64, time::Duration};
 
-    /// Nanoseconds since some moment of the system's.
+    /// Nanoseconds since a moment that the system chose.
     pub(super) type Moment = NonZeroU64;
 
     const NANOS: u64 = 1_000_000_000;
 
     pub(super) fn now() -> Moment {
         let mut now = MaybeUninit::<libc::timespec>::zeroed();
-        // SAFETY: invariant 12: the kernel writes to what is passed. It knows this clock, or leaves zero there.
+        // SAFETY: invariant 12: the kernel writes only to the structure that is passed. If it does not know this clock,
+        // zero stays there.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) };
         // SAFETY: invariant 12: all bytes were zero, which is a time, or the system wrote one.
         let now = unsafe { now.assume_init() };

@@ -1,4 +1,4 @@
-//! A job, and the stack that it runs on.
+//! A job and the stack that it runs on.
 
 #[cfg(debug_assertions)]
 use std::any::TypeId;
@@ -17,13 +17,13 @@ use super::{
 
 type OnStack = corosensei::Coroutine<FramePtr, (), (), FiberStack>;
 
-/// What a fiber runs, and where. Dropping it forgets a stack in use: its owner looks before.
-// A frame has one pointer to it, behind which there is a `WaitsAt` first, whatever the job is.
+/// A fiber's job and stack. Dropping it forgets a stack in use, so the owner checks first.
+// A frame has one pointer to it, behind which a `WaitsAt` lies first, whatever the job is.
 #[repr(C)]
 pub(crate) struct Coroutine<J: Job> {
-    /// Where its code waits, or waited last. A wait that was ready at once is none.
+    /// Where its code waits or last waited. A wait that was ready at once does not count.
     waits_at: WaitsAt,
-    /// While it is suspended. Never dropped as it is (invariant 7): it is taken, and ended or forgotten.
+    /// Set while it is suspended. Never dropped in place (invariant 7): it is taken, and run to its end or forgotten.
     on_stack: Option<AtHome<OnStack>>,
     pub(super) slot: Slot<J>,
 }
@@ -32,14 +32,14 @@ pub(crate) struct Coroutine<J: Job> {
 pub(crate) struct Lent<'a> {
     pub(crate) waker: &'a Waker,
     pub(crate) owner: &'a dyn Owner,
-    /// What may say that the caller has gone; without it, what the fiber around asks.
+    /// Tells whether the caller has gone; if not set, the caller of the fiber around this one is asked.
     pub(crate) caller: Option<&'a (dyn Caller + 'static)>,
     pub(crate) signals: Signals,
 }
 
-/// What a fiber has done in a poll.
+/// The result of running a fiber in a poll.
 pub(crate) enum Ran {
-    /// Its code has returned, and so is its stack: it has ended or is parked.
+    /// Its code has returned and so has its stack: the fiber has ended or is parked.
     Returned(FiberStack),
     Suspended(Reply),
 }
@@ -64,17 +64,18 @@ impl<J: Job> Coroutine<J> {
         self.waits_at.get()
     }
 
-    /// Takes what would run next, of one that is not suspended.
+    /// Takes what would run next. The coroutine must not be suspended.
     pub(crate) fn take_slot(&mut self) -> Slot<J> {
         mem::replace(&mut self.slot, Slot::Taken)
     }
 
-    /// Leaks the stack of a suspended one, and all that is on it. By invariant 2 that is sound.
+    /// Leaks the stack of a suspended coroutine and everything on it. By invariant 2 that is sound.
     pub(crate) fn forget(&mut self) {
         self.on_stack = None;
     }
 
-    /// Begins a fresh or parked one on this stack; `asks` says when the owner is to be asked. `ending` is `Pending`.
+    /// Begins a fresh or parked coroutine on this stack; `asks` says when the owner must be asked. `ending` must be
+    /// `Pending`.
     #[inline(always)]
     pub(crate) fn start(
         &mut self,
@@ -97,7 +98,7 @@ impl<J: Job> Coroutine<J> {
         }
     }
 
-    /// Resumes a suspended one, at home. `ending` is `Pending`.
+    /// Resumes a suspended coroutine, at home. `ending` must be `Pending`.
     #[inline(always)]
     pub(crate) fn resume(&mut self, outer: &Outer<'_>, lent: Lent<'_>, ending: &mut Ending<J>) -> Ran {
         let frame = self.frame(Asks::NOTHING, outer, lent, ending);
@@ -111,7 +112,7 @@ impl<J: Job> Coroutine<J> {
         }
     }
 
-    /// From here until control is back, slot, owner and ending are lent to the fiber (invariants 5 and 6).
+    /// From here until control returns, slot, owner and ending are lent to the fiber (invariants 5 and 6).
     #[inline(always)]
     fn frame(&mut self, asks: Asks, outer: &Outer<'_>, lent: Lent<'_>, ending: &mut Ending<J>) -> Frame {
         let of_outer = || outer.state().and_then(|outer| outer.frame().caller);
@@ -131,7 +132,7 @@ impl<J: Job> Coroutine<J> {
     }
 }
 
-/// Runs the code of a fiber until that suspends or has returned.
+/// Runs the fiber's code until it suspends or returns.
 #[inline(always)]
 fn resume(coroutine: &mut OnStack, frame: &Frame, outer: &Outer<'_>) -> CoroutineResult<(), ()> {
     let _restore = Restore::new(outer);

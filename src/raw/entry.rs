@@ -1,4 +1,4 @@
-//! What runs on a fiber's stack: the first function there, and the job that it runs.
+//! The first function on a fiber's stack, and the job that it runs.
 
 #[cfg(debug_assertions)]
 use std::any::TypeId;
@@ -17,22 +17,23 @@ use crate::util::drop_quietly::drop_quietly;
 
 use super::{AtHome, Coroutine, State, frame::FramePtr, state};
 
-/// What a fiber runs.
+/// The work of a fiber.
 pub(crate) trait Job: Sized + 'static {
-    /// What is kept between two polls when no synchronous frame waits: a pinned future.
+    /// What the job keeps between two polls while no synchronous frame waits: a pinned future.
     type Root: 'static;
     type Output: 'static;
 
-    /// Runs on a fiber, first.
+    /// Runs on a fiber at its first poll.
     fn start(self, exit: Exit<'_, Self>);
 
-    /// Runs on a fiber, whenever a parked root is polled again.
+    /// Runs on a fiber each time that a parked root is polled again.
     fn resume(root: Self::Root, exit: Exit<'_, Self>);
 }
 
-/// How a job leaves its stack: by one of the two calls, as the last thing that it does.
+/// How a job leaves its stack: it makes one of the two calls as its last action.
 ///
-/// A call and not a return value, so that an output of any size is moved as seldom as possible on the fiber's stack.
+/// It is a call rather than a return value, so that an output of any size is moved as seldom as possible on the fiber's
+/// stack.
 pub(crate) struct Exit<'a, J: Job> {
     pub(crate) state: &'a State,
     job: PhantomData<J>,
@@ -56,7 +57,7 @@ pub(crate) enum Slot<J: Job> {
     Parked(AtHome<J::Root>),
 }
 
-/// What a poll has of a fiber: `Pending` while it waits, its outcome if it ended.
+/// The result of polling a fiber: `Pending` while it waits, its outcome once it has ended.
 pub(crate) type Ending<J> = Poll<thread::Result<<J as Job>::Output>>;
 
 /// The first function on a fiber's stack.
@@ -76,26 +77,26 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     }));
     if let Err(payload) = outcome {
         state.end_locals();
-        // It may have left something before it panicked: dropping that may run code of the job, which must find nothing
-        // borrowed, and must not unwind from here (invariant 9).
+        // The job may have left a root before it panicked. Dropping that may run the job's code, which must find
+        // nothing borrowed and must not unwind from here (invariant 9).
         if let Slot::Parked(root) = mem::replace(slot::<J>(&state), Slot::Taken) {
             drop_quietly(root.take());
         }
         // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and
-        // nothing but this code uses it meanwhile: the poll that lent it is waiting for control.
+        // only this code uses it meanwhile: the poll that lent it is waiting for control.
         drop_quietly(unsafe { ending::<J>(&state).replace(Poll::Pending) });
         leave::<J>(&state, Err(payload));
     }
 }
 
-/// Where the outcome goes, through the latest frame. Not to be kept over a suspend.
+/// Where the outcome goes, through the latest frame. Not to be kept across a suspend.
 #[inline]
 fn ending<J: Job>(state: &State) -> NonNull<Ending<J>> {
     assert_job::<J>(state);
     state.frame().ending.cast()
 }
 
-/// Leaves the outcome where the latest poll finds it.
+/// Stores the outcome where the latest poll finds it.
 #[inline]
 fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
     // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and only
@@ -103,7 +104,7 @@ fn leave<J: Job>(state: &State, outcome: thread::Result<J::Output>) {
     unsafe { ending::<J>(state).write(Poll::Ready(outcome)) };
 }
 
-/// The coroutine's slot, through the latest frame. Only for `entry::<J>`; not to be kept over a suspend.
+/// The coroutine's slot, through the latest frame. Only for `entry::<J>`; not to be kept across a suspend.
 #[expect(clippy::mut_from_ref, reason = "the slot is the coroutine's, not the state's; see the safety comment")]
 fn slot<J: Job>(state: &State) -> &mut Slot<J> {
     assert_job::<J>(state);
@@ -114,7 +115,7 @@ fn slot<J: Job>(state: &State) -> &mut Slot<J> {
     unsafe { &mut (*coroutine.as_ptr()).slot }
 }
 
-/// Stands behind invariant 6.
+/// Checks invariant 6 in debug builds.
 #[inline]
 fn assert_job<J: Job>(state: &State) {
     #[cfg(debug_assertions)]

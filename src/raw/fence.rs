@@ -1,9 +1,9 @@
 //! A fence with a cheap and an expensive side.
 //!
-//! Two threads that each write first and then read what the other writes need a full fence between the two, each of
-//! them. Calls do this all the time, and code that cancels, closes or waits for them hardly ever. On Linux the latter
-//! can fence for both: the system call `membarrier` makes every running thread of the process pass a full fence, so
-//! that for the former the order of the instructions is enough.
+//! If two threads each write first and then read what the other one writes, each needs a full fence between the two
+//! steps. Calls do this all the time; code that cancels, closes or waits for them does it rarely. On Linux the rare
+//! side can fence for both: the system call `membarrier` makes every running thread of the process pass a full fence,
+//! so the frequent side only has to keep its instructions in order.
 
 use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
@@ -13,7 +13,7 @@ const ASYMMETRIC: u8 = 2;
 
 static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-/// The cheap side, between a write and a read.
+/// The cheap side, called between a write and a read.
 #[inline]
 pub(crate) fn light() {
     if MODE.load(Ordering::Relaxed) == ASYMMETRIC {
@@ -26,11 +26,11 @@ pub(crate) fn light() {
 #[cold]
 fn light_or_first() {
     mode();
-    // The first time, nobody knows yet on which side others are.
+    // At first use this thread does not know yet which mode the other threads use.
     fence(Ordering::SeqCst);
 }
 
-/// The expensive side, between a write and a read.
+/// The expensive side, called between a write and a read.
 #[cold]
 pub(crate) fn heavy() {
     if mode() == ASYMMETRIC {
@@ -55,13 +55,13 @@ mod system {
     const MEMBARRIER_CMD_PRIVATE_EXPEDITED: libc::c_long = 1 << 3;
     const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_long = 1 << 4;
 
-    /// Whether the system has the barrier, for this process.
+    /// Whether the system offers the barrier to this process.
     pub(super) fn register() -> bool {
         call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
     }
 
     pub(super) fn barrier() {
-        // A child process has to register again; it may have one thread only.
+        // A forked child has to register again; it may have one thread only.
         assert!(
             call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) || (register() && call(MEMBARRIER_CMD_PRIVATE_EXPEDITED)),
             "membarrier failed"
@@ -69,7 +69,7 @@ mod system {
     }
 
     fn call(command: libc::c_long) -> bool {
-        // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program's.
+        // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }

@@ -1,4 +1,4 @@
-//! Code of others that a fiber or its owner runs on the way: wakers, hooks, clones, listeners, the wakers of a channel.
+//! Running foreign code from a fiber or its owner: wakers, hooks, clones, listeners, and the wakers behind a channel.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -9,8 +9,8 @@ use std::{
 use super::with_current;
 use crate::util::drop_quietly::drop_quietly;
 
-/// Runs code of others between two steps of the crate's own. It may panic, which is caught; it cannot wait, since that
-/// would suspend in the middle of a step. Nothing may be locked, and nothing borrowed that the code could change.
+/// Runs foreign code between two steps of the crate. Its panic is caught, and its waits are refused, since a wait would
+/// suspend in the middle of a step. The crate must hold no lock, and no borrow of data that the code could change.
 #[inline]
 pub(crate) fn foreign<R>(f: impl FnOnce() -> R) -> thread::Result<R> {
     with_current(|state| {
@@ -19,13 +19,13 @@ pub(crate) fn foreign<R>(f: impl FnOnce() -> R) -> thread::Result<R> {
     })
 }
 
-/// Clones the waker of a poll. If that panics, so does the poll.
+/// Clones the waker of a poll. If the clone panics, so does the poll.
 #[inline]
 pub(crate) fn clone_waker(waker: &Waker) -> Waker {
     foreign(|| waker.clone()).unwrap_or_else(|payload| resume_unwind(payload))
 }
 
-/// Clones a waker by which nobody is woken if that panics.
+/// Clones a waker, or returns one that wakes no task if the clone panics.
 #[inline]
 pub(crate) fn clone_waker_or_none(waker: &Waker) -> Waker {
     foreign(|| waker.clone()).unwrap_or_else(|payload| {
@@ -34,12 +34,12 @@ pub(crate) fn clone_waker_or_none(waker: &Waker) -> Waker {
     })
 }
 
-/// Wakes a task. A waker that panics harms nothing but itself.
+/// Wakes a task; a panic of the waker is discarded.
 pub(crate) fn wake(waker: Waker) {
     drop_quietly(foreign(move || waker.wake()));
 }
 
-/// Drops what may run code of others when it is dropped.
+/// Drops a value whose destructor may run foreign code.
 pub(crate) fn let_go<T>(value: T) {
     drop_quietly(foreign(move || drop(value)));
 }

@@ -1,4 +1,4 @@
-//! What passes between a poll and the fiber: pointers and signals in, a reply out.
+//! The data that passes between a poll and the fiber: pointers and signals in, a reply out.
 
 #[cfg(debug_assertions)]
 use std::any::TypeId;
@@ -12,7 +12,7 @@ use std::{
 
 use super::{Owner, State};
 
-/// What one poll passes to the fiber: see the module's chapter.
+/// What one poll passes to the fiber: see the chapter of [`raw`](super).
 pub(super) struct Frame {
     pub(super) waker: NonNull<Waker>,
     /// A `Coroutine<J>` (invariant 6).
@@ -20,37 +20,37 @@ pub(super) struct Frame {
     /// The poller's `Ending<J>` (invariant 6).
     pub(super) ending: NonNull<()>,
     pub(super) owner: NonNull<dyn Owner>,
-    /// The fiber on whose stack the poller runs.
+    /// The fiber on whose stack the poller runs, if any.
     pub(super) outer: Option<NonNull<State>>,
     pub(super) caller: Option<NonNull<dyn Caller>>,
     pub(super) signals: Signals,
     pub(super) poller: PollerMarks,
     pub(super) reply: Reply,
-    /// Of the job whose coroutine and ending these are.
+    /// The type of the job whose coroutine and ending these are.
     #[cfg(debug_assertions)]
     pub(super) job: TypeId,
 }
 
 pub(super) type FramePtr = NonNull<Frame>;
 
-/// What awaits a fiber from another thread, and may go while it runs.
+/// A caller that awaits the fiber from another thread, and may go while the fiber runs.
 pub(crate) trait Caller: 'static {
     fn is_gone(&self) -> bool;
 }
 
-/// What the poller says.
+/// Facts that the poller passes on to the fiber.
 #[derive(Clone, Copy)]
 pub(super) struct PollerMarks(u8);
 
-/// When the owner is to be asked, said by the poll that begins. The bits are those of the state's flags.
+/// When the owner must be asked, as set by the poll that begins the fiber. The bits are those of the state's flags.
 #[derive(Clone, Copy)]
 pub(crate) struct Asks(u8);
 
 impl Asks {
     pub(crate) const NOTHING: Self = Self(0);
-    /// Whether something bars a suspend.
+    /// Before a suspend, whether something bars it.
     pub(super) const BEFORE_SUSPEND: u8 = 128;
-    /// What is left to run.
+    /// At the end, what is left to run.
     pub(super) const AT_END: u8 = 16;
 
     #[inline]
@@ -68,7 +68,7 @@ impl PollerMarks {
         Self(asks.0 | if is_panicking { Self::PANICKING } else { 0 })
     }
 
-    /// Its thread is panicking, so that the fiber cannot find out whether it does itself.
+    /// The poller's thread is panicking, so the fiber cannot find out whether it is panicking itself.
     #[inline]
     pub(super) fn is_panicking(self) -> bool {
         self.0 & Self::PANICKING != 0
@@ -81,7 +81,7 @@ impl PollerMarks {
     }
 }
 
-/// What a fiber tells its owner during a poll. Most often nothing.
+/// What a fiber tells its owner during a poll; usually nothing.
 #[derive(Default)]
 pub(crate) struct Reply(Cell<u8>);
 
@@ -89,9 +89,9 @@ pub(crate) struct Reply(Cell<u8>);
 pub(super) type WaitsAt = Cell<Option<&'static Location<'static>>>;
 
 impl Reply {
-    /// It has suspended inside a shield.
+    /// The fiber has suspended inside a shield.
     pub(crate) const SHIELDED: u8 = 1;
-    /// It has been unwound too often and is not to be resumed.
+    /// The fiber has been unwound too often and must not be resumed.
     pub(crate) const GIVEN_UP: u8 = 2;
 
     #[inline]
@@ -110,7 +110,7 @@ impl Reply {
     }
 }
 
-/// What a fiber has been told. Signals are never taken back.
+/// What a fiber has been told. Signals are never withdrawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signals(u8);
 
@@ -121,7 +121,7 @@ impl Signals {
     /// Infallible waits unwind.
     const UNWINDING: Self = Self(2);
     pub(crate) const CALLER_GONE: Self = Self(4);
-    /// Say where you are. For one resume.
+    /// Asks the fiber to report where it is. Holds for one resume.
     pub(crate) const REPORT: Self = Self(8);
 
     pub(crate) fn cancel(unwinds: bool) -> Self {
@@ -151,17 +151,18 @@ impl Signals {
         self.has(Self::REPORT)
     }
 
-    /// Those that stay in force.
+    /// The signals that stay in force.
     pub(super) fn lasting(self) -> Self {
         Self(self.0 & !Self::REPORT.0)
     }
 
-    /// Those that can be put off by a shield.
+    /// The signals that a shield lets through.
     pub(super) fn shielded(self) -> Self {
         Self(self.0 & Self::CALLER_GONE.0)
     }
 
-    /// What these signals of a fiber mean for one inside it, which may follow a cancel or not, and unwind by it or not.
+    /// What a fiber's signals mean for a fiber inside it, depending on whether that one follows a cancel and unwinds by
+    /// it.
     pub(crate) fn for_nested(self, follows: bool, unwinds: bool) -> Self {
         let mut heard = Self::CALLER_GONE.0;
         if follows {

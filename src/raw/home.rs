@@ -1,4 +1,4 @@
-//! Which OS thread is this? A cheap identity for the home checks.
+//! The identity of an OS thread, cheap enough for the home checks.
 
 use std::{
     cell::Cell,
@@ -16,19 +16,19 @@ use super::stack::prepare_thread;
 use crate::util::lock::lock;
 
 thread_local! {
-    // Constant and without a destructor: readable at any time, also while the thread is ending.
+    // Constant and without a destructor: readable at any time, even while the thread is ending.
     static HERE: Cell<u64> = const { Cell::new(0) };
     static SHARD: Cell<usize> = const { Cell::new(UNKNOWN) };
     static FAREWELL: Farewell = const { Farewell };
 }
 
-/// Threads that can have an index of their own at the same time.
+/// How many threads can have their own index at the same time.
 pub(crate) const SHARDS: usize = 64;
 
-/// How many bits of a fiber's number count those of one thread.
+/// How many bits of a fiber's number count the fibers of one thread.
 const ID_BITS: u32 = 40;
 
-/// In place of an index, before the thread has asked for one.
+/// Stands for the index of a thread that has not asked for one.
 const UNKNOWN: usize = usize::MAX;
 
 /// Indices that no thread has.
@@ -37,7 +37,8 @@ static FREE: Mutex<Option<Vec<usize>>> = Mutex::new(None);
 /// Names of the threads that are home to fibers, for messages only.
 static NAMES: Mutex<Option<HashMap<u64, String>>> = Mutex::new(None);
 
-/// A thread that has run fibers. Never reused, unlike the addresses and ids that the system gives to threads.
+/// Identifies a thread that has run fibers. Never reused, unlike the addresses and ids that the system gives to
+/// threads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Home(NonZeroU64);
 
@@ -61,8 +62,7 @@ impl Home {
         Self(NonZeroU64::new(fiber.get() >> ID_BITS).expect("ids begin at their home's first"))
     }
 
-    /// Where the numbers of this thread's fibers begin. They do not meet another thread's before it has had 2^`ID_BITS`
-    /// fibers.
+    /// The first number for this thread's fibers. Its numbers stay apart from another thread's for 2^`ID_BITS` fibers.
     #[inline]
     pub(crate) fn first_id(self) -> u64 {
         self.0.get() << ID_BITS
@@ -104,13 +104,13 @@ fn names<R>(f: impl FnOnce(&mut HashMap<u64, String>) -> R) -> R {
     f(names.get_or_insert_default())
 }
 
-/// As [`shard`], but too large if the thread has not yet asked for one.
+/// As [`shard`], but larger than `SHARDS` if the thread has not asked for an index yet.
 #[inline]
 pub(crate) fn known_shard() -> usize {
     SHARD.get()
 }
 
-/// An index below [`SHARDS`] that no other thread has, or `SHARDS` for all threads that have none.
+/// This thread's own index below [`SHARDS`], or `SHARDS` for all threads that have none.
 pub(crate) fn shard() -> usize {
     match SHARD.get() {
         UNKNOWN => take_shard(),
@@ -120,7 +120,7 @@ pub(crate) fn shard() -> usize {
 
 #[cold]
 fn take_shard() -> usize {
-    // A thread that is ending could not give it back, and gets none.
+    // An ending thread could not give an index back, so it gets none.
     let index = FAREWELL.try_with(|_| with_free(Vec::pop)).ok().flatten().unwrap_or(SHARDS);
     SHARD.set(index);
     index
@@ -131,7 +131,7 @@ fn with_free<R>(f: impl FnOnce(&mut Vec<usize>) -> R) -> R {
     f(free.get_or_insert_with(|| (0..SHARDS).rev().collect()))
 }
 
-/// Gives up what the thread has when it ends.
+/// Gives up the thread's name and index when it ends.
 struct Farewell;
 
 impl Drop for Farewell {

@@ -1,7 +1,7 @@
-//! Which watched fiber runs on a thread now, and since which stretch: said by the thread itself, read by others.
+//! The watched fiber that a thread is running, and its stretch: written by the thread itself, read by other threads.
 //!
-//! A *stretch* is what a fiber does between a resume and the next suspend. Its thread only numbers it: a reader that
-//! finds the same number again after a while has measured the time without a clock on the fiber's way.
+//! A *stretch* is what a fiber does between a resume and the next suspend. The thread only numbers it. A reader that
+//! finds the same number again after a while has measured the time, and the fiber needs no clock.
 
 use std::{
     cell::Cell,
@@ -16,49 +16,49 @@ use std::{
 use super::{fence, stack, state, trace};
 use crate::util::lock::lock;
 
-/// The lower bits of a stretch's number say how many watched fibers are nested on the thread, the last of them the one
-/// that runs. None means that no watched fiber runs.
+/// The lower bits of a stretch's number count the watched fibers nested on the thread; the innermost one runs. Zero
+/// means that no watched fiber runs.
 const DEPTH: u64 = 0xff;
 const DEPTH_BITS: u32 = DEPTH.count_ones();
 
 thread_local! {
-    // Constant and without a destructor: readable at any time, also in a signal handler.
+    // Constant and without a destructor: readable at any time, even in a signal handler.
     static MINE: Cell<Option<&'static RunSlot>> = const { Cell::new(None) };
 }
 
-/// Whether the thread that looks at the run slots rests. The first fiber to run wakes it.
+/// Whether the lookout, the thread that reads the run slots, is resting. The first fiber to run wakes it.
 static RESTING: AtomicBool = AtomicBool::new(false);
 static LOOKOUT: Mutex<Option<Thread>> = Mutex::new(None);
 
-/// Belongs to a thread. Only that thread writes.
+/// Belongs to one thread, which is the only one to write it.
 #[derive(Debug, Default)]
 pub(crate) struct RunSlot {
     /// The number of the running stretch.
     stretch: AtomicU64,
-    /// The fiber that runs, and how long it may; written while `stretch` says that none does.
+    /// The running fiber and how long it may run; written while `stretch` says that none runs.
     fiber: AtomicU64,
     patience: AtomicU64,
-    /// Where the state of the fiber around it lies: before the fiber itself is the current one, that is.
+    /// The address of the state of the fiber around it, which is the current one until the fiber itself is.
     outside: AtomicUsize,
-    /// How many stretches there have been.
+    /// The number of stretches so far.
     count: AtomicU64,
-    /// What signals find the thread by; zero before its first watched fiber and after its end.
+    /// The thread's id for signals; zero before its first watched fiber and after its end.
     thread: AtomicI32,
 }
 
-/// What a run slot says.
+/// The contents of a run slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Running {
-    /// Its stretch. No other has the same number.
+    /// The stretch; its number is unique in its run slot.
     pub(crate) stretch: u64,
     fiber: u64,
-    /// How long its layer lets it go on without a word, in nanoseconds.
+    /// How long its layer lets it run without a warning, in nanoseconds.
     pub(crate) patience: u64,
     outside: usize,
 }
 
 impl Running {
-    /// Watched fibers on the thread, each inside the one before, down to this one.
+    /// The number of watched fibers on the thread, each inside the one before, down to this one.
     pub(crate) fn depth(&self) -> usize {
         (self.stretch & DEPTH) as usize
     }
@@ -69,7 +69,7 @@ impl Running {
 }
 
 impl RunSlot {
-    /// Says that a fiber runs, until the guard is dropped. For the owner.
+    /// For the owner. Says that a fiber runs, until the guard is dropped.
     #[inline]
     pub(crate) fn enter(&'static self, fiber: NonZeroU64, patience: u64, prepare: fn()) -> impl Drop {
         struct Entered {
@@ -81,7 +81,7 @@ impl RunSlot {
             #[inline]
             fn drop(&mut self) {
                 if self.former.depth() == 0 {
-                    // Says that it has ended, not only that nothing runs.
+                    // Says that this stretch has ended, not only that none runs.
                     self.run_slot
                         .stretch
                         .store(self.run_slot.count.load(Ordering::Relaxed) << DEPTH_BITS, Ordering::Release);
@@ -117,7 +117,8 @@ impl RunSlot {
         Entered { run_slot: self, former }
     }
 
-    /// For the owner: ordered so that a reader which sees the same number before and after has read what belongs to it.
+    /// For the owner. The stores are ordered so that a reader which sees the same number before and after has read the
+    /// data of that stretch.
     #[inline]
     fn say(&self, running: Running) {
         self.stretch.store(self.count.load(Ordering::Relaxed) << DEPTH_BITS, Ordering::Relaxed);
@@ -136,15 +137,15 @@ impl RunSlot {
         prepare();
     }
 
-    /// For a thread that ends. It may still run fibers, and then opens the slot again; no other thread has it before it
-    /// is left.
+    /// For an ending thread. If it still runs fibers it opens the slot again; no other thread gets the slot before this
+    /// one has left it.
     pub(crate) fn close(&self) {
         MINE.set(None);
         self.thread.store(0, Ordering::Release);
         self.patience.store(0, Ordering::Relaxed);
     }
 
-    /// The watched fiber that runs, the innermost of several.
+    /// The running watched fiber, the innermost of several.
     pub(crate) fn running(&self) -> Option<Running> {
         let stretch = self.stretch.load(Ordering::Acquire);
         if stretch & DEPTH == 0 {
@@ -157,12 +158,12 @@ impl RunSlot {
         (self.stretch.load(Ordering::Relaxed) == stretch).then_some(Running { stretch, fiber, patience, outside })
     }
 
-    /// Whether that stretch still runs.
+    /// Whether the same stretch still runs.
     pub(crate) fn is_at(&self, running: &Running) -> bool {
         self.stretch.load(Ordering::Acquire) == running.stretch
     }
 
-    /// How many stretches there have been.
+    /// The number of stretches so far.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -172,25 +173,25 @@ impl RunSlot {
         self.patience.load(Ordering::Relaxed)
     }
 
-    /// Where the thread is in this stretch, innermost function first.
+    /// Traces the thread in this stretch, innermost function first.
     pub(crate) fn trace(&self, running: &Running) -> Result<trace::Trace, trace::Untraceable> {
         trace::capture(self.thread.load(Ordering::Acquire), running.stretch)
     }
 }
 
-/// The number of the stretch that runs on this thread, and where the state of the fiber around it lies. May be called
-/// in a signal handler.
+/// The number of this thread's running stretch, and the address of the state of the fiber around it. May be called in a
+/// signal handler.
 #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
 pub(super) fn stretch_here() -> (u64, usize) {
     MINE.get().map_or((0, 0), |mine| (mine.stretch.load(Ordering::Relaxed), mine.outside.load(Ordering::Relaxed)))
 }
 
-/// Makes this thread the one that is woken when a fiber runs after a time of rest.
+/// Makes `thread` the lookout, which is woken when a fiber runs after a rest.
 pub(crate) fn keep_lookout(thread: Thread) {
     *lock(&LOOKOUT) = Some(thread);
 }
 
-/// Rests until a watched fiber runs, unless `is_news` finds out that one has begun meanwhile. For the lookout.
+/// For the lookout. Rests until a watched fiber runs, unless `is_news` finds that one has begun meanwhile.
 pub(crate) fn rest(is_news: impl FnOnce() -> bool) {
     RESTING.store(true, Ordering::Relaxed);
     fence::heavy();

@@ -1,28 +1,27 @@
-//! Where do the executable's thread-locals lie, and what is in them?
+//! Finds and reads the executable's thread-locals.
 
 use std::{cell::Cell, iter, mem, ops::Range, ptr, slice};
 
 use libc::{c_int, c_void, dl_phdr_info, size_t};
 
 thread_local! {
-    // Constant and without a destructor: it lies in the executable's own block, and has an address at any time.
+    // Constant and without a destructor: it lies in the executable's own block and always has an address.
     static PROBE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What `PROBE`'s symbol has in its path.
+/// Parts of the path of `PROBE`'s symbol.
 pub(crate) const PROBE_PATH: [&str; 2] = ["tower_fiber::", "::thread_locals::PROBE"];
 
-/// The thread-locals of the executable itself, without those of its dynamic libraries: one block on each thread.
+/// The executable's own thread-locals, without those of its dynamic libraries: one block on each thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// How many bytes of it lie before the probe.
+    /// The offset of the probe in the block, in bytes.
     probe: usize,
     len: usize,
 }
 
 impl Block {
-    /// The block, and what a thread's begins with. `None` if this crate is not in the executable but in a dynamic
-    /// library.
+    /// The block and its initial contents. `None` if this crate is not in the executable but in a dynamic library.
     pub(crate) fn find() -> Option<(Self, Box<[u8]>)> {
         let mut found = None::<(Self, Box<[u8]>)>;
         // SAFETY: invariant 15: the system calls `look_at` before this returns, and gives it the pointer to `found`.
@@ -30,7 +29,7 @@ impl Block {
         found
     }
 
-    /// Where in it the probe lies.
+    /// The offset of the probe in the block.
     pub(crate) fn probe(self) -> usize {
         self.probe
     }
@@ -39,7 +38,7 @@ impl Block {
         self.len
     }
 
-    /// The bytes of this thread's block in `range`, each as it is when it is taken.
+    /// The bytes of this thread's block in `range`, each read when the iterator reaches it.
     ///
     /// # Panics
     ///
@@ -47,7 +46,7 @@ impl Block {
     pub(crate) fn bytes(self, range: Range<usize>) -> impl Iterator<Item = u8> {
         assert!(range.end <= self.len, "{range:?} of {} bytes", self.len);
         range.map(move |offset| {
-            // Anew for each, so that it is the thread's that takes it.
+            // Computed anew for each byte, so that it is the block of the thread that takes the byte.
             let start = address_of_probe() - self.probe;
             // SAFETY: invariant 15: this thread's block begins there, and the range ends within it.
             unsafe { read(start + offset) }
@@ -69,15 +68,16 @@ unsafe fn read(address: usize) -> u8 {
     unsafe { ptr::with_exposed_provenance::<u8>(address).read_volatile() }
 }
 
-/// Looks at the first object that the system names, which is the executable.
+/// Describes the first object that the system reports, which is the executable.
 unsafe extern "C" fn look_at(info: *mut dl_phdr_info, size: size_t, found: *mut c_void) -> c_int {
     if size >= mem::size_of::<dl_phdr_info>() {
-        // SAFETY: invariant 15: the system passes what it is about, with all fields, and lets it be for this call.
+        // SAFETY: invariant 15: the system passes the description of the object, with all fields, and leaves it alone
+        // during this call.
         let info = unsafe { &*info };
-        // SAFETY: invariant 15: it is the pointer that `find` has passed, and `find` looks at it only later.
+        // SAFETY: invariant 15: it is the pointer that `find` has passed, and `find` reads it only later.
         unsafe { found.cast::<Option<(Block, Box<[u8]>)>>().write(describe(info)) };
     }
-    // It is not asked for the others.
+    // Ends the iteration: the other objects are not needed.
     1
 }
 
@@ -87,7 +87,7 @@ fn describe(info: &dl_phdr_info) -> Option<(Block, Box<[u8]>)> {
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS)?;
     let (len, filled) = (usize::try_from(header.p_memsz).ok()?, usize::try_from(header.p_filesz).ok()?);
-    // Null where the system cannot say it.
+    // Null on systems that do not report it.
     let start = Some(info.dlpi_tls_data.expose_provenance()).filter(|start| *start != 0)?;
     let probe = address_of_probe().checked_sub(start).filter(|probe| *probe < len)?;
     let image = usize::try_from(info.dlpi_addr).ok()?.wrapping_add(usize::try_from(header.p_vaddr).ok()?);

@@ -1,8 +1,8 @@
-//! Off the fiber's stack and back: what needs the stack that the thread itself has.
+//! Leaving the fiber's stack for the thread's own, and measuring how much of either is left.
 
 use super::{State, stack::stack_pointer, with_current};
 
-/// Runs `f` on the thread's own stack, if the code is on that of a fiber; if not, here.
+/// Runs `f` on the thread's own stack if the code is on a fiber's stack; otherwise right here.
 pub(crate) fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
     let (mut f, mut result) = (Some(f), None);
     cross(&mut || result = f.take().map(|f| f()));
@@ -16,14 +16,14 @@ fn cross(f: &mut dyn FnMut()) {
     });
 }
 
-/// Not inlined, or what `f` needs would be taken from the fiber's stack before it is left.
+/// Not inlined: the stack that `f` needs would otherwise be taken from the fiber before the code has left it.
 #[inline(never)]
 fn stay(f: &mut dyn FnMut()) {
     f();
 }
 
-/// Runs `f` below the frames of the code that resumed this fiber and, if that is a fiber, of the code that resumed that
-/// one.
+/// Runs `f` below the frames of the code that resumed this fiber and, if a fiber's stack holds those, of the code that
+/// resumed that fiber.
 fn leave(state: &State, f: &mut dyn FnMut()) {
     struct Crossing<T>(T);
 
@@ -51,7 +51,7 @@ pub(crate) fn remaining_stack() -> Option<usize> {
         Some(state) if !state.is_on_thread_stack() => Some(state.usable()),
         _ => thread_limit::get(),
     });
-    // It may be on yet another stack, one that `stacker` made.
+    // The code may be on yet another stack, made by `stacker`.
     stack.filter(|stack| stack.contains(&here)).map(|stack| here - stack.start)
 }
 
@@ -89,16 +89,16 @@ mod thread_limit {
         let stack = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) };
         // SAFETY: invariant 12: the attributes were filled by the call that succeeded, and are only read.
         let guards = unsafe { libc::pthread_attr_getguardsize(attributes.as_ptr(), &raw mut guard) };
-        // SAFETY: invariant 12: the attributes were filled by the call that succeeded, and nobody uses them after this.
+        // SAFETY: invariant 12: the attributes were filled by the call that succeeded, and are not used after this.
         unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-        // glibc counts the guard as a part of the stack or does not, depending on its age; this is the safe side.
+        // Depending on its age, glibc counts the guard as part of the stack or not; this is the safe side.
         (stack == 0 && guards == 0).then(|| (lowest.addr() + guard, lowest.addr() + size))
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod thread_limit {
-    /// Not known here.
+    /// Unknown on this system.
     pub(super) fn get() -> Option<std::ops::Range<usize>> {
         None
     }

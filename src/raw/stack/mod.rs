@@ -1,4 +1,4 @@
-//! Stacks: where they come from, where they lie, what happens when there is none or when one overflows.
+//! Stacks: where they come from and lie, and what happens when none is available or one overflows.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks)))]
 mod linux;
@@ -18,7 +18,7 @@ pub(super) use self::pointer::stack_pointer;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks))))]
 pub(crate) use self::portable::{FiberStack, GUARD_SIZE, Source};
 
-/// Once for each thread, before its first fiber: an overflow is to be reported.
+/// Called once on each thread, before its first fiber, so that overflows are reported.
 #[cold]
 pub(super) fn prepare_thread() {
     #[cfg(target_os = "linux")]
@@ -28,7 +28,7 @@ pub(super) fn prepare_thread() {
     }
 }
 
-/// Once for each thread, before it may be asked where it is.
+/// Called once on each thread, before it may be asked for a trace.
 #[cold]
 pub(super) fn prepare_for_traces() {
     #[cfg(all(feature = "backtrace", target_os = "linux"))]

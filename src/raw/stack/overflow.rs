@@ -1,7 +1,7 @@
-//! What happens when a fiber overflows its stack: a message, and the end of the process.
+//! Reports a fiber's stack overflow, and ends the process.
 //!
-//! A handler of SIGSEGV and SIGBUS looks whether the fault is in the guard of the fiber that runs on this thread. Every
-//! other fault goes to the handler that was there before: std's, which reports overflows of threads, or the program's
+//! A handler of SIGSEGV and SIGBUS checks whether the fault is in the guard of the fiber that runs on this thread.
+//! Every other fault goes to the previous handler: that of std, which reports overflows of threads, or the program's
 //! own.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use crate::raw::{State, with_current};
 
-/// The handlers that were there before, for the two signals.
+/// The previous handlers of the two signals.
 static FORMER: [Former; 2] = [const { Former::new() }; 2];
 
 struct Former(UnsafeCell<MaybeUninit<libc::sigaction>>);
@@ -39,7 +39,7 @@ impl Former {
 
     fn replace(&self, signal: libc::c_int) {
         let former = self.0.get().cast::<libc::sigaction>();
-        // SAFETY: invariant 11: nobody reads it yet, and the kernel fills it.
+        // SAFETY: invariant 11: no handler reads it yet, and the kernel fills it.
         let read = unsafe { libc::sigaction(signal, ptr::null(), former) };
         if read != 0 {
             return;
@@ -50,13 +50,13 @@ impl Former {
         action.sa_flags |= libc::SA_SIGINFO | libc::SA_ONSTACK;
         action.sa_flags &= !libc::SA_RESETHAND;
         action.sa_sigaction = handle as WithInfo as usize;
-        // SAFETY: invariant 11: the action is a valid one, and its handler, `handle` below, calls only what may be
-        // called there.
+        // SAFETY: invariant 11: the action is valid, and its handler, `handle` below, calls only what may be called
+        // there.
         let result = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
         debug_assert_eq!(result, 0);
     }
 
-    /// What was there before the handler that now runs.
+    /// The previous action.
     fn get(&self) -> libc::sigaction {
         let former = self.0.get().cast::<libc::sigaction>();
         // SAFETY: invariant 11: it was filled before the handler was installed, and is not written again.
@@ -68,7 +68,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     // SAFETY: invariant 11: the kernel passes a valid structure.
     let fault = unsafe { &*info };
     let code = fault.si_code;
-    // Below zero somebody sent the signal, and there is no address.
+    // If not positive, a process sent the signal, and there is no address.
     if code > 0 {
         // SAFETY: invariant 11: a code above zero says that the kernel sent the signal for a fault, which has an
         // address.
@@ -83,7 +83,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     pass_on(&FORMER[index].get(), signal, info, context, code);
 }
 
-/// Does what would have happened without this handler.
+/// Does what would have happened without this crate's handler.
 fn pass_on(
     former: &libc::sigaction,
     signal: libc::c_int,
@@ -93,11 +93,11 @@ fn pass_on(
 ) {
     let handler = former.sa_sigaction;
     if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
-        // The fault happens again when the handler returns, and now without it.
-        // SAFETY: invariant 11: this puts back what was there.
+        // The fault happens again when the handler returns, this time without it.
+        // SAFETY: invariant 11: this puts back the action that was there before.
         unsafe { libc::sigaction(signal, former, ptr::null_mut()) };
         if code <= 0 {
-            // SAFETY: invariant 11: one that was sent has to be sent again.
+            // SAFETY: invariant 11: a signal that was sent does not recur by itself and has to be raised again.
             unsafe { libc::raise(signal) };
         }
         return;
@@ -109,11 +109,11 @@ fn pass_on(
         unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
     }
     if former.sa_flags & libc::SA_SIGINFO == 0 {
-        // SAFETY: invariant 11: without the flag the kernel would have called it like this.
+        // SAFETY: invariant 11: without the flag the kernel would have called the handler like this.
         let handler = unsafe { mem::transmute::<usize, Plain>(handler) };
         handler(signal);
     } else {
-        // SAFETY: invariant 11: with the flag the kernel would have called it like this.
+        // SAFETY: invariant 11: with the flag the kernel would have called the handler like this.
         let handler = unsafe { mem::transmute::<usize, WithInfo>(handler) };
         handler(signal, info, context);
     }

@@ -1,6 +1,6 @@
-//! Where on its stack the code is, and where its thread's own stack ends.
+//! Reading the stack pointer.
 
-/// The stack pointer, nearly.
+/// The approximate stack pointer.
 #[inline(always)]
 pub(in crate::raw) fn stack_pointer() -> usize {
     #[cfg(target_arch = "x86_64")]

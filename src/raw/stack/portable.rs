@@ -1,4 +1,4 @@
-//! corosensei's own stacks, for systems on which the crate's have not been built: untested there.
+//! corosensei's stacks, for systems that the crate's own stacks do not support. Untested there.
 
 use std::{cell::RefCell, io, mem::ManuallyDrop, ops::Range, sync::atomic::AtomicUsize};
 
@@ -6,40 +6,40 @@ use corosensei::stack::{DefaultStack, Stack, StackPointer};
 
 use super::shortage;
 
-/// Idle stacks that one thread keeps.
+/// How many idle stacks one thread keeps.
 const KEPT: usize = 64;
 
-/// What corosensei leaves below a stack, and counts as part of it.
+/// Bytes that corosensei leaves below a stack and counts as part of it.
 pub(crate) const GUARD_SIZE: usize = 4096;
 
 thread_local! {
     static IDLE: RefCell<Vec<(usize, DefaultStack)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Where stacks of one size come from.
+/// The source of stacks of one size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
     size: usize,
 }
 
 impl Source {
-    /// For stacks of at least `size` bytes.
+    /// The source of stacks of at least `size` bytes.
     pub(crate) fn of_size(size: usize) -> Self {
         Self { size }
     }
 
-    /// Whether there is one that any thread can take.
+    /// Always `false`: idle stacks belong to one thread.
     pub(super) fn has_idle(self) -> bool {
         false
     }
 
-    /// How many wait for one.
+    /// How many calls wait for a stack, of any size.
     pub(super) fn waiting(self) -> &'static AtomicUsize {
         static WAITING: AtomicUsize = AtomicUsize::new(0);
         &WAITING
     }
 
-    /// All of them come from `take`.
+    /// Always `None`: all stacks come from `take`.
     pub(crate) fn take_warm(self) -> Option<FiberStack> {
         None
     }
@@ -69,7 +69,7 @@ pub(crate) struct FiberStack {
 }
 
 impl FiberStack {
-    /// The addresses that code on it may use.
+    /// The addresses that code on the stack may use.
     pub(crate) fn usable(&self) -> Range<usize> {
         self.stack.limit().get() + GUARD_SIZE..self.stack.base().get()
     }
@@ -78,12 +78,12 @@ impl FiberStack {
         drop(self);
     }
 
-    /// Forgets what is on it: it is not used again.
+    /// Clears the stack: it is not used again.
     pub(crate) fn wipe(&mut self) {
         self.is_wiped = true;
     }
 
-    /// Not known here.
+    /// Unknown on this system.
     pub(crate) fn touched(&self) -> usize {
         0
     }
@@ -91,7 +91,7 @@ impl FiberStack {
 
 impl Drop for FiberStack {
     fn drop(&mut self) {
-        // SAFETY: invariant 8: this is the only place that takes the stack, and the value is gone after it.
+        // SAFETY: invariant 8: only this code takes the stack, and the value is gone after it.
         let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
         let is_short = shortage::is_there();
         if is_short || self.is_wiped {

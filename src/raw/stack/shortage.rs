@@ -1,4 +1,4 @@
-//! When no stack can be had: who waits for one, in what order, and who says so.
+//! Shortage of stacks: the calls that wait for one, their order, and the warning about it.
 
 use std::{
     io,
@@ -11,48 +11,49 @@ use tokio::sync::Notify;
 use super::{FiberStack, Source};
 use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
 
-/// How many wait.
+/// How many calls wait.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
-/// First come, first served.
+/// Wakes the waiting calls, first come, first served.
 static RETURNED: Notify = Notify::const_new();
-/// How many stacks have been returned while somebody waited.
+/// How many stacks were returned while a call waited.
 static RETURNS: AtomicUsize = AtomicUsize::new(0);
 /// Whether this shortage has been reported.
 static IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether somebody waits for a stack.
+/// Whether a call waits for a stack.
 #[inline]
 pub(crate) fn is_there() -> bool {
     WAITING.load(Ordering::Relaxed) > 0
 }
 
-/// A stack, if nobody waits for one and one can be had.
+/// Takes a stack if one is available and, unless `reserve` is set, no other call waits for one.
 pub(crate) fn take_at_once(source: Source, reserve: bool) -> Option<FiberStack> {
     if reserve || !is_there() { source.take(reserve).ok() } else { None }
 }
 
-/// A stack has been returned to where every thread can take it.
+/// Called after a stack was returned to where every thread can take it.
 #[cold]
 pub(super) fn relieve() {
     RETURNS.fetch_add(1, Ordering::SeqCst);
-    // It wakes a task, whose waker is foreign code.
+    // This wakes a task, whose waker is foreign code.
     drop_quietly(foreign(|| RETURNED.notify_one()));
 }
 
-/// Waits until a stack can be had.
+/// Waits until a stack is available.
 ///
 /// # Cancel safety
 ///
-/// A task that gives up passes its turn on.
+/// A task that gives up passes on its turn.
 pub(crate) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStack {
     let mut returned = pin!(RETURNED.notified());
-    // Joins the queue before `WAITING` shows it, or a later caller could come first. A permit that was meant for
-    // waiters of an earlier shortage is used up here: it would make this task try, fail, and queue again behind others.
+    // Joins the queue before `WAITING` shows it; otherwise a later caller could come first. A notification meant for
+    // waiters of an earlier shortage is used up here: it would make this task try, fail, and queue again behind other
+    // tasks.
     while returned.as_mut().enable() && !is_there() {
         returned.set(RETURNED.notified());
     }
     let waiting = Waiting::begin(source);
-    // Those of the same size that came before have their turn first.
+    // Earlier waiters for the same size have their turn first.
     let mut is_my_turn = reserve || waiting.is_first;
     let mut passed_at = None;
     loop {
@@ -61,7 +62,7 @@ pub(crate) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStac
         if is_my_turn {
             match source.take(reserve) {
                 Ok(stack) => {
-                    // More than one may have been returned at once. A task that is woken for nothing loses its place.
+                    // Several stacks may have been returned at once. A task that is woken in vain loses its place.
                     if WAITING.load(Ordering::SeqCst) > 1 && source.has_idle() {
                         RETURNED.notify_one();
                     }
@@ -69,7 +70,7 @@ pub(crate) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStac
                 }
                 Err(error) => report(&error, name),
             }
-            // What was returned may be of use to another size: each of those that wait looks once.
+            // The returned stack may help a waiter for another size: each waiter tries once.
             if waiting.has_others() && passed_at.replace(returns) != Some(returns) {
                 RETURNED.notify_one();
             }
@@ -82,7 +83,7 @@ pub(crate) async fn wait(source: Source, reserve: bool, name: &str) -> FiberStac
 
 struct Waiting {
     source: Source,
-    /// Nobody else waits for a stack of this size.
+    /// No other call waits for a stack of this size.
     is_first: bool,
 }
 
@@ -92,7 +93,7 @@ impl Waiting {
         Self { source, is_first: source.waiting().fetch_add(1, Ordering::SeqCst) == 0 }
     }
 
-    /// Whether others wait for a stack of another size.
+    /// Whether a call waits for a stack of another size.
     fn has_others(&self) -> bool {
         WAITING.load(Ordering::SeqCst) > self.source.waiting().load(Ordering::SeqCst)
     }

@@ -1,13 +1,13 @@
-//! A stack for signal handlers, on threads that have none or too small a one: after an overflow there is no room for
-//! the handler on the stack that has overflowed.
+//! A stack for signal handlers, on threads that have none or one that is too small: after an overflow, the overflowed
+//! stack has no room for the handler.
 //!
-//! std gives one to the threads that it starts, unless the program has its own handlers; it is enough for a short
+//! std gives one to the threads that it starts, unless the program has its own handlers; that one is enough for a short
 //! handler. Threads of C code have none.
 
 use std::{cell::Cell, mem::MaybeUninit, ptr};
 
-/// Enough for the handler of faults, for those that it passes other faults on to, for the one that walks the stack, and
-/// for the registers of today's processors.
+/// Enough for the fault handler, the handlers that it passes other faults on to, the one that walks the stack, and the
+/// registers of today's processors.
 const SIZE: usize = 64 * 1024;
 
 thread_local! {
@@ -23,7 +23,8 @@ pub(super) fn provide() {
     }
 }
 
-/// Gives this thread one of our own if it has a smaller one. The former owner may free that: nobody uses it any more.
+/// Gives this thread a signal stack of the crate's if its own is smaller. The former stack's owner may free it, since
+/// it is no longer in use.
 #[cfg(feature = "backtrace")]
 pub(super) fn enlarge() {
     let current = current();
@@ -34,7 +35,7 @@ pub(super) fn enlarge() {
 }
 
 fn replace() {
-    // A thread that is ending goes without.
+    // An ending thread goes without one.
     _ = OWN.try_with(|own| {
         let mut memory = Box::new_uninit_slice(SIZE);
         set(&libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: SIZE });

@@ -1,4 +1,4 @@
-//! What a fiber is inside of, and which stack its code is on.
+//! The fibers around a fiber, and the stack that its code is on.
 
 use std::{iter, ops::Range};
 
@@ -6,7 +6,7 @@ use super::{ON_THREAD_STACK, Owner, State};
 use crate::raw::{stack::GUARD_SIZE, with_current};
 
 impl State {
-    /// Asks the owner. Waits are refused meanwhile, so that nothing suspends while the owner is lent.
+    /// Calls `f` with the owner. Waits are refused meanwhile, so that nothing suspends while the owner is lent.
     pub(crate) fn with_owner<R>(&self, f: impl FnOnce(&dyn Owner) -> R) -> R {
         with_current(|here| {
             let _refused = here.map(Self::refuse_waits);
@@ -14,8 +14,8 @@ impl State {
         })
     }
 
-    /// Shows `f` this fiber and those around it, from the inner to the outer, until it gives something. Waits are
-    /// refused meanwhile, as one inside might go on elsewhere after them.
+    /// Calls `f` with this fiber and each one around it, from the innermost outwards, until it returns `Some`. Waits
+    /// are refused meanwhile, since an inner fiber might go on elsewhere after one.
     pub(crate) fn find_around<R>(&self, f: impl FnMut(&Self) -> Option<R>) -> Option<R> {
         with_current(|here| {
             let _refused = here.map(Self::refuse_waits);
@@ -23,7 +23,7 @@ impl State {
         })
     }
 
-    /// The fiber on whose stack this one was resumed last.
+    /// The fiber on whose stack this one was last resumed.
     pub(in crate::raw) fn outer(&self) -> Option<&Self> {
         // SAFETY: invariant 5: that fiber encloses this poll, so its state lives longer.
         self.frame().outer.map(|outer| unsafe { outer.as_ref() })
@@ -34,13 +34,13 @@ impl State {
         self.owner().usable()
     }
 
-    /// Those below, which end the process.
+    /// The guard below the stack; touching it ends the process.
     pub(in crate::raw) fn guard(&self) -> Range<usize> {
         let lowest = self.usable().start;
         lowest - GUARD_SIZE..lowest
     }
 
-    /// Until the guard is dropped, the code of this fiber is not on its stack.
+    /// Marks the fiber's code as off its stack until the guard is dropped.
     pub(in crate::raw) fn leave_stack(&self) -> impl Drop + '_ {
         struct Left<'a>(&'a State);
 
@@ -54,9 +54,9 @@ impl State {
         Left(self)
     }
 
-    /// Whether nobody awaits this fiber, or one around it, any more.
+    /// Whether the caller of this fiber, or of one around it, has gone.
     pub(crate) fn is_caller_gone(&self) -> bool {
-        // SAFETY: invariant 5: it is borrowed by the poll that made the frame, or by one that is below it.
+        // SAFETY: invariant 5: the caller is borrowed by the poll that made the frame, or by one that is below it.
         self.signals.get().is_caller_gone()
             || self.frame().caller.is_some_and(|caller| unsafe { caller.as_ref() }.is_gone())
     }

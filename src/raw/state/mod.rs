@@ -1,5 +1,4 @@
-//! The state of a running fiber: what code on its stack can see and do, and which fiber's is the current one of a
-//! thread.
+//! The state of a running fiber, through which code on its stack acts, and each thread's current fiber.
 
 mod around;
 mod waits;
@@ -15,49 +14,49 @@ use super::{
 };
 use crate::util::drop_quietly::drop_quietly;
 
-/// Waits in a row that may be ready at once before one of them yields.
+/// How many consecutive waits may be ready at once before one of them yields.
 const READY_WAITS: u8 = 128;
 
-/// Times that one fiber is unwound before it is given up.
+/// How often one fiber is unwound before it is given up.
 const UNWINDS: u8 = 64;
 
-/// A future is being polled by a wait: a nested wait would suspend in the middle of that poll.
+/// A wait is polling a future: a nested wait would suspend in the middle of that poll.
 const POLLING: u8 = 1;
 /// The fiber has suspended since the present poll of its root began.
 const SUSPENDED: u8 = 2;
 /// The fiber has been unwound too often and will not end.
 const GIVEN_UP: u8 = 4;
-/// Code of others runs between two steps of the crate's own.
+/// Foreign code runs between two steps of the crate.
 const FOREIGN: u8 = 8;
 /// The owner has something to run at the end.
 const LOCALS: u8 = Asks::AT_END;
 /// Code of the fiber runs on its thread's own stack, on which nothing can suspend.
 const ON_THREAD_STACK: u8 = 32;
-/// The code is in a section that puts a cancel off.
+/// The code is in a shield, which puts off a cancel.
 const SHIELDED: u8 = 64;
-/// The owner is to be asked before a suspend.
+/// The owner must be asked before a suspend.
 const BARRED: u8 = Asks::BEFORE_SUSPEND;
 
-/// Where nothing can suspend.
+/// Code under these flags cannot suspend.
 const MISPLACED: u8 = POLLING | FOREIGN | ON_THREAD_STACK;
 
-/// What keeps a fiber from suspending, or has to be noted when it does.
+/// Flags that keep a fiber from suspending or must be noted when it does.
 const UNUSUAL: u8 = MISPLACED | GIVEN_UP | SHIELDED;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
     frame: Cell<FramePtr>,
     flags: Cell<u8>,
-    /// Those in force.
+    /// The signals in force.
     signals: Cell<Signals>,
     ready_waits: Cell<u8>,
     unwinds: Cell<u8>,
-    /// Sections that put a cancel off, one inside the other.
+    /// How many shields are nested around the code.
     shields: Cell<u32>,
 }
 
 impl State {
-    /// For `entry` only: `yielder` is its own (invariant 4), `frame` that of the first resume (invariant 5).
+    /// For `entry` only: `yielder` is its own (invariant 4), `frame` is that of the first resume (invariant 5).
     #[inline]
     pub(super) fn new(yielder: &Yielder<FramePtr, ()>, frame: FramePtr, flags: u8) -> Self {
         Self {
@@ -86,15 +85,14 @@ impl State {
         unsafe { self.yielder.as_ref() }
     }
 
-    /// The newest waker of the enclosing task. The reference must not be kept over a suspend: clone it.
+    /// The newest waker of the enclosing task. The reference must not be kept across a suspend: clone it.
     #[inline]
     fn waker(&self) -> &Waker {
         // SAFETY: invariant 5: the waker belongs to the caller of the poll that made the frame, and outlives it.
         unsafe { self.frame().waker.as_ref() }
     }
 
-    /// Only for code that runs on the fiber, or was interrupted there. Whatever may run code of others asks by
-    /// `with_owner`.
+    /// Only for code that runs on the fiber or was interrupted there. Code that may run foreign code uses `with_owner`.
     #[inline]
     pub(super) fn owner(&self) -> &dyn Owner {
         // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame. No caller keeps the reference
@@ -123,13 +121,13 @@ impl State {
         !self.is_misplaced() && !self.is_cancelled()
     }
 
-    /// Whether the code is where nothing can suspend.
+    /// Whether the code runs where it cannot suspend.
     #[inline]
     pub(crate) fn is_misplaced(&self) -> bool {
         self.has(MISPLACED)
     }
 
-    /// Whether that is because code of others runs there.
+    /// Whether that is because foreign code runs.
     pub(crate) fn is_foreign(&self) -> bool {
         self.has(FOREIGN)
     }
@@ -138,7 +136,7 @@ impl State {
         self.has(ON_THREAD_STACK)
     }
 
-    /// Those in force.
+    /// The signals in force.
     pub(crate) fn signals(&self) -> Signals {
         self.signals.get()
     }
@@ -153,13 +151,13 @@ impl State {
         self.signals.get().is_unwinding()
     }
 
-    /// Whether the poller's thread was panicking when it resumed the fiber, which can tell its own panicking no more.
-    /// Then it takes it that it is not: it had suspended, and what panics below it stays there.
+    /// Whether the poller's thread was panicking when it resumed the fiber. The fiber can then no longer detect a panic
+    /// of its own. It assumes that it is not panicking: it had suspended, and a panic below it stays there.
     pub(crate) fn is_poller_panicking(&self) -> bool {
         self.frame().poller.is_panicking()
     }
 
-    /// Puts into force what the owner has said.
+    /// Puts the owner's signals into force.
     #[inline]
     pub(super) fn take_signals(&self) {
         let signals = self.frame().signals;
@@ -176,7 +174,7 @@ impl State {
         let former = self.signals.get();
         let all = former | if self.has(SHIELDED) { signals.shielded() } else { signals.lasting() };
         if all == former {
-            // What a shield puts off comes again at each resume.
+            // Signals that a shield puts off come again at each resume.
             return;
         }
         self.signals.set(all);
@@ -186,12 +184,12 @@ impl State {
         self.with_owner(|owner| owner.tell_inside());
     }
 
-    /// The owner has something to run before the stack is returned.
+    /// Notes that the owner has something to run before the stack is returned.
     pub(crate) fn note_locals(&self) {
         self.set(LOCALS);
     }
 
-    /// Runs that.
+    /// Runs what the owner has for the end, if anything was noted.
     #[inline]
     pub(super) fn end_locals(&self) {
         if self.has(LOCALS) {
@@ -211,7 +209,7 @@ thread_local! {
     static CURRENT: Cell<Option<NonNull<State>>> = const { Cell::new(None) };
 }
 
-/// The fiber around one that is resumed, if there is one.
+/// The fiber around one that is resumed, if any.
 pub(crate) struct Outer<'a>(Option<&'a State>);
 
 impl<'a> Outer<'a> {
@@ -221,7 +219,7 @@ impl<'a> Outer<'a> {
     }
 }
 
-/// Calls `f` with the fiber that this code runs on, as one around those that `f` resumes.
+/// Calls `f` with the fiber that this code runs on, as the one around any fiber that `f` resumes.
 #[inline(always)]
 pub(crate) fn with_outer<R>(f: impl FnOnce(&Outer<'_>) -> R) -> R {
     with_current(|state| f(&Outer(state)))
@@ -238,13 +236,13 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
     f(state)
 }
 
-/// Where the current fiber's state lies, or zero. May be called in a signal handler.
+/// The address of the current fiber's state, or zero. May be called in a signal handler.
 #[inline]
 pub(in crate::raw) fn address() -> usize {
     CURRENT.get().map_or(0, |state| state.addr().get())
 }
 
-// `LocalKey::set` is not used here: it is a function of its own for the case of a first use, which there is none of.
+// `LocalKey::set` is not used here: it would add a function for the case of a first use, which does not occur.
 
 /// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
 #[inline]
@@ -252,7 +250,7 @@ pub(in crate::raw) fn enter(state: &State) {
     CURRENT.with(|current| current.set(Some(NonNull::from(state))));
 }
 
-/// Puts the former current fiber back when control has returned from a resumed one.
+/// Restores the former current fiber when control has returned from a resumed one.
 pub(in crate::raw) struct Restore(Option<NonNull<State>>);
 
 impl Restore {

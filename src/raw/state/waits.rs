@@ -1,4 +1,4 @@
-//! Waits: polls on the fiber's stack, and how it is left.
+//! Waits: polls on the fiber's stack, and suspending it.
 
 use std::{
     future::Future,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl State {
-    /// Whether the code holds what it must not hold while it is suspended.
+    /// Whether the code holds something that it must not hold while it is suspended.
     #[inline]
     pub(crate) fn is_barred(&self) -> bool {
         self.has(BARRED) && self.ask_bar()
@@ -27,7 +27,7 @@ impl State {
         foreign(|| self.owner().is_barred()).unwrap_or_else(|payload| resume_unwind(payload))
     }
 
-    /// Polls an awaited future once, on this stack, with the newest waker; a wait inside that poll is nested.
+    /// Polls an awaited future once, on this stack, with the newest waker. A wait inside that poll is nested.
     #[inline]
     pub(crate) fn poll_awaited<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         struct Polling<'a>(&'a State);
@@ -44,7 +44,7 @@ impl State {
         future.poll(&mut Context::from_waker(self.waker()))
     }
 
-    /// Counts a wait that was ready at once; whether it is time to yield.
+    /// Counts a wait that was ready at once. Returns whether it is time to yield.
     #[inline]
     pub(crate) fn is_yield_due(&self) -> bool {
         let waits = self.ready_waits.get().saturating_add(1);
@@ -52,7 +52,7 @@ impl State {
         waits >= READY_WAITS
     }
 
-    /// If that panics, so does the code here.
+    /// Clones the waker. If the clone panics, so does the code here.
     #[inline]
     fn clone_waker(&self) -> Waker {
         let _refused = self.refuse_waits();
@@ -66,7 +66,7 @@ impl State {
         match woken {
             Ok(()) => self.suspend(caller),
             Err(payload) => {
-                // The next try is as far away as after a suspend.
+                // The next yield is as far away as after a suspend.
                 self.ready_waits.set(0);
                 drop_quietly(payload);
             }
@@ -93,7 +93,7 @@ impl State {
         Shield(self)
     }
 
-    /// Until the guard is dropped, waits are refused.
+    /// Refuses waits until the guard is dropped.
     #[inline]
     pub(in crate::raw) fn refuse_waits(&self) -> impl Drop + '_ {
         struct Refused<'a>(&'a State, u8);
@@ -125,7 +125,7 @@ impl State {
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
         // SAFETY: invariant 6: whatever the job is, a coroutine begins with this cell; by invariant 5 it outlives the
-        // frame, and the poll that made that does not touch it.
+        // frame, and the poll that made the frame does not touch it.
         unsafe { self.frame().coroutine.cast::<WaitsAt>().as_ref() }.set(Some(caller));
         if self.has(UNUSUAL) {
             self.note_suspend();
@@ -160,7 +160,7 @@ impl State {
     }
 }
 
-/// A waker of the fiber's own. Its destructor is code of others.
+/// A waker that the fiber owns. Its destructor is foreign code.
 struct Owned<'a>(&'a State, Option<Waker>);
 
 impl Drop for Owned<'_> {

@@ -1,6 +1,7 @@
-//! On Linux: the thread is sent SIGURG, which nobody notices who does not wait for it, and writes down its own stack.
+//! Traces on Linux: the thread is sent SIGURG, which goes unnoticed by programs that do not wait for it, and its
+//! handler records its own stack.
 //!
-//! One thread at a time is asked, by one thread. What they share are atomics, so a late answer harms nothing.
+//! Only one thread asks at a time, and it asks one thread. They share only atomics, so a late answer does no harm.
 
 use std::{
     ffi::c_void,
@@ -22,10 +23,10 @@ use crate::{
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
-/// The most functions that are written down.
+/// The maximum number of functions in a trace.
 const FRAMES: usize = 64;
 
-/// What is asked of which thread: its id above the two bits of a phase.
+/// The asked thread's id, above the two bits of the phase.
 static QUESTION: AtomicU64 = AtomicU64::new(IDLE);
 const IDLE: u64 = 0;
 const ASKED: u64 = 1;
@@ -34,26 +35,26 @@ const DONE: u64 = 3;
 const PHASE: u64 = 3;
 const PHASE_BITS: u32 = PHASE.count_ones();
 
-/// While which stretch it is asked.
+/// The stretch that the question is about.
 static STRETCH: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes at the top of a fiber's stack, above its state, that its first functions have for themselves, and more.
+/// Bytes at the top of a fiber's stack, above its state: more than its first functions use.
 const TOP: usize = 16 * 1024;
 
 static ADDRESSES: [AtomicUsize; FRAMES] = [const { AtomicUsize::new(0) }; FRAMES];
-/// How many there are; more than fit if there were more, none if the stretch was over.
+/// The number of addresses: more than fit if the trace was cut, zero if the stretch was over.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// What signals find this thread by.
+/// This thread's id for signals.
 pub(in crate::raw) fn this_thread() -> i32 {
     // SAFETY: invariant 12: it takes nothing and returns a number, and touches no memory of the program's.
     unsafe { libc::gettid() }
 }
 
-/// Asks `thread`, one of this process, and waits for the answer; zero stands for one that has ended. It answers if it
-/// is still in that stretch: then it is in the code of a fiber, and not on the way from one stack to another.
+/// Asks `thread`, which belongs to this process, and waits for the answer; zero stands for a thread that has ended. The
+/// thread answers if it is still in that stretch: then it runs a fiber's code and is not between two stacks.
 pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untraceable> {
     static ASKING: Mutex<()> = Mutex::new(());
     let _one = lock(&ASKING);
@@ -64,7 +65,7 @@ pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untrac
         return Err(Untraceable::Taken);
     }
     let question = |phase| (thread as u64) << PHASE_BITS | phase;
-    // Somebody who was asked before and did not answer in time may be at it at last. When that ends is not known.
+    // A thread that was asked earlier and did not answer in time may be writing now, for an unknown time.
     if QUESTION.load(Ordering::Acquire) & PHASE == WRITING {
         return Err(Untraceable::Silent);
     }
@@ -81,7 +82,7 @@ pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untrac
         {
             return Err(Untraceable::Silent);
         }
-        // Once it writes, it will be done soon, as far as it gets a processor.
+        // Once it writes it is done soon, if it gets a processor.
         if asked.elapsed() > 20 * PATIENCE {
             return Err(Untraceable::Silent);
         }
@@ -96,7 +97,7 @@ pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untrac
     Ok(Trace { addresses, is_cut: count > FRAMES })
 }
 
-/// Whether the handler is in place; it is put there if nobody else has one.
+/// Whether the handler is in place; it is installed if there is no other handler.
 fn is_listening() -> bool {
     // SAFETY: invariant 16: a `sigaction` may consist of zeros.
     let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
@@ -109,30 +110,29 @@ fn is_listening() -> bool {
     if action.sa_sigaction != libc::SIG_DFL {
         return false;
     }
-    // Whatever the unwinder does only once, loading and binding, is not to be done in the handler.
+    // The unwinder's one-time work, loading and binding, must not happen in the handler.
     walk(|_| true);
     action.sa_sigaction = ours;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: invariant 16: nobody else has a handler, and this one, `answer` below, calls only what may be called
+    // SAFETY: invariant 16: there is no other handler, and this one, `answer` below, calls only what may be called
     // there.
     unsafe { libc::sigaction(SIGNAL, &raw const action, ptr::null_mut()) == 0 }
 }
 
-/// `false` if there is no such thread.
+/// Sends the signal. `false` if there is no such thread.
 fn send(thread: i32) -> bool {
     let process = std::process::id();
-    // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program's.
+    // SAFETY: invariant 12: the arguments are plain numbers, and the call touches no memory of the program.
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread, SIGNAL) == 0 }
 }
 
-/// Runs on the thread that is asked, wherever that was interrupted. A signal from another sender is ignored, as it
-/// is by default.
+/// Runs on the asked thread, wherever it was interrupted. A signal from another sender is ignored, as it is by default.
 extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     let question = |phase| (this_thread() as u64) << PHASE_BITS | phase;
     if QUESTION.compare_exchange(question(ASKED), question(WRITING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
         return;
     }
-    // SAFETY: invariant 16: each thread has such a place.
+    // SAFETY: invariant 16: the call has no conditions: each thread has a place for `errno`.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: invariant 16: the place is this thread's own, and stays for as long as the thread runs.
     let former = unsafe { errno.read() };
@@ -142,13 +142,14 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
     } else {
         COUNT.store(0, Ordering::Relaxed);
     }
-    // SAFETY: invariant 16: the place is this thread's own, and the interrupted code finds there what it had left.
+    // SAFETY: invariant 16: the place is this thread's own, and the interrupted code finds there the value that it had
+    // left.
     unsafe { errno.write(former) };
     QUESTION.store(question(DONE), Ordering::Release);
 }
 
-/// Writes down the interrupted function and its callers; the handler and the system's part of it, which come before,
-/// are left out.
+/// Records the interrupted function and its callers. The handler's own frames and the system's, which come first, are
+/// left out.
 fn write_down(interrupted: &Interrupted, outside: usize) {
     ADDRESSES[0].store(interrupted.instruction, Ordering::Relaxed);
     let mut count = 1;
@@ -177,7 +178,7 @@ fn walk(mut f: impl FnMut(usize) -> bool) {
     unsafe { backtrace::trace_unsynchronized(|frame| f(frame.ip().addr())) };
 }
 
-/// What the thread was doing.
+/// The point at which the thread was interrupted.
 struct Interrupted {
     instruction: usize,
     stack_pointer: usize,
@@ -196,9 +197,9 @@ impl Interrupted {
         Self { instruction, stack_pointer }
     }
 
-    /// Whether the code of a fiber was interrupted, not what begins or ends it: there a stack is as good as empty, and
-    /// an unwinder that has a wrong idea of it would walk off it. The first read of a page of code may well interrupt a
-    /// thread there.
+    /// Whether a fiber's code was interrupted, and not the code that begins or ends the fiber. There the stack is
+    /// almost empty, and an unwinder with a wrong idea of it would walk off it. The first read of a page of code may
+    /// well interrupt a thread there.
     fn is_in_a_fiber(&self, outside: usize) -> bool {
         let state = state::address();
         state != outside && state != 0 && !(state..state + TOP).contains(&self.stack_pointer)

@@ -1,4 +1,4 @@
-//! Where another thread is now: the addresses of the functions on its stack.
+//! Traces of another thread: the addresses of the functions on its stack.
 
 use std::{fmt, time::Duration};
 
@@ -10,16 +10,16 @@ mod here;
 
 pub(super) use self::here::{capture, this_thread};
 
-/// How long a thread may take for its answer.
+/// How long a thread may take to answer.
 #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a thread was doing.
+/// A thread's trace.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    /// The instruction that was to be executed next, then the addresses at which the callers go on, innermost first.
+    /// The next instruction to execute, then the return addresses in the callers, innermost first.
     pub(crate) addresses: Vec<usize>,
-    /// There were more.
+    /// Whether callers were left out.
     pub(crate) is_cut: bool,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Trace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
 pub(crate) enum Untraceable {
-    /// The crate was built without the means.
+    /// The crate was built without support for traces.
     #[cfg_attr(all(feature = "backtrace", target_os = "linux"), allow(dead_code, reason = "it was"))]
     NotBuilt,
     /// The program uses the signal itself.

@@ -1,8 +1,8 @@
-//! Without the means.
+//! Traces on systems and builds without support for them.
 
 use super::{Trace, Untraceable};
 
-/// Any number but zero.
+/// Any nonzero number.
 pub(in crate::raw) fn this_thread() -> i32 {
     -1
 }

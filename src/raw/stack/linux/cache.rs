@@ -1,39 +1,40 @@
-//! The stacks that a thread used last: taking and returning one is a matter of a few instructions.
+//! Each thread's cache of recently used stacks: taking and returning one costs a few instructions.
 
 use std::{cell::RefCell, cmp::Reverse, io};
 
 use super::class::Class;
 
-/// Stacks of one size that a thread keeps for itself. These few may hold memory that a deep call has touched.
+/// How many stacks of one size a thread keeps for itself. These few may hold memory that a deep call has touched.
 const KEPT: usize = 16;
 
-/// Stacks that move between a thread and the others at once.
+/// How many stacks move at once between a thread and the class.
 const BATCH: usize = KEPT / 2;
 
-/// After so many returns to a thread one of its idle stacks goes to the others.
+/// After this many returns to a thread, one of its idle stacks moves to the class.
 const RETURNS_PER_MOVE: u32 = 256;
 
 thread_local! {
     static CACHE: Cache = const { Cache(RefCell::new(Vec::new())) };
 }
 
-/// By the index of their class.
+/// The idle stacks, by the index of their class.
 struct Cache(RefCell<Vec<Idle>>);
 
-/// The lowest ones stay, or the last stacks of a crowd would keep whole slabs mapped in which nothing else is used.
+/// The stacks with the lowest addresses stay. Otherwise the last stacks of a burst would keep whole slabs mapped in
+/// which nothing else is used.
 struct Idle {
     class: &'static Class,
     bases: Vec<usize>,
     returns: u32,
 }
 
-/// The stack that was returned last on this thread. There is none when the thread is ending.
+/// The stack that was returned last on this thread; `None` while the thread is ending.
 #[inline]
 pub(super) fn take_warm(class: &'static Class) -> Option<usize> {
     CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop()).ok().flatten()
 }
 
-/// A stack that nobody uses, this thread's own first.
+/// A free stack, this thread's own first.
 pub(super) fn take(class: &'static Class, reserve: bool) -> io::Result<usize> {
     take_warm(class).map_or_else(|| take_shared(class, reserve), Ok)
 }
@@ -61,7 +62,7 @@ fn take_shared(class: &'static Class, reserve: bool) -> io::Result<usize> {
 #[inline]
 pub(super) fn put(class: &'static Class, base: usize) {
     let is_kept = CACHE.try_with(|cache| match cache.0.borrow_mut().get_mut(class.index) {
-        // The room was made for those that are kept, so that this never allocates.
+        // The capacity was reserved up front, so this never allocates.
         Some(idle) if idle.bases.len() < idle.bases.capacity() => {
             idle.bases.push(base);
             idle.returns += 1;
@@ -93,7 +94,7 @@ fn put_shared(class: &'static Class, base: usize) {
     }
 }
 
-/// Gives what this thread keeps to those that wait for a stack.
+/// Gives this thread's idle stacks to the calls that wait for one.
 #[cold]
 pub(super) fn flush() {
     _ = CACHE.try_with(|cache| cache.0.borrow_mut().iter_mut().for_each(Idle::flush));
@@ -101,7 +102,7 @@ pub(super) fn flush() {
 
 impl Idle {
     fn of<'a>(cache: &'a mut Vec<Self>, class: &'static Class) -> &'a mut Self {
-        // Indices are given one after the other, and most programs have one or two.
+        // Indices are assigned consecutively, and most programs have one or two.
         while cache.len() <= class.index {
             let class = Class::at(cache.len());
             cache.push(Self { class, bases: Vec::with_capacity(KEPT), returns: 0 });

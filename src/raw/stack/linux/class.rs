@@ -1,4 +1,4 @@
-//! All stacks of one size: the slabs that they lie in, shared by all threads.
+//! All stacks of one size and the slabs that they lie in, shared by all threads.
 
 use std::{
     io,
@@ -11,23 +11,23 @@ use super::{
 };
 use crate::util::lock::lock;
 
-/// Slots of the first slab. Each later one has as many as all before it together.
+/// Slots of the first slab. Each later slab has as many as all before it together.
 const FIRST_SLOTS: usize = 16;
 
-/// Where there is a limit on the address space, all but the first slab leave so much of it to the rest of the process,
-/// whose allocations would abort it.
+/// If the address space is limited, all but the first slab leave this much of it to the rest of the process, whose
+/// failing allocations would abort it.
 const SPARE_BYTES: usize = 64 * 1024 * 1024;
 
-/// An empty slab of which fewer slots were used is kept.
+/// An empty slab is kept if no more than this many of its slots were used.
 const KEPT_SLOTS: usize = 64;
 
-/// What a stack keeps of its memory when it is trimmed.
+/// How much memory a stack keeps when it is trimmed.
 const KEPT_BYTES: usize = 32 * 1024;
 
-/// From this size on stacks are trimmed.
+/// Stacks larger than this are trimmed.
 const TRIMMED_SIZE: usize = 2 * KEPT_BYTES;
 
-/// Those that there are, by their index. They are never freed.
+/// All classes, by their index. They are never freed.
 static CLASSES: Mutex<Vec<&'static Class>> = Mutex::new(Vec::new());
 
 #[derive(Debug)]
@@ -35,14 +35,14 @@ pub(super) struct Class {
     pub(super) index: usize,
     /// Usable bytes of each stack: whole pages.
     pub(super) size: usize,
-    /// In the order in which they were mapped. The first ones are used first, so that the last ones become empty.
+    /// The slabs in the order of their mapping. The first ones are used first, so that the last ones become empty.
     slabs: Mutex<Vec<Slab>>,
-    /// How many wait for a stack of this size.
+    /// How many calls wait for a stack of this size.
     pub(super) waiting: AtomicUsize,
 }
 
 impl Class {
-    /// For stacks of at least `size` bytes.
+    /// The class for stacks of at least `size` bytes.
     pub(super) fn of_size(size: usize) -> &'static Self {
         let size = size.next_multiple_of(page_size());
         let mut classes = lock(&CLASSES);
@@ -78,10 +78,10 @@ impl Class {
         lock(&self.slabs).iter().any(Slab::has_idle)
     }
 
-    /// Makes a slot with a guard of its own.
+    /// Makes a new slot with its guard.
     pub(super) fn make(&self, reserve: bool) -> io::Result<usize> {
         self.carve(reserve).or_else(|error| {
-            // What other sizes do not use may be what is missing.
+            // The missing resource may be held, unused, by another size.
             let others = lock(&CLASSES).clone();
             let is_spared = others.into_iter().filter(|other| other.index != self.index).any(Self::spare);
             if is_spared { self.carve(reserve) } else { Err(error) }
@@ -94,7 +94,7 @@ impl Class {
         for slab in slabs.iter_mut() {
             match slab.carve(reserve) {
                 Some(Ok(base)) => return Ok(base),
-                // A slab with another kind of guard may still have room.
+                // A slab with the other kind of guard may still have room.
                 Some(Err(e)) => error = Some(e),
                 None => {}
             }
@@ -110,7 +110,7 @@ impl Class {
         Ok(base)
     }
 
-    /// Gives something up that is free. `true` if there was something.
+    /// Gives up a free slab or guard. `true` if one was found.
     fn spare(&self) -> bool {
         let mut slabs = lock(&self.slabs);
         if let Some(index) = slabs.iter().position(Slab::is_empty) {
@@ -120,7 +120,7 @@ impl Class {
         slabs.iter_mut().any(Slab::bare)
     }
 
-    /// Takes slots back from a thread. They are trimmed, since it may be long until they are used again.
+    /// Takes slots back from a thread. They are trimmed, since it may be long before they are used again.
     pub(super) fn put(&self, bases: impl Iterator<Item = usize>) {
         let mut empty = Vec::new();
         {
@@ -135,15 +135,15 @@ impl Class {
                 }
             }
         }
-        // Unmapped without the lock: it may be gigabytes.
+        // Unmapped after the lock is released, since a slab may be gigabytes.
         drop(empty);
     }
 
-    /// Gives the memory of a stack that nobody uses back, all but its upper end.
+    /// Gives the memory of a free stack back, except for its upper end.
     fn trim(&self, base: usize) {
         if self.size > TRIMMED_SIZE {
-            // What is locked is to stay in memory, and does.
-            // SAFETY: invariant 8: the caller has this slot, with nobody's data in it.
+            // Locked pages are meant to stay in memory, and do.
+            // SAFETY: invariant 8: the caller has this slot, and no data in it is in use.
             let _is_given_back = unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
         }
     }

@@ -1,4 +1,4 @@
-//! The guards below stacks: which kind this system has, and how many it can bear.
+//! The guards below stacks: the kind that this system supports, and how many of them it allows.
 
 use std::{
     env, io,
@@ -10,30 +10,30 @@ use std::{
 
 use super::sys::{self, Mapping};
 
-/// Below each stack. C code does not probe its stack as Rust does, so that one page could be jumped over.
+/// Bytes below each stack. C code does not probe its stack as Rust does, so it could jump over a single page.
 pub(super) const SIZE: usize = 64 * 1024;
 
-/// Set to `mprotect` it forces the kind of guard that older kernels need.
+/// Environment variable; `mprotect` forces the kind of guard that older kernels need.
 const FORCE: &str = "TOWER_FIBER_GUARDS";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Marks in the page table, which cost no mappings.
+    /// Marks in the page table, which need no mappings of their own.
     Markers,
-    /// Pages without access: each splits its mapping in two more.
+    /// Pages without access. Each guard splits its mapping into two more.
     Protected,
 }
 
 impl Kind {
-    /// What can be made in `mapping`, found out by making the first guard.
+    /// Finds the kind that works in `mapping` by making its first guard.
     pub(super) fn probe(mapping: &Mapping) -> Self {
         static IS_FORCED: OnceLock<bool> = OnceLock::new();
         let is_forced = *IS_FORCED.get_or_init(|| env::var_os(FORCE).is_some_and(|kind| kind == "mprotect"));
         if !is_forced && mapping.mark_guard(0, SIZE).is_ok() { Self::Markers } else { Self::Protected }
     }
 
-    /// Makes a guard, of this kind or of the other where marks are refused from some time on: by a filter of system
-    /// calls, or since memory was locked. `reserve` lets it go over the limit, up to a second one.
+    /// Makes a guard of this kind, or a protected one if the system has begun to refuse marks: a filter of system calls
+    /// may forbid them, or memory may have been locked. `reserve` lets it exceed the limit, up to the hard limit.
     pub(super) fn install(self, mapping: &Mapping, offset: usize, reserve: bool) -> io::Result<Self> {
         if self == Self::Markers && mapping.mark_guard(offset, SIZE).is_ok() {
             return Ok(Self::Markers);
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Takes a protected guard away. `false` if it stays.
+/// Removes a protected guard. `false` if it stays.
 pub(super) fn remove(mapping: &Mapping, offset: usize) -> bool {
     let is_removed = mapping.protect(offset, SIZE, false).is_ok();
     if is_removed {
@@ -54,25 +54,25 @@ pub(super) fn remove(mapping: &Mapping, offset: usize) -> bool {
     is_removed
 }
 
-/// So many protected guards have gone with their mapping.
+/// Records that `count` protected guards were unmapped with their slab.
 pub(super) fn unmapped(count: usize) {
     if count > 0 {
         Budget::of_process().give_back(count);
     }
 }
 
-/// How many protected guards there can be.
+/// How many protected guards are possible.
 #[cfg(feature = "tracing")]
 pub(super) fn most_protected() -> usize {
     Budget::of_process().limit
 }
 
-/// How many protected guards the process may have: each costs two mappings, and at the system's limit even `malloc`
+/// How many protected guards the process may have. Each costs two mappings, and at the system's limit even `malloc`
 /// fails.
 struct Budget {
     used: AtomicUsize,
     limit: usize,
-    /// With the reserve for fibers inside fibers, which others may be waiting for.
+    /// Includes the reserve for fibers inside fibers, for which other fibers may be waiting.
     hard_limit: usize,
 }
 

@@ -25,22 +25,22 @@ use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
 /// Bytes below a stack that end the process when they are touched.
 pub(crate) const GUARD_SIZE: usize = guard::SIZE;
 
-/// Where stacks of one size come from.
+/// The source of stacks of one size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source(&'static Class);
 
 impl Source {
-    /// For stacks of at least `size` bytes.
+    /// The source of stacks of at least `size` bytes.
     pub(crate) fn of_size(size: usize) -> Self {
         Self(Class::of_size(size))
     }
 
-    /// Whether there is one that any thread can take.
+    /// Whether it has a free stack that any thread can take.
     pub(super) fn has_idle(self) -> bool {
         self.0.has_idle()
     }
 
-    /// How many wait for one.
+    /// How many calls wait for a stack of this size.
     pub(super) fn waiting(self) -> &'static AtomicUsize {
         &self.0.waiting
     }
@@ -52,7 +52,7 @@ impl Source {
         Some(FiberStack { base, class: self.0 })
     }
 
-    /// A stack. `reserve` lets it have one of those that are kept for fibers inside fibers.
+    /// Takes a stack. `reserve` allows one that is kept for fibers inside fibers.
     pub(crate) fn take(self, reserve: bool) -> io::Result<FiberStack> {
         let taken = cache::take(self.0, reserve);
         if let Some(error) = sys::news_of_marks() {
@@ -63,7 +63,7 @@ impl Source {
     }
 }
 
-/// Without marks there can be fewer stacks.
+/// Logs that guards cannot be marked, so that fewer stacks are possible.
 #[cold]
 fn report(error: &io::Error) {
     #[cfg(feature = "tracing")]
@@ -87,20 +87,20 @@ pub(crate) struct FiberStack {
 }
 
 impl FiberStack {
-    /// The addresses that code on it may use.
+    /// The addresses that code on the stack may use.
     #[inline]
     pub(crate) fn usable(&self) -> Range<usize> {
         self.base.get() - self.class.size..self.base.get()
     }
 
-    /// As its drop, but compiled into the caller.
+    /// As dropping it, but compiled into the caller.
     #[inline(always)]
     pub(crate) fn give_back(self) {
         let this = ManuallyDrop::new(self);
         give_back(this.base, this.class);
     }
 
-    /// Forgets what is on it: every byte reads as zero.
+    /// Clears the stack: every byte reads as zero.
     pub(crate) fn wipe(&mut self) {
         let Range { start, end } = self.usable();
         // SAFETY: invariant 8: this is the slot's only owner, and no coroutine has it.
@@ -116,8 +116,8 @@ impl FiberStack {
     pub(crate) fn touched(&self) -> usize {
         let Range { start, end } = self.usable();
         if sys::are_pages_kept() {
-            // All may be in memory at all times. SAFETY: invariant 8: this is the slot's only owner, no coroutine has
-            // it, and its ends are those of whole pages.
+            // All pages may stay in memory. SAFETY: invariant 8: this is the slot's only owner, no coroutine has it,
+            // and its ends are those of whole pages.
             let lowest = unsafe { sys::lowest_used(start, end) };
             return end - lowest;
         }
@@ -151,7 +151,7 @@ unsafe impl Stack for FiberStack {
 
     #[inline]
     fn limit(&self) -> StackPointer {
-        // The guard below is no part of it: the sanitizer may want to look at all bytes.
+        // The guard below is not included: the sanitizer may want to read all bytes.
         StackPointer::new(self.base.get() - self.class.size).expect("a stack does not begin at address zero")
     }
 }

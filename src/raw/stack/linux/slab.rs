@@ -1,4 +1,4 @@
-//! One large mapping, cut into slots: a guard and a stack each.
+//! One large mapping, cut into slots of a guard and a stack each.
 
 use std::{io, mem};
 
@@ -10,21 +10,21 @@ use super::{
     sys::Mapping,
 };
 
-/// The most that one slab takes of the address space.
+/// The largest size of one slab, in bytes of address space.
 const MAX_BYTES: usize = 8 * 1024 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Slab {
     mapping: Mapping,
     guards: Kind,
-    /// How many of its guards are protected.
+    /// How many of its guards are of the protected kind.
     protected: usize,
     /// Bytes of a stack without its guard.
     size: usize,
     slots: usize,
     /// Slots below this number have been used.
     carved: usize,
-    /// Slots with a guard that nobody uses.
+    /// Free slots that have a guard.
     free: Vec<u32>,
     /// Slots that have been used and have no guard now.
     bare: Vec<u32>,
@@ -33,7 +33,8 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// Maps a slab of `slots` slots, or of fewer if there is not so much room; then it leaves `spare` bytes to others.
+    /// Maps a slab of `slots` slots, or a smaller one if the address space does not suffice. A smaller one leaves
+    /// `spare` bytes to the rest of the process.
     pub(super) fn map(size: usize, slots: usize, spare: usize) -> io::Result<Self> {
         let stride = guard::SIZE + size;
         let mut slots = slots.clamp(1, (MAX_BYTES / stride).max(1));
@@ -79,7 +80,7 @@ impl Slab {
         self.free.pop().map(|slot| self.base(slot))
     }
 
-    /// The upper end of a stack that gets its guard now; `None` if there is no slot left.
+    /// Makes a slot with its guard and returns the upper end of its stack; `None` if no slot is left.
     pub(super) fn carve(&mut self, reserve: bool) -> Option<io::Result<usize>> {
         let slot = match self.bare.pop() {
             Some(slot) => slot,
@@ -106,9 +107,9 @@ impl Slab {
         Some(Ok(base))
     }
 
-    /// Takes a slot back, if it is of this slab.
+    /// Takes a slot back if it belongs to this slab.
     pub(super) fn put(&mut self, base: usize) -> bool {
-        // The upper end of the last stack is that of the mapping.
+        // The upper end of the last stack is also that of the mapping.
         let is_mine = self.mapping.contains(base - 1);
         if is_mine {
             let slot = (base - self.mapping.start()) / self.stride() - 1;
@@ -117,7 +118,7 @@ impl Slab {
         is_mine
     }
 
-    /// Takes the guards of free slots away, so that others can have theirs.
+    /// Removes the guard of a free slot, so that another slab can have one.
     pub(super) fn bare(&mut self) -> bool {
         if self.guards != Kind::Protected {
             return false;
@@ -141,7 +142,7 @@ impl Slab {
         self.free.len() + self.bare.len() == self.carved
     }
 
-    /// How many slots have memory behind them, perhaps.
+    /// How many slots may have memory behind them.
     pub(super) fn carved(&self) -> usize {
         self.carved
     }
@@ -150,7 +151,7 @@ impl Slab {
         guard::SIZE + self.size
     }
 
-    /// Where the guard of a slot begins.
+    /// The offset of a slot's guard in the mapping.
     fn offset(&self, slot: u32) -> usize {
         slot as usize * self.stride()
     }

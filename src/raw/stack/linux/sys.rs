@@ -15,20 +15,20 @@ const MADV_GUARD_INSTALL: libc::c_int = 102;
 pub(super) fn page_size() -> usize {
     static PAGE_SIZE: OnceLock<usize> = OnceLock::new();
     *PAGE_SIZE.get_or_init(|| {
-        // SAFETY: invariant 12: it takes and gives plain numbers.
+        // SAFETY: invariant 12: the call takes and returns plain numbers.
         let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
     })
 }
 
-/// How many mappings the system lets this process have.
+/// How many mappings the system allows this process.
 pub(super) fn max_mappings() -> usize {
     const USUAL: usize = 65_530;
     let text = fs::read_to_string("/proc/sys/vm/max_map_count");
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(USUAL)
 }
 
-/// Whether a sanitizer is linked in. It keeps books of the address space that unmapping a stack would upset.
+/// Whether a sanitizer is linked in. It tracks the address space, and unmapping a stack would upset that.
 pub(super) fn is_sanitized() -> bool {
     static IS_SANITIZED: OnceLock<bool> = OnceLock::new();
     *IS_SANITIZED.get_or_init(|| {
@@ -40,10 +40,10 @@ pub(super) fn is_sanitized() -> bool {
     })
 }
 
-/// Why guards could not be marked, first of all: the system's code, or zero.
+/// The system's code of the first error in marking a guard, or zero.
 static MARKS_REFUSED: AtomicI32 = AtomicI32::new(0);
 
-/// Why guards cannot be marked, once.
+/// The reason why guards cannot be marked, returned only once.
 pub(super) fn news_of_marks() -> Option<io::Error> {
     static IS_TOLD: AtomicBool = AtomicBool::new(false);
     let code = MARKS_REFUSED.load(Ordering::Relaxed);
@@ -51,7 +51,7 @@ pub(super) fn news_of_marks() -> Option<io::Error> {
     is_news.then(|| io::Error::from_raw_os_error(code))
 }
 
-/// Memory of this process's own: readable, writable, and only there when it is touched.
+/// Private memory of this process: readable, writable, and backed by pages only once it is touched.
 #[derive(Debug)]
 pub(super) struct Mapping {
     start: NonNull<libc::c_void>,
@@ -62,7 +62,7 @@ pub(super) struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    /// Maps `len` bytes at `place` if that is free, and elsewhere if not.
+    /// Maps `len` bytes, at `place` if that is free and elsewhere if not.
     pub(super) fn new(len: usize, place: Option<usize>) -> io::Result<Self> {
         let hint = place.map_or(ptr::null_mut(), ptr::without_provenance_mut);
         let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -74,12 +74,12 @@ impl Mapping {
         }
         let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = Self { start, len };
-        // MAP_STACK means this since Linux 6.7. A kernel without huge pages refuses it, and needs it not.
+        // MAP_STACK implies this since Linux 6.7. A kernel without huge pages refuses it and does not need it.
         _ = mapping.advise(0, len, libc::MADV_NOHUGEPAGE);
         Ok(mapping)
     }
 
-    /// Gives it back unless there is room for `spare` more bytes.
+    /// Unmaps it unless there is room for `spare` more bytes.
     pub(super) fn with_room(self, spare: usize) -> io::Result<Self> {
         if spare > 0 { Self::new(spare, None).map(|_spare| self) } else { Ok(self) }
     }
@@ -96,7 +96,7 @@ impl Mapping {
         (self.start()..self.end()).contains(&address)
     }
 
-    /// Makes the bytes from `offset` a guard, which stays within the mapping.
+    /// Makes the `len` bytes from `offset` a guard without splitting the mapping.
     pub(super) fn mark_guard(&self, offset: usize, len: usize) -> io::Result<()> {
         self.advise(offset, len, MADV_GUARD_INSTALL).inspect_err(|error| {
             let none = MARKS_REFUSED.load(Ordering::Relaxed) == 0;
@@ -106,16 +106,16 @@ impl Mapping {
         })
     }
 
-    /// Makes the bytes from `offset` a guard, or memory again. Each guard splits the mapping in two more.
+    /// Makes the `len` bytes from `offset` a guard, or memory again. Each guard splits the mapping into two more.
     pub(super) fn protect(&self, offset: usize, len: usize, is_guard: bool) -> io::Result<()> {
         let protection = if is_guard { libc::PROT_NONE } else { libc::PROT_READ | libc::PROT_WRITE };
-        // SAFETY: invariant 8: guards are made in slots that nobody uses.
+        // SAFETY: invariant 8: guards are only made and removed in free slots.
         let result = unsafe { libc::mprotect(self.at(offset, len), len, protection) };
         outcome(result)
     }
 
     fn advise(&self, offset: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
-        // SAFETY: invariant 8: it is about huge pages, or makes a guard in a slot that nobody uses.
+        // SAFETY: invariant 8: the advice is about huge pages, or makes a guard in a free slot.
         let result = unsafe { libc::madvise(self.at(offset, len), len, advice) };
         outcome(result)
     }
@@ -137,7 +137,7 @@ impl Drop for Mapping {
     }
 }
 
-/// Whether the kernel has refused to take pages back: it does not do that with locked ones (`mlockall`).
+/// Whether the kernel has refused to take pages back, as it does with locked ones (`mlockall`).
 static ARE_PAGES_KEPT: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn are_pages_kept() -> bool {
@@ -145,14 +145,14 @@ pub(super) fn are_pages_kept() -> bool {
 }
 
 /// Gives the pages between two addresses back; they read as zero when they are touched again. `false` if the kernel
-/// does not take them: then they are as they were.
+/// does not take them, which leaves them as they were.
 ///
 /// # Safety
 ///
-/// They belong to one mapping of this module, and nobody uses what is in them.
+/// The pages belong to one mapping of this module, and their contents are no longer in use.
 pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
     let start = ptr::with_exposed_provenance_mut::<libc::c_void>(from);
-    // SAFETY: invariant 8: who calls this has the slot, so that nobody misses what is in its pages.
+    // SAFETY: invariant 8: the caller has the slot, so the contents of its pages are not missed.
     let result = unsafe { libc::madvise(start, to - from, libc::MADV_DONTNEED) };
     if result != 0 {
         ARE_PAGES_KEPT.store(true, Ordering::Relaxed);
@@ -160,19 +160,19 @@ pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
     result == 0
 }
 
-/// Makes all bytes between two addresses zero. Pages that were never touched stay so: nothing is written where zeros
-/// are.
+/// Makes all bytes between two addresses zero. It writes nothing where zeros are, so pages that were never touched stay
+/// untouched.
 ///
 /// # Safety
 ///
-/// As for [`discard`]; both are multiples of the size of a word.
+/// As for [`discard`]; both addresses are multiples of the size of a word.
 pub(super) unsafe fn overwrite(from: usize, to: usize) {
     for word in words(from, to) {
-        // SAFETY: invariant 8: who calls this has the slot, which is mapped memory that the kernel has filled with
-        // zeros before all else.
+        // SAFETY: invariant 8: the caller has the slot, which is mapped memory that the kernel filled with zeros at
+        // first.
         let value = unsafe { word.read_volatile() };
         if value != 0 {
-            // SAFETY: invariant 8: as for the read, and nobody uses what is there.
+            // SAFETY: invariant 8: as for the read, and the contents are no longer in use.
             unsafe { word.write_volatile(0) };
         }
     }
@@ -185,8 +185,8 @@ pub(super) unsafe fn overwrite(from: usize, to: usize) {
 /// As for [`overwrite`].
 pub(super) unsafe fn lowest_used(from: usize, to: usize) -> usize {
     let is_used = |word: &*mut usize| {
-        // SAFETY: invariant 8: who calls this has the slot, which is mapped memory that the kernel has filled with
-        // zeros before all else.
+        // SAFETY: invariant 8: the caller has the slot, which is mapped memory that the kernel filled with zeros at
+        // first.
         let value = unsafe { word.read_volatile() };
         value != 0
     };
@@ -209,7 +209,7 @@ pub(super) fn lowest_resident(from: usize, to: usize) -> usize {
     first.map_or(to, |index| from + index * page)
 }
 
-/// Under `mlockall(MCL_FUTURE)` there is a limit of its own.
+/// Under `mlockall(MCL_FUTURE)` mappings have a limit of their own.
 fn unmappable(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(libc::EAGAIN) {
         let text =
