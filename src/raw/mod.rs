@@ -1,43 +1,43 @@
 //! The unsafe core: fibers over corosensei, and what must hold for them.
 //!
 //! This is the only module of the crate in which `unsafe` is allowed. It knows nothing of tower, runtimes, layers or
-//! drop policies (of tokio it uses what threads wait with). What it offers upwards is safe to call: a [`Coroutine`] is
-//! started and resumed, running code finds its [`State`] by [`with_current`], and asks its [`Owner`]. Beside what needs
-//! `unsafe` there is only what that stands on: who this thread is, how code of others is run, when stacks are short.
+//! drop policies (of tokio it uses only what threads wait with). Its interface is safe to call: a [`Coroutine`] is
+//! started and resumed, running code finds its [`State`] by [`with_current`], and asks its [`Owner`]. Besides the code
+//! that needs `unsafe` it contains only what that rests on: the identity of threads, running foreign code, and
+//! shortages of stacks.
 //!
 //! # Words
 //!
 //! * The [`Coroutine`] is a job and the stack that it runs on, if it has one. It can be moved freely, also to other
 //!   threads: nothing points into it between two polls.
-//! * The [`Owner`] is what has the coroutine, as far as the code on the stack may ask it: name, addresses of the stack,
-//!   what it holds and whom to tell. [`Fiber`](crate::fiber::Fiber) lends its header for it.
+//! * The [`Owner`] owns the coroutine; code on the stack may ask it for its name, the addresses of the stack, what it
+//!   holds and whom to tell. [`Fiber`](crate::fiber::Fiber) lends its header for it.
 //! * The [`State`] is a local variable of [`entry`](entry::entry), the first function on the coroutine's stack.
 //! * A [`Frame`](frame) is a local variable of one [`Coroutine::start`] or [`Coroutine::resume`], on the poller's
 //!   stack: what the poll has [`Lent`], the coroutine's slot, and the ending. Each resume passes a pointer to a new
-//!   one. What is lent says what the fiber has been told, by *signals* (cancelled, unwinding, caller gone, report), and
-//!   whom it may ask about its caller. The fiber answers in the frame too, by its *reply*: where and how it suspended.
-//! * What is [`AtHome`] belongs to the fiber's home thread: its coroutine's stack, a parked root, its fiber-locals.
-//!   Elsewhere it can be moved and forgotten, and nothing else.
-//! * A *plain* call needs nothing but a stack, and has no fiber around it. It goes the way of all others, with what it
-//!   does not need compiled out.
-//! * [*Foreign*](foreign) code is code of others that runs between two steps of the crate's: wakers, listeners,
-//!   channels, clones. It runs with nothing locked and waits refused, and its panics are caught.
-//! * The *run slot* of a thread says which fiber runs there now, if its layer detects blocking. A *stretch* is what a
+//!   one. What is lent tells the fiber its *signals* (cancelled, unwinding, caller gone, report), and whom it may ask
+//!   about its caller. The fiber answers in the frame too, by its *reply*: where and how it suspended.
+//! * A value that is [`AtHome`] belongs to the fiber's home thread: its coroutine's stack, a parked root, its
+//!   fiber-locals. On other threads it can only be moved and forgotten.
+//! * A *plain* call needs only a stack, and has no fiber around it. It takes the same path as every other call, with
+//!   the parts that it does not need compiled out.
+//! * [*Foreign*](foreign) code is code from outside the crate that runs between two of the crate's steps: wakers,
+//!   listeners, channels, clones. It runs with nothing locked and waits refused, and its panics are caught.
+//! * The *run slot* of a thread says which fiber is running there, if its layer detects blocking. A *stretch* is what a
 //!   fiber does between a resume and the next suspend.
-//! * The *slab* is a mapping that many stacks lie in.
+//! * A *slab* is a mapping that many stacks lie in.
 //! * The *slot* is the coroutine's field through which the job passes in, and a parked root in and out. The *ending* is
-//!   where the poller wants the outcome: the fiber puts it there itself.
+//!   where the poller wants the outcome; the fiber puts it there itself.
 //!
 //! # States
 //!
 //! | state | slot | stack | who may touch what |
 //! |---|---|---|---|
 //! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
-//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it;
-//! coroutine and owner are borrowed by the poll |
+//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it; coroutine and owner are borrowed by the poll |
 //! | suspended | `Taken` | on its stack | the owner, at home only: resume |
 //! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
-//! | finished | `Taken` | none | nobody |
+//! | finished | `Taken` | none | no code |
 //!
 //! `fresh → running → (suspended → running)* → parked | finished`, and `parked → running` again.
 //!
@@ -49,7 +49,7 @@
 //!    that thread only: each way to them is through [`AtHome`], which compares the threads and never drops
 //!    what is in it.
 //! 2. **`'static`.** Job, root and output are `'static`, and so is everything that a fiber's frames own; a fiber that
-//!    is never resumed again is a leak and nothing worse.
+//!    is never resumed again is merely a leak.
 //! 3. **Current.** The thread's current-fiber slot is empty or points to the `State` of the fiber whose stack is
 //!    executing on this thread. The fiber writes it when it begins and after each suspend, before it runs any other
 //!    code; the poller's [`Restore`](state::Restore) guard puts the former value back when control returns, also by
@@ -59,48 +59,49 @@
 //! 5. **Frame.** A `Frame`, and all that it points to, outlives the resume that it is passed to. A `State` always holds
 //!    the pointer of the latest resume, and only running code of the fiber follows it; it lives until control returns
 //!    to the poller. From the resume until then the poll that made it, which has borrowed them, touches neither the
-//!    coroutine's slot, nor the owner, nor the ending. A fiber that is polled inside another may take over pointers of
-//!    that one's frame, which encloses its own, and one to its `State`. What is borrowed through a frame is never lent
-//!    to code that may wait: that is a clone, or waits are refused meanwhile.
+//!    coroutine's slot, nor the owner, nor the ending. A fiber that is polled inside another may take over pointers
+//!    from the outer fiber's frame, which encloses its own, and one to the outer fiber's `State`. What is borrowed
+//!    through a frame is never lent to code that may wait: that code gets a clone, or waits are refused meanwhile.
 //! 6. **Types.** A `Frame` passed to the stack of a `Coroutine<J>` points to that one, which begins with a
 //!    `WaitsAt`, and to an `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the
 //!    frame says which `J` it is of.
 //! 7. **No implicit unwinding.** A coroutine that has been resumed and is not done is never dropped: it is resumed to
-//!    its end or forgotten. `Drop for Coroutine` would unwind it with a payload of corosensei's own. One that has not
-//!    been resumed has nothing to unwind.
+//!    its end or forgotten. `Drop for Coroutine` would unwind it with a payload of corosensei's own. A coroutine that
+//!    has not been resumed has nothing to unwind.
 //! 8. **Stacks.** A stack's slot in its slab, guard included, is at each moment in one place: owned by one
-//!    `FiberStack`, or idle in a thread's cache, or free in its slab. Only who has it touches its memory. A slab is
-//!    unmapped when all its slots are free; what guards it has are made and taken away in free slots. A `FiberStack`
+//!    `FiberStack`, or idle in a thread's cache, or free in its slab. Only code that has the slot touches its memory. A
+//!    slab is unmapped when all its slots are free; its guards are made and taken away in free slots. A `FiberStack`
 //!    leaves a coroutine only when that is done; by then `entry` has returned, and with it every destructor of the
 //!    fiber has run.
-//! 9. **Root.** `entry` never unwinds: all but its first two statements, which run no code of others, is inside of its
-//!    `catch_unwind`, and what is thrown is handed out through the ending.
+//! 9. **Root.** `entry` never unwinds: all but its first two statements, which run no foreign code, is inside its
+//!    `catch_unwind`, and a panic is handed out through the ending.
 //! 10. **Send.** A fresh fiber holds its job, a suspended or parked one what is `AtHome` (invariant 1), and an outcome
-//!     goes to who polls, within the poll that produced it. So a `Coroutine<J>` is `Send` if its job is, by its fields
+//!     goes to the poller within the poll that produced it. So a `Coroutine<J>` is `Send` if its job is, by its fields
 //!     and without a promise.
 //! 11. **Signals.** The handler of faults reads the current fiber's `State`, its latest `Frame` and what that points
-//!     to: they belong to the code that was interrupted on the same thread (invariants 3 to 5). It calls what may be
-//!     called in a handler, and the handler that was there before it in the way in which the system would have. A
-//!     thread's signal stack is not freed before it has been taken out of use.
-//! 12. **Plain calls.** The call does not touch memory of the program's, or only what is passed to it for that, and
-//!     keeps no pointer.
+//!     to: they belong to the code that was interrupted on the same thread (invariants 3 to 5). It calls only what may
+//!     be called in a handler, and calls the previous handler as the system would have. A thread's signal stack is not
+//!     freed before it has been taken out of use.
+//! 12. **Plain calls.** The call touches no memory of the program, or only what is passed to it for that, and keeps no
+//!     pointer.
 //! 13. **Thread stack.** What runs on a thread's stack by `on_thread_stack` is called and returns while its fiber, and
 //!     each fiber around that, is running; each is marked, so that no wait suspends it and none can be resumed
 //!     meanwhile.
-//! 14. **Biased locks.** What is in a `Biased` is used by its owner, one thread, while that says so and nobody else
-//!     wants it, and by others under the lock when the owner is not inside; the fence between saying and looking orders
-//!     the two. It is never entered twice, since no code of others runs inside.
+//! 14. **Biased locks.** The value in a `Biased` is used by its owner, one thread, while the owner says so and no other
+//!     thread wants it, and by other threads under the lock when the owner is not inside; the fence between saying and
+//!     looking orders the two. It is never entered twice, since no foreign code runs inside.
 //! 15. **Thread-locals.** The executable has one block of thread-locals on each thread, of one layout, mapped and
 //!     readable for as long as the thread runs. The system says where the block of a thread lies, how long it is, and
 //!     where the image lies from which it is made, which stays for the life of the program; the addresses of the block
 //!     and of a thread-local of the crate's own in it give the distance, which is the same on each thread. Only bytes
 //!     of that block, on its own thread, and of that image are read: one by one, volatile, by plain addresses. They are
 //!     compared and never taken for a value; one that another thread changes meanwhile may be either.
-//! 16. **Traces.** The handler of SIGURG is installed where none was. It runs on the thread that is asked, as a rule on
-//!     a signal stack with room for it, and walks the stack only in the stretch that it was asked about, when the fiber
-//!     is the current one (invariant 3) and its first functions have been entered and not been left. It calls what may
-//!     be called in a handler; the unwinder has walked a stack before, so that nothing is left to be loaded or bound,
-//!     needs no lock on Linux, and only reads. What the handler writes are atomics, and it leaves `errno` as it was.
+//! 16. **Traces.** The handler of SIGURG is installed only where there was none. It runs on the thread that is asked,
+//!     as a rule on a signal stack with room for it, and walks the stack only in the stretch that it was asked about,
+//!     when the fiber is the current one (invariant 3) and its first functions have been entered and not been left. It
+//!     calls only what may be called in a handler; the unwinder has walked a stack before, so that nothing is left to
+//!     be loaded or bound, needs no lock on Linux, and only reads. The handler writes only atomics, and leaves `errno`
+//!     as it was.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
