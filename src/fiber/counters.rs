@@ -78,7 +78,7 @@ impl EventCounters {
         if index < SHARDS { self.shards[index].get().copied() } else { None }
     }
 
-    /// The same for a thread that may not have counted here before.
+    /// As `own`, for a thread that may not have counted here before.
     #[inline]
     pub(super) fn own_or_first(&self) -> Option<Own> {
         self.own().or_else(|| self.first())
@@ -115,7 +115,6 @@ impl EventCounters {
         )
     }
 
-    /// Stacks that are not free.
     pub(crate) fn stacks_in_use(&self) -> u64 {
         self.rest(|| self.sum(Event::Started), || self.sum(Event::Stopped))
     }

@@ -1,4 +1,4 @@
-//! A clock that costs a few nanoseconds, for ages that people read.
+//! A clock that costs a few nanoseconds to read, for ages shown to people.
 
 use std::time::Duration;
 

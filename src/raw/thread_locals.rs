@@ -91,7 +91,7 @@ fn describe(info: &dl_phdr_info) -> Option<(Block, Box<[u8]>)> {
     let start = Some(info.dlpi_tls_data.expose_provenance()).filter(|start| *start != 0)?;
     let probe = address_of_probe().checked_sub(start).filter(|probe| *probe < len)?;
     let image = usize::try_from(info.dlpi_addr).ok()?.wrapping_add(usize::try_from(header.p_vaddr).ok()?);
-    // A thread's block begins as a copy of the segment, and with zeros for the rest.
+    // A thread's block starts as a copy of the segment, with zeros for the rest.
     // SAFETY: invariant 15: the image is as long as the header says.
     let begins = (0..filled).map(|offset| unsafe { read(image.wrapping_add(offset)) });
     let zeros = iter::repeat_n(0, len.checked_sub(filled)?);

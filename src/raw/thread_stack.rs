@@ -76,7 +76,7 @@ mod thread_limit {
     #[cold]
     fn find() -> Option<(usize, usize)> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        // SAFETY: invariant 12: this thread exists, and the call fills the attributes.
+        // SAFETY: invariant 12: the call takes nothing and returns this thread's handle.
         let this_thread = unsafe { libc::pthread_self() };
         // SAFETY: invariant 12: the handle is that of this thread, which exists, and the call only fills the
         // attributes.

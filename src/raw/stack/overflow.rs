@@ -46,7 +46,7 @@ impl Former {
         }
         // SAFETY: invariant 11: the call above succeeded, so the kernel has filled it, and no handler reads it yet.
         let mut action = unsafe { former.read() };
-        // As before, with information, and on the signal stack.
+        // Keeps the former mask and flags except SA_RESETHAND, and adds fault information and the signal stack.
         action.sa_flags |= libc::SA_SIGINFO | libc::SA_ONSTACK;
         action.sa_flags &= !libc::SA_RESETHAND;
         action.sa_sigaction = handle as WithInfo as usize;

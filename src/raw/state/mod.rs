@@ -22,7 +22,7 @@ const UNWINDS: u8 = 64;
 
 /// A wait is polling a future: a nested wait would suspend in the middle of that poll.
 const POLLING: u8 = 1;
-/// The fiber has suspended since the present poll of its root began.
+/// The fiber has suspended since the current poll of its root began.
 const SUSPENDED: u8 = 2;
 /// The fiber has been unwound too often and will not end.
 const GIVEN_UP: u8 = 4;
@@ -74,7 +74,7 @@ impl State {
     #[inline]
     pub(super) fn frame(&self) -> &Frame {
         // SAFETY: invariant 5: the latest frame lives until control returns to the poller. No caller in this file and
-        // in `entry` keeps the reference over a suspend.
+        // in `entry` keeps the reference across a suspend.
         unsafe { self.frame.get().as_ref() }
     }
 
@@ -96,7 +96,7 @@ impl State {
     #[inline]
     pub(super) fn owner(&self) -> &dyn Owner {
         // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame. No caller keeps the reference
-        // over a suspend.
+        // across a suspend.
         unsafe { self.frame().owner.as_ref() }
     }
 

@@ -121,7 +121,7 @@ impl State {
         self.unwinds.set(self.unwinds.get() + 1);
     }
 
-    /// Leaves this stack for the enclosing task, until the next poll. `caller` is where the code waits.
+    /// Suspends until the next poll of the enclosing task. `caller` is where the code waits.
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
         // SAFETY: invariant 6: whatever the job is, a coroutine begins with this cell; by invariant 5 it outlives the
@@ -144,8 +144,8 @@ impl State {
         self.frame().reply.mark(if self.has(GIVEN_UP) { Reply::GIVEN_UP } else { Reply::SHIELDED });
     }
 
-    /// Polls the root until it is ready or is pending without having suspended below: a wake that belongs to one
-    /// part of the root may have been consumed by the wait of another.
+    /// Polls the root until it is ready, or is pending without having suspended below. After a suspend it is polled
+    /// again, since that wait may have consumed a wake meant for another part of the root.
     pub(crate) fn poll_root<F: Future + ?Sized>(&self, mut root: Pin<&mut F>) -> Poll<F::Output> {
         loop {
             self.clear(SUSPENDED);

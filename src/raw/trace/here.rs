@@ -49,7 +49,7 @@ type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void);
 
 /// This thread's id for signals.
 pub(in crate::raw) fn this_thread() -> i32 {
-    // SAFETY: invariant 12: it takes nothing and returns a number, and touches no memory of the program's.
+    // SAFETY: invariant 12: the call takes nothing, returns a number, and touches no memory of the program.
     unsafe { libc::gettid() }
 }
 

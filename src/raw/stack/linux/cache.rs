@@ -58,7 +58,6 @@ fn take_shared(class: &'static Class, reserve: bool) -> io::Result<usize> {
     }
 }
 
-/// Returns a stack.
 #[inline]
 pub(super) fn put(class: &'static Class, base: usize) {
     let is_kept = CACHE.try_with(|cache| match cache.0.borrow_mut().get_mut(class.index) {
