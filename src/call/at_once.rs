@@ -1,4 +1,4 @@
-//! A call that is polled when it is made, as that of a handler is.
+//! A call that is polled as soon as it is made, as a handler's call is.
 
 use std::{future::Future as _, pin::Pin, sync::Arc, task::Context};
 
@@ -11,10 +11,11 @@ use crate::{
 };
 
 impl<J: SendJob> Call<J> {
-    /// Makes a call and polls it. `None` if it has ended, with its outcome in `ending`, which was `Pending`.
+    /// Makes a call and polls it. Returns `None` if the call has ended; its outcome is then in `ending`, which was
+    /// `Pending`.
     ///
-    /// What ends at once in its caller's task, with nothing around it, is never more than a fiber: all that a call may
-    /// have to be would cost it more than the fiber does.
+    /// A call that ends at once in its caller's task, with nothing around it, is only ever a fiber: the rest of a
+    /// `Call` would cost more than the fiber itself.
     #[inline]
     pub(crate) fn at_once(
         job: J,
@@ -37,7 +38,7 @@ impl<J: SendJob> Call<J> {
         ending.is_pending().then_some(this)
     }
 
-    /// Polls it, if it has not begun.
+    /// Polls the call if it has not begun, and otherwise notes that it waits.
     #[inline(never)]
     fn go_on(&mut self, has_begun: bool, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match &mut self.stage {

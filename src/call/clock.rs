@@ -1,6 +1,6 @@
-//! tokio's clock of tests, which stands still and jumps to the next timer when its runtime has nothing to do: not while
-//! a fiber of that runtime can run, or runs, on a worker of the pool. tokio waits for its own blocking tasks only, so
-//! one stands in for such fibers.
+//! tokio's clock of tests stands still, and jumps to the next timer when its runtime is idle. It must not jump while a
+//! fiber of that runtime can run, or runs, on a pool worker. tokio holds the clock for its own blocking tasks only, so
+//! one such task stands in for the fibers.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,12 +16,12 @@ use tokio::{
 
 use crate::util::{drop_quietly::drop_quietly, lock::lock};
 
-/// One fiber that the clock of its runtime waits for, unless it is suspended. It is not at first, nor when it has
-/// ended.
+/// A fiber that holds the clock of its runtime from its creation to its end, except while it is suspended.
 pub(super) struct Hold(Arc<Fiber>);
 
 impl Hold {
-    /// For a fiber with this runtime. `None` if its clock is that of the system, as all clocks are but those of tests.
+    /// Holds the clock of this runtime for a fiber. `None` if the runtime uses the system's clock, as all do outside of
+    /// tests.
     pub(super) fn of(runtime: &Handle) -> Option<Self> {
         if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread || !is_shifted(runtime) {
             return None;
@@ -48,7 +48,7 @@ impl Drop for Hold {
         {
             let mut state = lock(&self.0.state);
             state.is_due = false;
-            // Its wakers may be kept, and woken, for as long as anybody likes.
+            // The fiber's wakers may be kept, and woken, for any length of time.
             state.has_ended = true;
         }
         self.0.let_go();
@@ -62,7 +62,7 @@ struct Fiber {
 
 #[derive(Default)]
 struct State {
-    /// It was woken, and has not been polled since.
+    /// The fiber was woken and has not been polled since.
     is_due: bool,
     holds: bool,
     has_ended: bool,
@@ -82,7 +82,7 @@ impl Fiber {
         state
     }
 
-    /// Unless it is due.
+    /// Releases the clock, unless the fiber is due.
     fn let_go(&self) {
         let mut state = lock(&self.state);
         if state.holds && !state.is_due {
@@ -92,7 +92,7 @@ impl Fiber {
     }
 }
 
-/// Wakes the fiber's task; the clock waits from then on.
+/// Wakes the fiber's task; the fiber holds the clock from then on.
 struct Alarm {
     fiber: Arc<Fiber>,
     task: Waker,
@@ -118,7 +118,7 @@ struct Clock {
 #[derive(Default)]
 struct Holds {
     fibers: usize,
-    /// Ends the blocking task when it is dropped.
+    /// Dropping it ends the blocking task.
     task: Option<mpsc::Sender<()>>,
 }
 
@@ -144,7 +144,7 @@ impl Clock {
         }
         let (task, ends) = mpsc::channel::<()>();
         let begin = || drop(self.runtime.spawn_blocking(move || ends.recv()));
-        // Without a thread for it the clock does not wait.
+        // If tokio has no thread for the task, the clock is not held.
         match catch_unwind(AssertUnwindSafe(begin)) {
             Ok(()) => holds.task = Some(task),
             Err(payload) => drop_quietly(payload),
@@ -160,7 +160,7 @@ impl Clock {
     }
 }
 
-/// Whether the runtime's clock is another than the system's.
+/// Whether the runtime's clock differs from the system's.
 fn is_shifted(runtime: &Handle) -> bool {
     if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
         return false;
