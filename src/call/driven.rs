@@ -17,7 +17,7 @@ use super::task_waker;
 use crate::settings::Placement;
 
 thread_local! {
-    /// The task that this thread was last seen to poll for the runtime that it drives.
+    /// The task that this thread was last seen polling for the runtime that it drives.
     static TASK: Cell<Option<task::Id>> = const { Cell::new(None) };
     /// That runtime.
     static RUNTIME: Cell<Option<runtime::Id>> = const { Cell::new(None) };
@@ -25,29 +25,29 @@ thread_local! {
     static HAS_RUNG: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the poll with this waker is known to be made by the scheduler of a current-thread runtime: the runtime of a
-/// task does not change. A runtime that blocks on something inside the task polls with other wakers.
+/// Whether the scheduler of a current-thread runtime is known to make the poll with this waker. A task never changes
+/// its runtime. A runtime that blocks on something inside the task polls with other wakers.
 #[inline]
 pub(super) fn is_known(waker: &Waker) -> bool {
     let is_same_task = || TASK.get().is_some_and(|task| task::try_id() == Some(task));
     task_waker::is_of_task(waker) && is_same_task()
 }
 
-/// Whether a call with this placement is one of many whose place is the task that is polled.
+/// Whether a call with this placement is of the common kind that runs in the task being polled.
 #[inline]
 pub(super) fn is_known_here(placement: Option<&Placement>, waker: &Waker) -> bool {
     matches!(placement, Some(Placement::Auto)) && is_known(waker)
 }
 
-/// Whether `runtime`, which is entered, polls its tasks on this thread and on no other: it has one thread, which is
-/// this one. That its handle is entered says nothing, since it may be on any thread, for timers and sockets. The waker
-/// is that of the present poll.
+/// Whether this thread, and no other, polls the tasks of `runtime`: the runtime has one thread, and it is this one.
+/// `runtime` is entered, but that says nothing, because any thread may enter it for its timers and sockets. `waker` is
+/// that of the current poll.
 #[inline]
 pub(super) fn drives(runtime: &Handle, waker: &Waker) -> bool {
     (is_known(waker) && is_of_known_task(runtime)) || find_out(runtime, waker)
 }
 
-/// Whether it is the runtime of the task that [`is_known`].
+/// Whether `runtime` is that of the task which [`is_known`].
 #[inline]
 pub(super) fn is_of_known_task(runtime: &Handle) -> bool {
     RUNTIME.get() == Some(runtime.id())
@@ -68,14 +68,14 @@ fn find_out(runtime: &Handle, waker: &Waker) -> bool {
 
 fn look(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
-        // That of a runtime with one thread, or the first of one with many.
+        // Zero is the worker of a runtime with one thread, or the first worker of one with many.
         && worker_index() == Some(0)
-        // In a `block_in_place` the worker around it has its index still, but no control.
+        // Inside a `block_in_place` the surrounding worker still has its index, but no control.
         && (task::try_id().is_none() || has_control())
         && !is_parked(runtime)
 }
 
-/// Whether a scheduler polls on this thread: it puts off what yields to it.
+/// Whether a scheduler polls on this thread: a scheduler defers the wake of a task that yields.
 fn has_control() -> bool {
     static BELL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(Bell)));
 
@@ -92,7 +92,7 @@ fn has_control() -> bool {
     !HAS_RUNG.get()
 }
 
-/// Whether the thread that drives this runtime sleeps, so that it is another one.
+/// Whether the thread that drives this runtime sleeps; if so, it is not this thread.
 #[cfg(target_has_atomic = "64")]
 fn is_parked(runtime: &Handle) -> bool {
     runtime.metrics().worker_park_unpark_count(0) % 2 == 1

@@ -1,4 +1,4 @@
-//! What a fiber is told when its caller has gone: at once, when the grace is over, when its runtime ends.
+//! What a fiber is told after its caller has gone: at once, when the grace is over, and when its runtime ends.
 
 use std::{
     future::{Future as _, pending},
@@ -11,11 +11,11 @@ use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
 use crate::{context::InContext, fiber::DropPolicy, raw::Job};
 
-/// What the fiber has been told since its caller has gone.
+/// What the fiber has been told since its caller went.
 pub(super) enum Grace {
-    /// The caller is there, or has just gone.
+    /// The caller still waits, or has only just gone.
     NotSeen,
-    /// The fiber knows. It is cancelled when the scout comes back.
+    /// The fiber knows that its caller has gone. It is cancelled when the scout returns.
     Awaited(Scout),
     /// The fiber is to be cancelled now.
     Due,
@@ -24,7 +24,7 @@ pub(super) enum Grace {
 }
 
 impl Grace {
-    /// Once the caller has gone. Whether the fiber has been told something.
+    /// Called once the caller has gone. Returns whether it has told the fiber something.
     pub(super) fn poll<J: Job>(
         &mut self,
         fiber: &mut InContext<J>,
@@ -52,7 +52,8 @@ impl Grace {
         let grace = drop_policy.follows.then_some(drop_policy.grace);
         match grace {
             Some(Duration::ZERO) => return Self::Due,
-            // A task of the runtime ends with it; a pool's has to look whether the caller's runtime is still there.
+            // A task of the runtime ends with the runtime. A pool's task must watch whether the caller's runtime still
+            // exists.
             None if runtime.is_none() => return Self::Told,
             _ => {}
         }
@@ -63,8 +64,8 @@ impl Grace {
     }
 }
 
-/// A task on the caller's runtime: it ends when the grace is over, or when the runtime does. On a runtime that has
-/// ended it ends at once.
+/// A task on the caller's runtime that ends when the grace is over or when the runtime ends. On a runtime that has
+/// already ended, it ends at once.
 pub(super) struct Scout(JoinHandle<()>);
 
 impl Scout {
@@ -78,7 +79,7 @@ impl Scout {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Finished and cancelled come to the same.
+        // A finished scout and a cancelled one mean the same.
         Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Where a fiber goes on when its response future is dropped.
+//! Where a fiber goes on after its response future is dropped.
 
 use std::task::Waker;
 
@@ -19,19 +19,20 @@ pub(crate) enum Host {
     /// A pool worker, with the runtime that the fiber sees as its own.
     Worker(Worker, Option<Handle>),
     Runtime(Handle),
-    /// The one that has the fiber around this one, which is polled when this fiber's response is dropped.
+    /// The `LocalSet` that owns the fiber around this one. That fiber is being polled when this fiber's response is
+    /// dropped.
     LocalSet,
-    /// Nobody: no runtime, or one that does not drive its tasks on this thread.
+    /// No host: either no runtime is entered, or it does not drive its tasks on this thread.
     Nobody,
 }
 
 impl Host {
-    /// The host of the thread that is polling, with this waker. Called when a fiber first does not end at once.
+    /// The host of the polling thread, whose poll has this waker. Called when a poll first does not end the fiber.
     pub(crate) fn here(waker: &Waker) -> Self {
         if is_known(waker) { Self::known(waker) } else { Self::find(Handle::try_current().ok(), waker) }
     }
 
-    /// The same where [`is_known`], which it never is on a pool's worker.
+    /// Like `here`, for a poll that [`is_known`]; a pool worker never makes such a poll.
     pub(crate) fn known(waker: &Waker) -> Self {
         match Handle::try_current() {
             Ok(runtime) if is_of_known_task(&runtime) => Self::Runtime(runtime),
@@ -51,8 +52,8 @@ impl Host {
         }
     }
 
-    /// Makes the fiber a task at home. A host that is shutting down drops the task, which leaks the fiber and counts
-    /// it.
+    /// Makes the fiber a task on its home thread. A host that is shutting down drops the task, which leaks the fiber
+    /// and counts the leak.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),

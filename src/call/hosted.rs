@@ -1,4 +1,4 @@
-//! A fiber with an owner of its own: a task on a pool worker or of tokio's.
+//! A fiber that a task of its own has: a task of a pool worker or of tokio.
 
 use std::{
     mem,
@@ -15,17 +15,17 @@ use crate::{
     util::{drop_quietly::drop_quietly, loom::Handle},
 };
 
-/// What came of a fiber; `None` if nothing did.
+/// The outcome of a fiber; `None` if it ended without one.
 pub(crate) type Outcome<J> = Option<thread::Result<<J as Job>::Output>>;
 
-/// Owns the fiber, and does what the drop policy says when the caller has gone.
+/// Owns the fiber, and applies the drop policy when the caller has gone.
 pub(crate) struct Hosted<J: Job> {
-    /// Gone when it has ended.
+    /// `None` once the fiber has ended.
     fiber: Option<InContext<J>>,
-    /// The caller's runtime, which the fiber sees as its own; `None` if it is that of this task.
+    /// The caller's runtime, which the fiber sees as its own; `None` if it is the runtime of this task.
     runtime: Option<Handle>,
     grace: Grace,
-    /// The fiber had another task before.
+    /// The fiber belonged to another task before.
     is_hand_over: bool,
 }
 
@@ -39,8 +39,8 @@ impl<J: Job> Hosted<J> {
         Self { is_hand_over: true, ..Self::new(fiber, runtime) }
     }
 
-    /// Ready when the fiber has ended. It is counted until the outcome has been taken or dropped, and then this. The
-    /// task is to be woken when `caller` goes.
+    /// Ready when the fiber has ended. The fiber is counted until first the outcome has been taken or dropped, and then
+    /// `self` has been dropped. The task must be woken when `caller` goes.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
         let runtime = self.runtime.take();
         let entered = runtime.as_ref().map(Handle::enter);
@@ -50,7 +50,7 @@ impl<J: Job> Hosted<J> {
             return Poll::Pending;
         };
         if outcome.is_none() {
-            // A parked root is dropped with the caller's runtime entered, as it was polled.
+            // A parked root is dropped as it was polled: with the caller's runtime entered.
             drop_quietly(self.fiber.take());
         }
         Poll::Ready(outcome)
@@ -64,7 +64,7 @@ impl<J: Job> Hosted<J> {
         caller: &(dyn Caller + 'static),
     ) -> Poll<Outcome<J>> {
         let Some(fiber) = &mut self.fiber else { return Poll::Ready(None) };
-        // Only a hand-over can meet this: its runtime is driven by another thread now.
+        // Only a fiber that was handed over can be away from home: another thread drives its runtime now.
         if !fiber.is_home() {
             return Poll::Ready(None);
         }
@@ -76,7 +76,7 @@ impl<J: Job> Hosted<J> {
             let is_alone = caller.is_gone();
             match fiber.phase() {
                 Phase::GivenUp | Phase::Finished => return Poll::Ready(None),
-                // As without the layer: a future that nobody awaits is dropped.
+                // As without the layer, a future that no caller awaits is dropped.
                 Phase::Parked if is_alone => return Poll::Ready(None),
                 Phase::Fresh if is_alone && fiber.shared().drop_policy.follows => return Poll::Ready(None),
                 Phase::Fresh | Phase::Parked | Phase::Suspended => {}
@@ -86,10 +86,10 @@ impl<J: Job> Hosted<J> {
                 return Poll::Pending;
             }
             polled = true;
-            // A fiber that cannot begin (no stack) panics; that belongs to its caller as well.
+            // A fiber that cannot begin because it gets no stack panics; that panic belongs to its caller as well.
             let mut ending = Poll::Pending;
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fiber.poll(cx, Some(caller), &mut ending))) {
-                // The fiber may have ended before what is around it panicked.
+                // The fiber may have ended before the code around it panicked.
                 drop_quietly(ending);
                 return Poll::Ready(Some(Err(payload)));
             }

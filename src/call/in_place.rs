@@ -7,7 +7,7 @@ use crate::{context::InContext, fiber::Phase, raw::Ending, util::seldom::Seldom}
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,
-    /// Known since the first poll that did not end the fiber.
+    /// Set after the first poll that does not end the fiber.
     host: Seldom<Host>,
 }
 
@@ -26,13 +26,13 @@ impl<J: SendJob> InPlace<J> {
         }
     }
 
-    /// After a plain poll, with this waker, that did not end the fiber.
+    /// Notes the host after a plain poll, with this waker, that did not end the fiber.
     #[inline]
     pub(super) fn wait_after_plain(&mut self, waker: &Waker) {
         self.host.get_or_insert_with(|| Host::known(waker));
     }
 
-    /// After a poll, with this waker, that did not end the fiber.
+    /// Notes the host after a poll, with this waker, that did not end the fiber.
     #[inline]
     fn wait(&mut self, waker: &Waker) {
         self.host.get_or_insert_with(|| Host::here(waker));
@@ -42,22 +42,22 @@ impl<J: SendJob> InPlace<J> {
         self.fiber.is_given_up()
     }
 
-    /// Whether the fiber has to go on when its caller goes.
+    /// Whether the fiber must go on when its caller goes.
     #[inline]
     pub(crate) fn goes_on(&self) -> bool {
         match self.fiber.phase() {
             Phase::Suspended => true,
-            // At home it is dropped here and now, as without the layer.
+            // At home the root is dropped right here, as without the layer.
             Phase::Parked => !self.fiber.is_home(),
             Phase::Fresh | Phase::GivenUp | Phase::Finished => false,
         }
     }
 
-    /// Hands the fiber over when its caller goes while it waits.
+    /// Hands over a fiber that waits when its caller goes.
     #[cold]
     pub(crate) fn hand_over(mut self) {
         self.fiber.come_out();
-        // A poll that has panicked has left without saying.
+        // A poll that panicked returned without noting the host.
         let host = self
             .host
             .take()

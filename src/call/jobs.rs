@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::raw::{Exit, Job};
 
-/// A boxed closure: of any size, since what is boxed never crosses a stack switch by value.
+/// A boxed closure. It may have any size, because a boxed value never crosses a stack switch by value.
 pub(crate) struct Closure<F: ?Sized>(pub(crate) Box<F>);
 
 impl<F, R> Job for Closure<F>
@@ -32,7 +32,7 @@ where
     }
 }
 
-/// `service.call(request)` and then its future, the root.
+/// `service.call(request)`, and then its future, which is the root.
 pub(crate) struct ServiceCall<S, Request> {
     pub(crate) service: S,
     pub(crate) request: Request,
@@ -54,7 +54,7 @@ where
         let root = service.call(request);
         drop(service);
         if TypeId::of::<S::Future>() == TypeId::of::<Ready<Self::Output>>() {
-            // Always ready (`sync_fn`), so it need not outlive this frame: no heap.
+            // `Ready` (`sync_fn`) is always ready, so it need not outlive this frame and needs no heap.
             return match exit.state.poll_awaited(pin!(root)) {
                 Poll::Ready(output) => exit.done(output),
                 Poll::Pending => unreachable!("std::future::Ready is ready"),
@@ -66,7 +66,7 @@ where
     fn resume(mut root: Self::Root, exit: Exit<'_, Self>) {
         match exit.state.poll_root(root.as_mut()) {
             Poll::Ready(output) => {
-                // Its destructor may wait, so it runs before the exit.
+                // The root's destructor may wait, so it runs before the exit.
                 drop(root);
                 exit.done(output);
             }

@@ -1,4 +1,4 @@
-//! What a caller has of a fiber that runs in another task.
+//! The caller's handle of a fiber that runs in another task.
 
 use std::{
     future::Future,
@@ -25,20 +25,20 @@ use crate::{
     util::drop_quietly::drop_quietly,
 };
 
-/// Ready with the outcome. When it is dropped, the caller has gone.
+/// Resolves to the outcome. The caller goes by dropping the handle.
 pub(crate) enum JoinHandle<J: SendJob> {
     Pool(Response<OnWorker<J>>),
     LocalSet(Relayed<oneshot::Receiver<Outcome<J>>>),
 }
 
 impl<J: SendJob> JoinHandle<J> {
-    /// To be polled at once, with the same waker.
+    /// The caller must poll the handle at once, with the same waker.
     pub(super) fn on_pool(pool: &FiberPool, fiber: InContext<J>, runtime: Handle, cx: &Context<'_>) -> Self {
         let clock = Hold::of(&runtime);
         Self::Pool(pool.spawn(OnWorker { hosted: Hosted::new(fiber, Some(runtime)), clock }, cx))
     }
 
-    /// `name` is the service's.
+    /// `name` is the service's name.
     pub(super) fn in_local_set(fiber: InContext<J>, name: &str) -> Self {
         let (task, outcome) = TokioTask::new(Hosted::new(fiber, None));
         if !local_set::spawn(task) {
@@ -47,7 +47,7 @@ impl<J: SendJob> JoinHandle<J> {
         Self::LocalSet(Relayed::new(outcome))
     }
 
-    /// The caller goes. There may be an outcome that nobody will take.
+    /// Called when the caller goes. Drops the outcome too, if it has already been sent.
     pub(super) fn abandon(self) {
         drop_quietly(self);
     }
@@ -64,10 +64,10 @@ impl<J: SendJob> Future for JoinHandle<J> {
     }
 }
 
-/// A fiber on a worker of the pool.
+/// A fiber on a pool worker.
 pub(super) struct OnWorker<J: SendJob> {
     hosted: Hosted<J>,
-    /// Dropped when the caller has been woken.
+    /// Dropped after the caller has been woken.
     clock: Option<Hold>,
 }
 

@@ -13,17 +13,18 @@ use tokio::task;
 use crate::util::drop_quietly::drop_quietly;
 
 thread_local! {
-    /// Whether a task that was spawned here is being polled, so that a `LocalSet` is around this code.
+    /// Whether this thread is polling a task that was spawned here, so that a `LocalSet` is around the running code.
     static IS_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a fiber is being polled here that a `LocalSet` has. tokio itself says whether there is one only by
-/// panicking.
+/// Whether this thread is polling a fiber that a `LocalSet` owns. tokio itself tells whether a `LocalSet` is around
+/// only by panicking.
 pub(super) fn is_here() -> bool {
     IS_HERE.get()
 }
 
-/// Hosts a fiber in the surrounding `LocalSet`. `false` if there is none; tokio has told so on standard error then.
+/// Hosts a fiber in the surrounding `LocalSet`. Returns `false` if there is none; tokio has then said so on standard
+/// error.
 pub(super) fn spawn(task: impl Future<Output = ()> + Unpin + 'static) -> bool {
     let spawned = catch_unwind(AssertUnwindSafe(|| task::spawn_local(Inside(task))));
     spawned.map(drop).map_err(drop_quietly).is_ok()

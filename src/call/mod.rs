@@ -5,8 +5,9 @@
 //!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
 //! ```
 //!
-//! `Call::advance` is each poll. At the first one most calls in place begin by [`Fiber::poll_plain`], where many end;
-//! all others find their place in `Call::place`, and run by [`Fiber::poll`]. A fiber waits in `State::suspend`.
+//! Each poll is a `Call::advance`. At the first poll most calls in place begin with [`Fiber::poll_plain`], and many end
+//! there. `Call::place` finds the place of all other calls, which run by [`Fiber::poll`]. A fiber waits in
+//! `State::suspend`.
 
 #[cfg(feature = "axum")]
 mod at_once;
@@ -48,7 +49,7 @@ use crate::{
     settings::{Placement, Settings},
 };
 
-/// A job that may be placed on another thread, and its output sent back.
+/// A job that may move to another thread, and whose output may be sent back.
 pub(crate) trait SendJob: Job<Output: Send> + Send {}
 
 impl<J: Job<Output: Send> + Send> SendJob for J {}
@@ -63,14 +64,14 @@ pub(crate) struct Call<J: SendJob> {
 #[expect(clippy::large_enum_variant, reason = "a box around the fiber would cost each call an allocation")]
 #[repr(u8)]
 enum Stage<J: SendJob> {
-    /// Not yet placed, or in place. It stays where it was made: moving a fiber moves its request.
+    /// Not yet placed, or in place. The fiber stays where it was made, because moving a fiber moves its request.
     Own { call: InPlace<J>, is_placed: bool },
     Elsewhere {
-        /// Until it was received.
+        /// `None` once the outcome was received.
         outcome: Option<JoinHandle<J>>,
         shared: Arc<Shared>,
     },
-    /// On its way elsewhere, refused, or given up; or cut, see [`is_cut_with_its_poller`].
+    /// Being sent elsewhere, refused, given up, or cut (see [`is_cut_with_its_poller`]).
     Done { is_cut: bool },
 }
 
@@ -79,7 +80,7 @@ impl<J: SendJob> Stage<J> {
 }
 
 impl<J: SendJob> Stage<J> {
-    /// Sends a fresh call away.
+    /// Sends a fresh call to its place elsewhere.
     fn send(&mut self, place: Place<'_>, label: &'static str, cx: &Context<'_>) {
         let Self::Own { call, .. } = mem::replace(self, Self::DONE) else { return };
         let fiber = call.fiber;
@@ -97,7 +98,7 @@ impl<J: SendJob> Stage<J> {
 impl<J: SendJob> Unpin for Call<J> {}
 
 impl<J: SendJob> Call<J> {
-    /// `admission` is what the service got when it was ready.
+    /// `admission` is what the service acquired when it became ready.
     #[inline]
     pub(crate) fn new(job: J, admission: Admission, settings: &Settings, label: &'static str) -> Self {
         let Settings { shared, placement, scopes } = settings;
@@ -119,7 +120,7 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    /// Finds the place of the call, and counts it.
+    /// Finds the place of the call, and counts the call.
     fn place(&mut self, cx: &Context<'_>) -> Result<(), Closed> {
         let Stage::Own { call, is_placed } = &mut self.stage else { return Ok(()) };
         let place = placement::decide(self.placement.as_ref(), call.fiber.name(), cx.waker());
@@ -130,8 +131,8 @@ impl<J: SendJob> Call<J> {
         }
         *is_placed = true;
         let shared = call.fiber.shared();
-        // After it was counted: the end of a closed layer's calls waits for this one, or it is
-        // refused.
+        // Checked after the call was counted: the end of a closed layer's calls either waits for this call, or the call
+        // is refused.
         if shared.in_flight.is_closed() && !is_within(shared) {
             return Err(self.refuse());
         }
@@ -147,7 +148,7 @@ impl<J: SendJob> Call<J> {
     #[cold]
     fn refuse(&mut self) -> Closed {
         let closed = Closed::new(self.name());
-        // What the call was made of is dropped, and the call has ended, before its caller is told.
+        // The job is dropped, and the call has ended, before the caller is told.
         drop(mem::replace(&mut self.stage, Stage::DONE));
         closed
     }
@@ -163,7 +164,7 @@ impl<J: SendJob> Call<J> {
                 }
             }
             Stage::Own { call, is_placed } => {
-                // Most calls have nothing around them, and begin where they are.
+                // Most calls have nothing around them and begin in the polled task.
                 let is_known_here = || driven::is_known_here(self.placement.as_ref(), cx.waker());
                 if !call.fiber.is_plain() || !is_known_here() {
                     return self.begin(cx, ending);
@@ -178,7 +179,7 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    /// Polls a call that is not in its own stage.
+    /// Polls a call whose stage is not `Own`.
     // `#[cold]` favours calls in place, which are cheap enough to feel the difference.
     #[cold]
     fn advance_elsewhere(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
@@ -198,7 +199,7 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    /// As its poll, but a panic is an outcome.
+    /// Like `poll`, but a panic is an outcome.
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
         let mut ending = Poll::Pending;
         self.advance(cx, &mut ending);
@@ -215,7 +216,7 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    /// Its caller has gone, and it has not ended.
+    /// Called when the caller goes before the call has ended.
     #[cold]
     fn leave(&mut self) {
         match mem::replace(&mut self.stage, Stage::DONE) {
@@ -225,7 +226,7 @@ impl<J: SendJob> Call<J> {
         }
     }
 
-    /// As its poll; `refused` makes an output of the error of a closed layer, if it can be one.
+    /// Like `poll`; `refused` turns the error of a closed layer into an output, if the output can hold it.
     #[inline]
     pub(crate) fn poll_or(
         &mut self,

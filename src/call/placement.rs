@@ -21,11 +21,11 @@ pub(crate) enum Place<'a> {
     LocalSet,
 }
 
-/// Chooses at the first poll, which has this waker, when the caller's runtime is known.
+/// Chooses the place at the first poll, when the caller's runtime is known. `waker` is that of the poll.
 ///
 /// # Panics
 ///
-/// Without a runtime.
+/// If the choice needs a runtime and none is entered.
 #[inline]
 pub(crate) fn decide<'a>(placement: Option<&'a Placement>, name: &str, waker: &Waker) -> Place<'a> {
     if is_known_here(placement, waker) { Place::Here } else { look(placement, name, waker) }
@@ -37,16 +37,16 @@ fn look<'a>(placement: Option<&'a Placement>, name: &str, waker: &Waker) -> Plac
         |pool: &'a FiberPool| if pool.has_current() { Place::Here } else { Place::Worker(pool, runtime(name)) };
     match placement {
         None => Place::Here,
-        // A worker's task is pinned already.
+        // A pool worker's task is pinned already.
         Some(Placement::Auto | Placement::InPlace) if Worker::is_current() => Place::Here,
         Some(Placement::Auto) => {
             let runtime = runtime(name);
-            // One that is driven by another thread, or by none, would not go on here with what a caller leaves.
+            // A runtime that another thread drives, or none, would not go on here with a fiber whose caller leaves.
             if drives(&runtime, waker) { Place::Here } else { Place::Worker(FiberPool::process_wide(), runtime) }
         }
         Some(Placement::SharedPool) => on_pool(FiberPool::process_wide()),
         Some(Placement::Pool(pool)) => on_pool(pool),
-        // Inside a fiber a call stays in that.
+        // A call inside a fiber stays in that fiber.
         Some(Placement::InPlace) if in_fiber() => Place::Here,
         Some(Placement::InPlace) => {
             if drives(&runtime(name), waker) {
@@ -80,7 +80,7 @@ pub(crate) fn assert_timers(name: &str) {
 
 /// # Panics
 ///
-/// For a call in place where neither its thread nor a `LocalSet` would go on with it.
+/// Always: neither the thread of this call in place nor a `LocalSet` would go on with it.
 #[cold]
 pub(super) fn refuse_in_place(name: &str) -> ! {
     let why = match runtime(name).runtime_flavor() {

@@ -1,4 +1,4 @@
-//! Whether a waker is one of tokio's tasks themselves.
+//! Whether a waker belongs to a tokio task itself.
 
 use std::{
     future::{Future as _, poll_fn},
@@ -16,17 +16,17 @@ use tokio::task::LocalSet;
 
 use crate::util::drop_quietly::drop_quietly;
 
-/// What the wakers of all tasks of tokio's have in common, and no other waker has. Null until it is known.
+/// The vtable that the wakers of all tokio tasks share, and no other waker has. Null until it is known.
 static VTABLE: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether the poll with this waker is that of a task of tokio's, and not one that a combinator or a runtime makes
-/// inside of it. `false` as long as nobody has [learned](learn) what such wakers look like.
+/// Whether the poll with this waker is that of a tokio task, and not one that a combinator or a runtime makes inside
+/// the task. `false` until the process has [learned](learn) what such wakers look like.
 #[inline]
 pub(super) fn is_of_task(waker: &Waker) -> bool {
     ptr::eq(waker.vtable(), VTABLE.load(Ordering::Relaxed))
 }
 
-/// Looks at the waker of a task, once. If that cannot be had, no waker is taken for one.
+/// Looks at the waker of a task, once. If that fails, no waker counts as a task's.
 #[cold]
 pub(super) fn learn() {
     static ONCE: Once = Once::new();
@@ -38,7 +38,7 @@ pub(super) fn learn() {
 }
 
 fn look() {
-    // It needs no runtime, and runs its tasks inside its own poll.
+    // A `LocalSet` needs no runtime, and runs its tasks inside its own poll.
     let set = LocalSet::new();
     let task = poll_fn(|cx| {
         VTABLE.store(ptr::from_ref(cx.waker().vtable()).cast_mut(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A fiber in a task of tokio's: in a `LocalSet`, or handed over by a caller that has gone.
+//! A fiber in a tokio task: one of a `LocalSet`, or one that took the fiber over when its caller went.
 
 use std::{
     future::Future,
@@ -12,7 +12,7 @@ use crate::{
     util::{drop_quietly::drop_quietly, loom::oneshot},
 };
 
-/// Sends the outcome to the caller, if there is one.
+/// Sends the outcome to the caller, if it has not gone.
 pub(crate) struct TokioTask<J: Job> {
     hosted: Hosted<J>,
     reply: Option<oneshot::Sender<Outcome<J>>>,
@@ -38,7 +38,7 @@ impl<J: Job> Future for TokioTask<J> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { hosted, reply } = &mut *self;
         let Some(sender) = reply else { return hosted.poll(cx, &Gone).map(drop_quietly) };
-        // It remembers the task, which is woken when the caller goes.
+        // Has the task woken when the caller goes.
         _ = sender.poll_closed(cx);
         let outcome = ready!(hosted.poll(cx, sender));
         if let Some(sender) = reply.take() {

@@ -23,22 +23,22 @@ impl FiberPoolBuilder {
         Self { threads: None, thread_name: "tower-fiber".to_owned(), on_start: None }
     }
 
-    /// How many workers; as many as there are cores by default.
+    /// Sets the number of workers. The default is the number of cores.
     pub fn worker_threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// What the threads are called, followed by a number: `tower-fiber-0` by default.
+    /// Sets the name of the threads, which a number follows: `tower-fiber-0` by default.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
     }
 
-    /// Runs `f` on each worker's thread before its first fiber: to pin it to a core, to set a thread-local, to register
-    /// it with a profiler.
+    /// Runs `f` on each worker's thread before its first fiber, for example to pin the thread to a core, to set a
+    /// thread-local, or to register the thread with a profiler.
     ///
-    /// If it panics, the worker goes on. A second hook replaces the first.
+    /// A worker whose hook panics goes on. A second hook replaces the first.
     ///
     /// # Examples
     ///
@@ -63,11 +63,12 @@ impl FiberPoolBuilder {
         self
     }
 
-    /// Starts the workers, and with more than one a thread that watches them: `tower-fiber-watch` by default.
+    /// Starts the workers. A pool of more than one worker also starts a thread that watches them, named
+    /// `tower-fiber-watch` by default.
     ///
     /// # Errors
     ///
-    /// With no threads, with a NUL byte in the name, and when a thread cannot be started.
+    /// With zero threads, with a NUL byte in the name, and when a thread cannot be started.
     pub fn build(self) -> Result<FiberPool, ConfigError> {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
         if threads == 0 {
@@ -77,14 +78,14 @@ impl FiberPoolBuilder {
             return Err(ConfigError::new("a thread name cannot contain a NUL byte"));
         }
         let workers = Arc::new(Workers::new(threads));
-        // If a thread cannot be started, this ends the others.
+        // If a thread cannot be started, dropping this ends the other threads.
         let shared = Inner { workers: Arc::clone(&workers) };
         for index in 0..threads {
             let name = format!("{}-{index}", self.thread_name);
             worker::start(name, Arc::clone(&workers), index, self.on_start.clone())
                 .map_err(|error| ConfigError::io(format!("could not start worker {index} of {threads}"), error))?;
         }
-        // A single worker has nobody to take over from it.
+        // No other worker could take over from a single one.
         if threads > 1 {
             let name = format!("{}-watch", self.thread_name);
             let watch = move || workers.watcher.run(workers.members());

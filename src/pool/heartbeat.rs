@@ -1,9 +1,9 @@
-//! Whether a worker gets on.
+//! Whether a worker makes progress.
 
 use crate::util::loom::{AtomicUsize, Ordering};
 
-/// A count of what the worker has taken up, and the count at which it was seen to stay for too long. Both are hints, so
-/// nothing is ordered by them.
+/// Counts the tasks and turns that the worker takes up, and keeps the count at which the worker was found stalled. Both
+/// are hints, so they order no other memory access.
 pub(super) struct Heartbeat {
     beats: AtomicUsize,
     missed: AtomicUsize,
@@ -14,7 +14,7 @@ impl Heartbeat {
         Self { beats: AtomicUsize::new(0), missed: AtomicUsize::new(usize::MAX) }
     }
 
-    /// For the worker only, when it takes something up; whether it was taken for stalled until now.
+    /// For the worker only, when it takes something up. Returns whether the worker counted as stalled until now.
     pub(super) fn beat(&self) -> bool {
         let beats = self.beats.load(Ordering::Relaxed);
         self.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
@@ -25,7 +25,7 @@ impl Heartbeat {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// The worker has stayed at this count. That is forgotten with its next beat.
+    /// Notes that the worker has stayed at this count for too long. Its next beat clears that.
     pub(super) fn miss(&self, count: usize) {
         self.missed.store(count, Ordering::Relaxed);
     }

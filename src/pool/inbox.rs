@@ -1,23 +1,24 @@
-//! What reaches a worker from other threads: its queues, when it sleeps, and when it ends.
+//! How other threads reach a worker: its queues, its sleep and its end.
 
 use super::parker::Parker;
 use crate::util::loom::{AtomicBool, AtomicUsize, ConcurrentQueue, Ordering, fence};
 
-/// In place of the number of guests, when the worker has come to its end.
+/// Stands in for the number of guests once the worker has come to its end.
 const ENDED: usize = usize::MAX;
 
-/// A thread that adds something adds it first and then looks whether the worker sleeps; the worker does the reverse.
-/// Between the two stands a fence on either side, so one of them sees what the other did.
+/// A thread that adds something adds it first and then checks whether the worker sleeps. The worker announces its sleep
+/// first and then checks what was added. On either side a fence stands between the two steps, so at least one thread
+/// sees what the other did.
 pub(super) struct Inbox<T> {
-    /// Tasks that have not begun: anybody may take them.
+    /// Tasks that have not begun; any worker may take them.
     starts: ConcurrentQueue<T>,
-    /// Tasks that go on, on this worker only.
+    /// Tasks that only this worker may run: those that have begun here, and guests.
     resumes: ConcurrentQueue<T>,
-    /// Tasks that have not ended and were given to this worker in particular, or `ENDED`.
+    /// The number of tasks that were given to this worker in particular and have not ended, or `ENDED`.
     guests: AtomicUsize,
-    /// Nothing more will come from the pool: end when the last task has ended.
+    /// The pool sends no more tasks: the worker ends when its last task has ended.
     closed: AtomicBool,
-    /// The worker is to look at the others' queues.
+    /// The worker is to look at the other workers' queues.
     asked: AtomicBool,
     /// Whether the worker sleeps or is about to.
     asleep: AtomicBool,
@@ -51,8 +52,8 @@ impl<T> Inbox<T> {
         self.asleep.load(Ordering::Relaxed)
     }
 
-    /// Counts a guest, until [`guest_ended`](Self::guest_ended); while it is counted the worker goes on. `false` if the
-    /// worker has ended.
+    /// Counts a guest until [`guest_ended`](Self::guest_ended). The worker does not end while a guest is counted.
+    /// Returns `false` if the worker has already ended.
     pub(super) fn guest_comes(&self) -> bool {
         let one_more = |guests| (guests != ENDED).then(|| guests + 1);
         self.guests.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
@@ -70,19 +71,19 @@ impl<T> Inbox<T> {
         self.wake();
     }
 
-    /// Adds a task of this worker.
+    /// Adds a task that only this worker may run.
     pub(super) fn push_resume(&self, task: T) {
         _ = self.resumes.push(task);
         self.wake();
     }
 
-    /// Lets the worker end when its last task has ended. Nothing is started after it.
+    /// Lets the worker end when its last task has ended. The pool starts no task after this.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.wake();
     }
 
-    /// Lets the worker look at the others' queues.
+    /// Asks the worker to look at the other workers' queues.
     pub(super) fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);
         self.wake();
@@ -105,27 +106,27 @@ impl<T> Inbox<T> {
         self.resumes.pop().ok()
     }
 
-    /// For the worker only: whether it was asked to look at the others' queues.
+    /// For the worker only: whether it was asked to look at the other workers' queues.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
     }
 
-    /// For the worker only, before all else: it is this thread.
+    /// For the worker only, before any other call: says that this is the worker's thread.
     pub(super) fn settle(&self) {
         self.parker.settle();
     }
 
-    /// For the worker only: whether it has come to its end, if it has no tasks but guests.
+    /// For the worker only: whether it has come to its end, provided that it has no tasks but guests.
     pub(super) fn is_over(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
             && self.starts.is_empty()
             && self.guests.compare_exchange(0, ENDED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// For the worker only: sleeps until there is something to do, or for no reason less long. `has_tasks` besides
-    /// guests.
+    /// For the worker only: sleeps until there is something to do; the sleep may also end spuriously. `has_tasks` says
+    /// whether the worker has tasks besides guests.
     pub(super) fn sleep(&self, has_tasks: bool) {
-        // Only exchanged, never just stored: of two exchanges one is later than the other for all threads.
+        // Only exchanged, never just stored: all threads agree which of two exchanges is the later one.
         self.asleep.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let is_over = !has_tasks && self.closed.load(Ordering::SeqCst) && self.guests.load(Ordering::SeqCst) == 0;

@@ -1,10 +1,10 @@
-//! One worker, as the others and the pool see it.
+//! One worker as the pool and the other workers see it.
 
 use std::sync::Arc;
 
 use super::{heartbeat::Heartbeat, inbox::Inbox, task::Queues};
 
-/// One worker. What it changes all the time lies on cache lines of its own.
+/// One worker. The fields that it changes all the time lie on cache lines of their own.
 #[repr(align(128))]
 pub(super) struct Member {
     pub(super) queues: Arc<Queues>,
@@ -16,7 +16,7 @@ impl Member {
         Self { queues: Arc::new(Inbox::new()), heartbeat: Heartbeat::new() }
     }
 
-    /// Whether new tasks would wait here for one that does not get on.
+    /// Whether new tasks would wait here behind a task that makes no progress.
     pub(super) fn is_stuck(&self) -> bool {
         self.heartbeat.is_stalled() && !self.queues.is_asleep()
     }

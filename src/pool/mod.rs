@@ -26,16 +26,17 @@ pub(crate) use self::{
 
 /// Threads that run fibers on behalf of multi-thread runtimes. A fiber stays on the thread where it began.
 ///
-/// A call is given to the first worker as long as that has little to do, then to the one that has least. A worker that
-/// is blocked, or computes without a wait, is found out within some two milliseconds: it gets no more calls while
-/// another is free, and calls that wait behind it without having begun are taken over. Those that have begun stay and
-/// wait; so code that blocks or computes for long still belongs into [`offload`](crate::offload).
+/// A call goes to the first worker that has little to do, or else to the worker that has the least. The pool notices
+/// within about two milliseconds that a worker is blocked, or computes without a wait. Such a worker gets no more calls
+/// while another is free, and other workers take over the calls that wait behind it and have not begun. Calls that have
+/// begun stay and wait, so code that blocks or computes for long still belongs in [`offload`](crate::offload).
 ///
-/// Clones are handles of the same pool. When the last handle is dropped, and with it the last layer that uses it and
-/// the last response of that layer, the workers end as soon as their fibers have ended. A
-/// [`FiberHandle`](crate::FiberHandle) keeps no pool. Most programs need none of their own: layers on multi-thread
-/// runtimes share one, which is created when it is first needed, has as many workers as there are cores, and lives as
-/// long as the process.
+/// Clones are handles of the same pool. Once the last handle, the last layer that uses the pool and the last response
+/// of that layer are dropped, the workers end as soon as their fibers have ended. A [`FiberHandle`](crate::FiberHandle)
+/// does not keep the pool alive.
+///
+/// Most programs need no pool of their own: layers on multi-thread runtimes share one, which is created at its first
+/// use, has as many workers as there are cores, and lives as long as the process.
 ///
 /// # Examples
 ///
@@ -67,12 +68,12 @@ impl Drop for Inner {
 }
 
 impl FiberPool {
-    /// Settings for a pool of one's own.
+    /// Returns a builder for a pool of your own.
     pub fn builder() -> FiberPoolBuilder {
         FiberPoolBuilder::new()
     }
 
-    /// The pool of all layers that name none.
+    /// The pool of all layers that do not name one.
     pub(crate) fn process_wide() -> &'static Self {
         static POOL: OnceLock<FiberPool> = OnceLock::new();
         POOL.get_or_init(|| {
@@ -83,7 +84,7 @@ impl FiberPool {
         })
     }
 
-    /// How many workers the pool has.
+    /// Returns the number of workers.
     #[must_use]
     pub fn worker_threads(&self) -> usize {
         self.shared.workers.members().len()
@@ -94,7 +95,7 @@ impl FiberPool {
         Worker::is_current_of(&self.shared.workers)
     }
 
-    /// Hands a task to a worker. The response is to be polled at once, with the same waker.
+    /// Hands a task to a worker. The caller must poll the response at once, with the same waker.
     pub(crate) fn spawn<B: Body>(&self, body: B, cx: &Context<'_>) -> Response<B> {
         let (task, response) = task::with_caller(body, cx);
         self.shared.workers.start(task);

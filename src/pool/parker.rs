@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-/// A ring that nobody waits for yet ends the next wait at once. A wait may also end for no reason.
+/// A ring that comes before the wait ends that wait at once. A wait may also end spuriously.
 #[derive(Default)]
 pub(super) struct Parker {
     thread: OnceLock<Thread>,
 }
 
 impl Parker {
-    /// Only this thread will wait. To be called before anybody may ring.
+    /// Makes this thread the only one that waits. To be called before any thread rings.
     pub(super) fn settle(&self) {
         self.thread.get_or_init(thread::current);
     }
