@@ -8,8 +8,8 @@ use std::{
 
 /// Why [`try_await_in_fiber`](crate::try_await_in_fiber) did not wait.
 ///
-/// A future that was refused before it was polled comes back by [`into_future`](Self::into_future), and can be awaited
-/// where that is possible.
+/// [`into_future`](Self::into_future) returns a future that was refused before it was polled, so that it can be awaited
+/// where waiting is possible.
 #[non_exhaustive]
 pub enum TryAwaitError<F> {
     /// The code runs neither in a fiber nor under [`block_on_waits`](crate::block_on_waits).
@@ -21,19 +21,19 @@ pub enum TryAwaitError<F> {
     /// The code runs in a callback between two steps of this crate: a waker, a [`Hook`](crate::Hook), a recorder of
     /// metrics, the `Clone` of a carried value.
     InCallback(F),
-    /// The caller of this fiber has gone and its drop policy cancels, or all calls were cancelled through the layer's
-    /// handle. The future is there if the wait had not begun.
+    /// The caller of this fiber has gone and the drop policy cancels it, or all calls were cancelled through the
+    /// layer's handle. The variant holds the future if the wait had not begun.
     Cancelled(Option<F>),
-    /// Code on the fiber's stack borrows a [carried](crate::FiberLayerBuilder::carry) task-local (`KEY.with(|value|
-    /// ..)`) around the wait, or sets one for which its caller had no value (`KEY.sync_scope(..)`), so that it cannot
-    /// be kept from other tasks, and the future was not ready at once.
+    /// The future was not ready at once, and a [carried](crate::FiberLayerBuilder::carry) task-local cannot be kept
+    /// from other tasks: code on the fiber's stack borrows it around the wait (`KEY.with(|value| ..)`), or sets it
+    /// although the caller had no value (`KEY.sync_scope(..)`).
     Borrowed,
-    /// The thread is panicking, so the fiber cannot suspend, and the future was not ready at once.
+    /// The future was not ready at once, and the fiber cannot suspend because its thread is panicking.
     Unwinding,
 }
 
 impl<F> TryAwaitError<F> {
-    /// The future, if it was refused before it was polled.
+    /// Returns the future, if it was refused before it was polled.
     pub fn into_future(self) -> Option<F> {
         match self {
             Self::NotInFiber(future)
@@ -98,9 +98,9 @@ impl<F> fmt::Display for TryAwaitError<F> {
 
 impl<F> Error for TryAwaitError<F> {}
 
-/// For traits whose errors are [`io::Error`]s: one that holds this, as a `TryAwaitError<()>` to which it can be
-/// downcast. Of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted) for a fiber that is cancelled or unwinds, of
-/// kind [`Unsupported`](ErrorKind::Unsupported) where there can be no wait. The future is dropped.
+/// For traits whose errors are [`io::Error`]s. The new error holds this one as a `TryAwaitError<()>`, to which it can
+/// be downcast; the future is dropped. Its kind is [`ConnectionAborted`](ErrorKind::ConnectionAborted) for a fiber that
+/// is cancelled or unwinds, and [`Unsupported`](ErrorKind::Unsupported) where no wait is possible.
 ///
 /// # Examples
 ///
@@ -148,8 +148,8 @@ pub(crate) const IN_CALLBACK: &str = "waited in a callback that runs between two
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
 /// [`LocalFiber`](crate::LocalFiber) is dropped.
 ///
-/// No panic hook runs and no message is printed. Code that catches unwinding can recognise it by
-/// `payload.is::<Cancelled>()`; it should let it go on by [`resume_unwind`](std::panic::resume_unwind).
+/// No panic hook runs and no message is printed. Code that catches unwinding can recognise the payload by
+/// `payload.is::<Cancelled>()`, and should pass it on with [`resume_unwind`](std::panic::resume_unwind).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Cancelled;
@@ -187,7 +187,7 @@ impl fmt::Display for Closed {
 
 impl Error for Closed {}
 
-/// A setting of a builder was refused.
+/// A builder refused a setting.
 #[derive(Debug)]
 pub struct ConfigError {
     text: String,
@@ -216,7 +216,7 @@ impl Error for ConfigError {
     }
 }
 
-/// A [`FiberLocal`](crate::FiberLocal) was used outside of fibers and [`block_on_waits`](crate::block_on_waits).
+/// A [`FiberLocal`](crate::FiberLocal) was used outside fibers and [`block_on_waits`](crate::block_on_waits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessError(());
 
@@ -252,7 +252,7 @@ impl fmt::Display for Elapsed {
 
 impl Error for Elapsed {}
 
-/// Of kind [`TimedOut`](ErrorKind::TimedOut).
+/// The error's kind is [`TimedOut`](ErrorKind::TimedOut).
 impl From<Elapsed> for io::Error {
     fn from(elapsed: Elapsed) -> Self {
         Self::new(ErrorKind::TimedOut, elapsed)

@@ -48,17 +48,17 @@ macro_rules! fiber_local {
     };
 }
 
-/// A value of its own for each fiber; declared by [`fiber_local!`](crate::fiber_local).
+/// A value of which each fiber has its own; declared with [`fiber_local!`](crate::fiber_local).
 ///
-/// It is made when the fiber first asks for it, and dropped when the fiber has ended, on the fiber: its destructor may
-/// wait, and use other fiber-locals. Values are dropped in reverse order of their making. A destructor's panic is
-/// dropped. Those of an async service that is dropped while it is pending are dropped on its home thread, outside of
-/// fibers; those of a leaked fiber are leaked.
+/// The value is created when the fiber first uses it. It is dropped on the fiber, when the fiber has ended, so its
+/// destructor may wait and use other fiber-locals. Values are dropped in the reverse order of their creation, and a
+/// destructor's panic is dropped. If an async service is dropped while it is pending, its values are dropped on its
+/// home thread, outside fibers. A leaked fiber leaks its values.
 ///
-/// A fiber inside a fiber has values of its own. Under [`block_on_waits`](crate::block_on_waits) the outermost call has
-/// them, so that the same code works there.
+/// A fiber inside a fiber has its own values. Under [`block_on_waits`](crate::block_on_waits) the values belong to the
+/// outermost call, so that the same code works there.
 ///
-/// The name must be that of a `static`; a `const` would be another key wherever it is used.
+/// A key must be a `static`; a `const` would be another key wherever it is used.
 pub struct FiberLocal<T: 'static> {
     init: fn() -> T,
 }
@@ -75,7 +75,8 @@ impl<T: 'static> FiberLocal<T> {
     ///
     /// # Panics
     ///
-    /// Outside of fibers and [`block_on_waits`](crate::block_on_waits); if making the value or `f` panics.
+    /// Outside fibers and [`block_on_waits`](crate::block_on_waits), while `block_on_waits` waits, and if the
+    /// initialiser or `f` panics.
     #[track_caller]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         match self.try_with(f) {
@@ -88,11 +89,11 @@ impl<T: 'static> FiberLocal<T> {
     ///
     /// # Errors
     ///
-    /// Outside of fibers and [`block_on_waits`](crate::block_on_waits), and while that waits.
+    /// Outside fibers and [`block_on_waits`](crate::block_on_waits), and while `block_on_waits` waits.
     ///
     /// # Panics
     ///
-    /// If making the value or `f` panics.
+    /// If the initialiser or `f` panics.
     ///
     /// # Examples
     ///
@@ -104,7 +105,7 @@ impl<T: 'static> FiberLocal<T> {
     /// ```
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let key = std::ptr::from_ref(self).addr();
-        // Kept by counts and not by borrows, since `init` and `f` may wait.
+        // Reference-counted and not borrowed, because `init` and `f` may wait.
         let locals = with_current(|state| state.map(State::locals)).or_else(blocking::locals);
         let value = locals.ok_or(AccessError::new())?.get(key, self.init);
         Ok(f(&value))

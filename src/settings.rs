@@ -11,34 +11,34 @@ use crate::{
     pool::FiberPool,
 };
 
-/// What becomes of a fiber whose response future is dropped while synchronous code waits in it: the client has gone, a
-/// time-out has elapsed, a `select!` was won by another branch.
+/// What becomes of a fiber whose response future is dropped while synchronous code waits in it, for example because the
+/// client has gone, a time-out has elapsed, or another branch has won a `select!`.
 ///
 /// See the [lifecycle chapter](crate::docs::lifecycle) for every case.
 ///
-/// An async service behind the layer that is pending with no synchronous frame below it is simply dropped under every
-/// policy, as without the layer.
+/// An async service behind the layer that is pending with no synchronous frame below it is dropped under every policy,
+/// as without the layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnDrop {
     /// The fiber runs to its end in the background, as a thread would: no call is cut short. The default.
     #[default]
     Finish,
-    /// The present and all later fallible waits fail with
+    /// Fallible waits, the present one and all later ones, fail with
     /// [`Cancelled`](crate::error::TryAwaitError::Cancelled); infallible waits go on. Nothing unwinds.
     Cancel,
-    /// As `Cancel`, and the infallible wait unwinds with the payload [`Cancelled`](crate::error::Cancelled).
+    /// Acts as `Cancel`, and unwinds the infallible wait with the payload [`Cancelled`](crate::error::Cancelled).
     ///
-    /// Only for code that is written for it: half-done updates stay half-done, a `std::sync::Mutex` held over
-    /// the wait is poisoned, and a C frame on the stack or an infallible wait in a destructor ends the process. A
-    /// fiber that catches the unwinding and waits again is unwound again, 64 times, and then leaked and counted. With
+    /// Use it only for code that is written for it: half-done updates stay half-done, a `std::sync::Mutex` held over
+    /// the wait is poisoned, and a C frame on the stack or an infallible wait in a destructor ends the process. A fiber
+    /// that catches the unwinding and waits again is unwound again, 64 times, and is then leaked and counted. With
     /// `panic = "abort"` this acts as `Cancel`.
     Unwind,
 }
 
 impl OnDrop {
     pub(crate) fn drop_policy(self, grace: Duration) -> DropPolicy {
-        // Without unwinding, cooperation is all there is.
+        // Without unwinding, a fiber can only be asked to stop.
         DropPolicy { unwinds: self == Self::Unwind && cfg!(panic = "unwind"), follows: self != Self::Finish, grace }
     }
 }
@@ -47,15 +47,14 @@ impl OnDrop {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Placement {
-    /// In place on the thread that drives a current-thread runtime, on the process-wide [`FiberPool`] elsewhere. The
-    /// default.
+    /// In place on the thread that drives a current-thread runtime, and on the process-wide [`FiberPool`] elsewhere.
+    /// The default.
     #[default]
     Auto,
     /// On the calling thread under every runtime.
     ///
-    /// Where that thread does not drive a current-thread runtime, calls must be made inside a tokio `LocalSet`: on a
-    /// multi-thread runtime, and on a thread that has only entered the handle of a current-thread one. Elsewhere they
-    /// panic.
+    /// On a multi-thread runtime, and on a thread that has entered the handle of a current-thread runtime without
+    /// driving it, calls must be made inside a tokio `LocalSet`; otherwise they panic.
     InPlace,
     /// On the process-wide [`FiberPool`] under every runtime.
     SharedPool,
@@ -63,24 +62,24 @@ pub enum Placement {
     Pool(FiberPool),
 }
 
-/// [`Placement::Pool`].
+/// Converts a pool into [`Placement::Pool`].
 impl From<FiberPool> for Placement {
     fn from(pool: FiberPool) -> Self {
         Self::Pool(pool)
     }
 }
 
-/// Layers, services and handlers share them.
+/// The settings that a layer, its services and its handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) shared: Arc<Shared>,
-    /// `None` is inside the fiber that makes the call.
+    /// `None` places a call inside the fiber that makes it.
     pub(crate) placement: Option<Placement>,
-    /// What follows each call into its fiber, if anything does.
+    /// What follows each call into its fiber; `None` if nothing does.
     pub(crate) scopes: Option<Arc<Scopes>>,
 }
 
-/// Of the size of a std thread's. Only touched pages take memory.
+/// As large as the stack of a std thread. Only touched pages take memory.
 pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
 
 impl Settings {
@@ -100,19 +99,19 @@ impl Settings {
         Self { shared, placement: Some(placement), scopes }
     }
 
-    /// For calls that a fiber with this data makes.
+    /// Settings of calls that a fiber with this data makes.
     pub(crate) fn inside(shared: Arc<Shared>) -> Self {
         let scopes = Scopes::of_children(&shared);
         Self { shared, placement: None, scopes }
     }
 
-    /// For calls that are made on a thread that may block, with what has followed the code there.
+    /// Settings of calls that are made on a thread that may block, with the scopes that followed the code there.
     pub(crate) fn beside(scopes: &Scopes) -> Self {
         let drop_policy = OnDrop::Finish.drop_policy(Duration::ZERO);
         Self::new(None, STACKS, Placement::SharedPool, drop_policy, scopes.clone(), None)
     }
 
-    /// For `run_in_fiber`, and for handlers without a layer.
+    /// Settings of `run_in_fiber`, and of handlers without a layer.
     pub(crate) fn process_wide() -> &'static Self {
         static SETTINGS: OnceLock<Settings> = OnceLock::new();
         SETTINGS.get_or_init(|| {
@@ -127,7 +126,7 @@ impl Settings {
         LOCAL.get_or_init(|| Self::shared_of_local(&Scopes::default()))
     }
 
-    /// For fibers that stay on the thread where they are made, with what follows them.
+    /// For fibers that stay on the thread that makes them, with the scopes that follow them.
     pub(crate) fn shared_of_local(scopes: &Scopes) -> Arc<Shared> {
         let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
         Shared::new(None, STACKS, drop_policy, scopes.bar(), scopes.luggage(), None, None)

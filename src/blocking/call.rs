@@ -1,4 +1,4 @@
-//! How a closure gets to a thread that may block, and its output back.
+//! How a closure gets to a thread that may block, and how its output comes back.
 
 use std::{
     fmt,
@@ -22,8 +22,8 @@ use crate::{
     raw::{State, with_current},
 };
 
-/// Runs `f` on the blocking pool of `runtime`. The current span and the thread's dispatcher follow it there, and what
-/// follows the fibers that the code here makes.
+/// Runs `f` on the blocking pool of `runtime`. The current span, the thread's dispatcher, and the scopes of the fibers
+/// that the code here makes follow it there.
 pub(crate) fn spawn<F, R>(runtime: &Handle, caller: Option<Caller>, f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -40,16 +40,16 @@ where
 /// What all calls of a layer share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Threads {
-    /// `None` is no limit of the layer's own.
+    /// `None` if the layer has no limit of its own.
     pub(super) limit: Option<Arc<Semaphore>>,
-    /// `None` is the caller's.
+    /// `None` for the caller's runtime.
     pub(super) runtime: Option<Handle>,
 }
 
-/// The permit of one call, if there is a limit.
+/// The permit of one call, if the layer has a limit.
 pub(super) type Place = Option<OwnedSemaphorePermit>;
 
-/// In line for a permit.
+/// Waits in line for a permit.
 pub(super) type Line = Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send + Sync>>;
 
 impl Threads {
@@ -64,13 +64,13 @@ impl Threads {
 ///
 /// # Cancel safety
 ///
-/// If it is dropped while the call runs, the call runs to its end; [`caller_gone`](crate::caller_gone) tells it. A call
-/// that is still in line for a thread is dropped unrun.
+/// If the future is dropped while the call runs, the call runs to its end, and [`caller_gone`](crate::caller_gone)
+/// tells it. A call that still waits for a thread is dropped without being run.
 ///
 /// # Panics
 ///
-/// If the call does, with the same payload; outside a tokio runtime, unless the layer has its own; when that runtime is
-/// shutting down; and after it was ready.
+/// If the call panics, with the same payload; outside a tokio runtime, unless the layer has its own; when that runtime
+/// is shutting down; and when the future is polled after it was ready.
 #[must_use = "futures do nothing unless polled"]
 pub struct InBlocking<R> {
     stage: Stage<R>,
@@ -87,14 +87,14 @@ enum Stage<R> {
     },
     Runs {
         output: JoinHandle<R>,
-        /// Its drop tells the call that its caller has gone.
+        /// Dropping it tells the call that its caller has gone.
         _caller: watch::Sender<bool>,
     },
     Done,
 }
 
 impl<R: Send + 'static> InBlocking<R> {
-    /// Runs `work` as soon as `threads` allow, or at once if it has a `place`.
+    /// Runs `work` as soon as `threads` allow, or at once if it has its permit, `place`.
     pub(crate) fn new(threads: &Threads, place: Place, work: Work<R>) -> Self {
         let line = if place.is_some() { None } else { threads.line() };
         Self { stage: Stage::InLine { work, line, place, threads: threads.clone() } }
@@ -104,7 +104,7 @@ impl<R: Send + 'static> InBlocking<R> {
 fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Stage<R> {
     let (sender, caller) = watch::channel(false);
     let run = move || {
-        // Held until the thread is free again.
+        // The permit is held until the thread is free again.
         let _place = place;
         work()
     };
@@ -149,7 +149,7 @@ impl<R: Send + 'static> Future for InBlocking<R> {
 impl<R> Drop for InBlocking<R> {
     fn drop(&mut self) {
         if let Stage::Runs { output, .. } = &self.stage {
-            // Has an effect only if the call has not begun.
+            // This has an effect only if the call has not begun.
             output.abort();
         }
     }

@@ -1,4 +1,4 @@
-//! Polling an async service's future on a thread that may block.
+//! Polls an async service's future on a thread that may block.
 
 use std::{
     future::Future,
@@ -29,7 +29,7 @@ impl Wake for Unpark {
 
 /// Blocks the thread until `future` is ready.
 ///
-/// Not by the runtime's `block_on`, which does not nest: synchronous code below the future waits by that.
+/// It does not use the runtime's `block_on`, which does not nest: synchronous code below the future waits with it.
 pub(super) fn drive<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let unpark = Arc::new(Unpark { thread: thread::current(), is_woken: AtomicBool::new(false) });

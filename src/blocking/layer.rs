@@ -11,14 +11,14 @@ use super::{
 };
 use crate::error::ConfigError;
 
-/// Runs each call of the wrapped service on tokio's blocking pool, where its waits block the thread: the counterpart of
-/// [`FiberLayer`](crate::FiberLayer) for code that burns CPU or really blocks.
+/// Runs each call of the wrapped service on tokio's blocking pool, where its waits block the thread. It is the
+/// counterpart of [`FiberLayer`](crate::FiberLayer) for code that burns CPU or really blocks.
 ///
-/// The same code runs under both layers: [`await_in_fiber`](crate::await_in_fiber) blocks the thread here. Clones of
+/// The same code runs under both layers; here [`await_in_fiber`](crate::await_in_fiber) blocks the thread. Clones of
 /// the layer and the services that it makes share its limit.
 ///
-/// The caller's `tracing` span and dispatcher follow the call. If it is made in a fiber, so do the carried task-locals
-/// and hooks of that fiber's layer, as in [`offload`](crate::offload).
+/// The caller's `tracing` span and dispatcher follow the call. A call that is made in a fiber also takes along the
+/// carried task-locals and hooks of that fiber's layer, as in [`offload`](crate::offload).
 ///
 /// # Examples
 ///
@@ -47,30 +47,30 @@ pub struct BlockingLayer {
 }
 
 impl BlockingLayer {
-    /// A layer with all defaults: the blocking pool of the caller's runtime, and no limit but that pool's (512 threads,
-    /// or what the runtime's builder has set by `max_blocking_threads`).
+    /// Makes a layer with all defaults. It uses the blocking pool of the caller's runtime, and has no limit but that
+    /// pool's: 512 threads, or what the runtime's builder has set by `max_blocking_threads`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Settings for a layer.
+    /// Returns a builder for a layer.
     pub fn builder() -> BlockingLayerBuilder {
         BlockingLayerBuilder { max_threads: None, runtime: None }
     }
 
     /// Runs `f` on the blocking pool with this layer's settings.
     ///
-    /// Inside a fiber, `await_in_fiber(layer.run(f))` is [`offload`](crate::offload) with them.
+    /// Inside a fiber, `await_in_fiber(layer.run(f))` is [`offload`](crate::offload) with those settings.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped while `f` runs, `f` runs to its end, and [`caller_gone`](crate::caller_gone) tells it.
-    /// Before that, `f` is dropped unrun.
+    /// If `f` has not begun, it is dropped without being run.
     ///
     /// # Panics
     ///
-    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has one; and
-    /// when that is shutting down.
+    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has its own; and
+    /// when that runtime is shutting down.
     pub fn run<F, R>(&self, f: F) -> InBlocking<R>
     where
         F: FnOnce() -> R + Send + 'static,
@@ -97,25 +97,26 @@ pub struct BlockingLayerBuilder {
 }
 
 impl BlockingLayerBuilder {
-    /// How many threads the layer's calls may use at once; at the limit the service is not ready, and calls wait in
-    /// order. By default only the runtime's pool has a limit.
+    /// Limits the threads that the layer's calls may use at once. At the limit `poll_ready` returns `Pending`, and
+    /// calls are served first come, first served. By default only the runtime's pool has a limit.
     ///
-    /// A limit of the layer leaves threads of that pool to everything else that blocks (`tokio::fs`, name resolution).
+    /// A limit of the layer leaves threads of that pool to other code that blocks, such as `tokio::fs` and name
+    /// resolution.
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = Some(threads);
         self
     }
 
-    /// The runtime whose blocking pool, timers and sockets the calls use; the caller's by default.
+    /// Sets the runtime whose blocking pool, timers and sockets the calls use. The default is the caller's.
     ///
-    /// It must be driven while calls wait: a multi-thread runtime always is, a current-thread one inside its
-    /// `block_on`.
+    /// The runtime must be driven while calls wait: a multi-thread runtime always is, a current-thread runtime only
+    /// inside its `block_on`.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// The layer.
+    /// Builds the layer.
     ///
     /// # Errors
     ///

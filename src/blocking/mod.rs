@@ -1,5 +1,5 @@
-//! Threads that may block: waits there (`run`), how a closure gets to the blocking pool (`call`), and its layer and
-//! service.
+//! Threads that may block: the waits there (`run`), the way of a closure to the blocking pool and back (`call`), and
+//! its layer and service.
 
 mod call;
 mod drive;

@@ -18,7 +18,8 @@ use tokio::{
 use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current};
 
 thread_local! {
-    // Without a destructor, so that it can be used while the thread ends. Nothing leaks: each `Switch` restores `Off`.
+    // It has no destructor, so that it can be used while the thread ends. Nothing leaks, because the switches restore
+    // `Off`.
     static MODE: RefCell<ManuallyDrop<Mode>> = const { RefCell::new(ManuallyDrop::new(Mode::Off)) };
 }
 
@@ -26,7 +27,7 @@ thread_local! {
 enum Mode {
     Off,
     On(Rc<Blocked>),
-    /// It polls the future of a wait.
+    /// The thread polls the future of a wait.
     Polling(Rc<Blocked>),
 }
 
@@ -35,7 +36,7 @@ struct Blocked {
     blocker: Blocker,
     locals: Rc<Locals>,
     caller: Option<Caller>,
-    /// What has followed the code to this thread.
+    /// The scopes that followed the code to this thread.
     scopes: Option<Arc<Scopes>>,
 }
 
@@ -76,20 +77,22 @@ impl Drop for Switch {
 
 /// Runs `f` on this thread; waits inside it block the thread.
 ///
-/// By it the same functions work in fibers and where a thread may block: tests, command-line tools, `main`,
-/// `spawn_blocking`, rayon. Waits use the runtime that is entered, or else a current-thread runtime made for this call.
-/// If the entered one is a current-thread runtime, another thread must drive it meanwhile, as is the case in
+/// With it, functions that wait also work outside fibers, wherever a thread may block: in tests, command-line tools,
+/// `main`, `spawn_blocking` and rayon. Waits use the runtime that is entered, or else a current-thread runtime made for
+/// this call. If the entered runtime is a current-thread one, another thread must drive it meanwhile, as is the case in
 /// `spawn_blocking`; otherwise its sockets and timers do not advance.
 ///
 /// # Cancel safety
 ///
-/// It always runs to its end.
+/// The call always runs to its end.
 ///
 /// # Panics
 ///
-/// If `f` panics. Inside a fiber, where `f` can be called directly. On a thread that drives a runtime, since it would
-/// stop other tasks; tokio prints its own panic first. If no runtime is entered and none can be built. In the
-/// destructor of a thread-local, once that of tokio's has run.
+/// * If `f` panics.
+/// * Inside a fiber, where `f` can be called directly.
+/// * On a thread that drives a runtime, because it would stop other tasks; tokio prints its own panic first.
+/// * If no runtime is entered and none can be built.
+/// * In the destructor of a thread-local, once the destructor of tokio's thread-local has run.
 ///
 /// # Examples
 ///
@@ -108,7 +111,7 @@ pub fn block_on_waits<R>(f: impl FnOnce() -> R) -> R {
     run_for(None, None, f)
 }
 
-/// The same for a caller that may go, with what has followed `f` to this thread.
+/// Like [`block_on_waits`], for a caller that may go, with the scopes that followed `f` to this thread.
 #[track_caller]
 pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f: impl FnOnce() -> R) -> R {
     assert!(
@@ -120,7 +123,7 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
     }
     let blocker = match Handle::try_current() {
         Ok(handle) => {
-            // Only tokio knows whether this thread drives a runtime, and it tells by a panic.
+            // Only tokio knows whether this thread drives a runtime, and it tells that by a panic.
             if catch_unwind(AssertUnwindSafe(|| handle.block_on(ready(())))).is_err() {
                 panic!(
                     "block_on_waits would block a thread that drives a runtime: use run_in_fiber here, or move the \
@@ -176,7 +179,7 @@ pub(crate) fn caller() -> Option<Caller> {
     blocked().and_then(|blocked| blocked.caller.clone())
 }
 
-/// What has followed the code that may block here.
+/// The scopes that followed the code that may block here.
 pub(crate) fn scopes() -> Option<Arc<Scopes>> {
     blocked().and_then(|blocked| blocked.scopes.clone())
 }
@@ -188,7 +191,7 @@ pub(crate) fn is_on() -> bool {
 
 /// Waits outside of fibers.
 pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
-    // While the thread is blocked, its runtime may poll other tasks here, in which waits are refused.
+    // While the thread is blocked, its runtime may poll other tasks here; waits in those are refused.
     let (blocked, _hidden) = match MODE.with_borrow(|mode| Mode::clone(mode)) {
         Mode::Off => return Err(TryAwaitError::NotInFiber(future)),
         Mode::Polling(_) => return Err(TryAwaitError::Nested(future)),

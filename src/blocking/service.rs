@@ -16,18 +16,19 @@ use super::{
 
 /// Runs each call of `S` on the blocking pool; made by [`BlockingLayer`].
 ///
-/// Errors of `S` pass through unchanged. Its future is built and polled on the pool's thread, so it need not be `Send`,
-/// and synchronous code below it may wait.
+/// Errors of `S` pass through unchanged. The future of `S` is built and polled on the pool's thread, so it need not be
+/// `Send`, and synchronous code below it may wait.
 ///
 /// # Back-pressure
 ///
-/// `poll_ready` is pending while all the layer's [`max_threads`](super::BlockingLayerBuilder::max_threads) are in use.
+/// `poll_ready` returns `Pending` while all of the layer's [`max_threads`](super::BlockingLayerBuilder::max_threads)
+/// are in use.
 #[must_use = "services do nothing unless called"]
 pub struct BlockingService<S> {
     inner: S,
     threads: Threads,
     line: Option<Line>,
-    /// What `poll_ready` reserved for the next call.
+    /// The permit that `poll_ready` has acquired for the next call.
     place: Place,
 }
 
@@ -41,17 +42,17 @@ impl<S> BlockingService<S> {
         Self { inner, threads, line: None, place: None }
     }
 
-    /// The wrapped service.
+    /// Returns a reference to the wrapped service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The wrapped service.
+    /// Returns a mutable reference to the wrapped service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The wrapped service.
+    /// Returns the wrapped service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -80,7 +81,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The instance that is ready is called; its clone is not ready.
+        // The ready instance is called; its clone is not ready.
         let clone = self.inner.clone();
         let mut service = mem::replace(&mut self.inner, clone);
         let work = move || {

@@ -1,35 +1,36 @@
-//! One word that says where a task is, and what its caller wants.
+//! One word that says how far a task is, and what its caller wants.
 
 use crate::{
     raw::Caller,
     util::loom::{AtomicUsize, Ordering},
 };
 
-/// It is in a queue, or will be when it has been run.
+/// The task is in a queue, or will be after its current run.
 const SCHEDULED: usize = 1;
 const RUNNING: usize = 2;
-/// It has ended, and its outcome is there.
+/// The task has ended, and its outcome is in its place.
 const ENDED: usize = 4;
-/// The caller's waker is in its place. Who sees the caller wait at the end has the place; before it the caller has.
+/// The caller's waker is in its place. If this is set when the task ends, the worker owns that place from then on;
+/// otherwise, and until then, the caller does.
 const AWAITED: usize = 8;
 /// The caller has gone.
 const GONE: usize = 16;
 
-/// All parts change by atomic exchanges of the one word, so each sees what the others did before.
+/// All flags change by atomic exchanges of the one word, so each change sees what was done before the others.
 pub(super) struct State(AtomicUsize);
 
-/// Whom a task that has ended finds.
+/// The caller that a task finds when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// What is to be woken.
+    /// The caller waits, and is to be woken.
     Waits,
-    /// A caller that has no waker there: it looks again.
+    /// The caller has no waker in its place: it looks again.
     Looks,
-    /// Nobody, and nobody will come.
+    /// The caller has gone.
     Gone,
 }
 
-/// What a caller that goes has to do.
+/// What a caller must do when it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parting {
     /// Take the outcome.
@@ -40,17 +41,17 @@ pub(super) enum Parting {
 }
 
 impl State {
-    /// Of a task in a queue, with its caller's waker in its place.
+    /// The state of a task in a queue, with its caller's waker in its place.
     pub(super) fn awaited() -> Self {
         Self(AtomicUsize::new(SCHEDULED | AWAITED))
     }
 
-    /// Of a task in a queue, without a caller.
+    /// The state of a task in a queue, without a caller.
     pub(super) fn alone() -> Self {
         Self(AtomicUsize::new(SCHEDULED | GONE))
     }
 
-    /// Whether the task is to be put into its queue.
+    /// Schedules the task. Returns whether the task must be put into its queue.
     pub(super) fn wake(&self) -> bool {
         self.0.fetch_or(SCHEDULED, Ordering::AcqRel) & (SCHEDULED | RUNNING | ENDED) == 0
     }
@@ -60,7 +61,7 @@ impl State {
         self.0.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
     }
 
-    /// The task waits; whether it has been woken meanwhile and is to be put into its queue again.
+    /// The task waits. Returns whether it was woken meanwhile and must be put into its queue again.
     pub(super) fn end_run(&self) -> bool {
         self.0.fetch_xor(RUNNING, Ordering::AcqRel) & SCHEDULED != 0
     }
@@ -81,12 +82,13 @@ impl State {
         self.0.load(Ordering::Acquire) & ENDED != 0
     }
 
-    /// For the caller, when its waker is in its place; whether the task has ended before, and nobody wakes it.
+    /// For the caller, once its waker is in its place. Returns whether the task had ended before, so that nothing wakes
+    /// the caller.
     pub(super) fn wait(&self) -> bool {
         self.0.fetch_or(AWAITED, Ordering::AcqRel) & ENDED != 0
     }
 
-    /// For the caller, to get the place of its waker back; not if the task has ended.
+    /// For the caller, to get the place of its waker back. Returns `false` if the task has ended.
     pub(super) fn wait_no_more(&self) -> bool {
         self.0.fetch_and(!AWAITED, Ordering::AcqRel) & ENDED == 0
     }

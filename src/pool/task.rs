@@ -1,4 +1,4 @@
-//! A task of the pool: what runs, its waker and its outcome, in one allocation.
+//! A task of the pool: its body, waker and outcome, in one allocation.
 
 use std::{
     future::Future,
@@ -22,14 +22,14 @@ use crate::{
 pub(crate) trait Body: Send + 'static {
     type Output: Send + 'static;
 
-    /// Ready when it has ended, with `None` if nothing came of it. Its caller is asked through `caller`; the
-    /// waker is woken when the caller goes.
+    /// Ready when the body has ended, with `None` if it has no outcome. `caller` says whether the caller has gone; the
+    /// waker is woken when it goes.
     fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Option<Self::Output>>;
 }
 
-/// A task, whatever it does.
+/// A task with any body.
 pub(super) trait Task: Send + Sync {
-    /// Runs it until it waits or ends. It must come from a queue; `here` is the worker that does it.
+    /// Runs the task until it waits or ends. The task must come from a queue; `here` is the worker that runs it.
     fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran;
 }
 
@@ -41,31 +41,31 @@ pub(super) type Queues = Inbox<Arc<dyn Task>>;
 pub(super) enum Ran {
     Waits,
     Ended,
-    /// The task ended, and had been counted as a guest of this worker.
+    /// The task ended, and this worker had counted it as a guest.
     GuestEnded,
 }
 
-/// The locks stand in for unsafe code and are never contended: the state says whose each is.
+/// The locks stand in for unsafe code and are never contended: the state says which side owns what each guards.
 struct Inner<B: Body> {
     state: State,
-    /// The worker on which it began. Set before the first run is over; until then it is in a queue that anybody may
-    /// take from.
+    /// The worker on which the task began. Set before the first run is over; until then the task is in a queue that any
+    /// worker may take from.
     home: OnceLock<Arc<Queues>>,
     is_guest: bool,
-    /// The worker's that runs the task; the caller's when it has ended and the caller has not gone.
+    /// Belongs to the worker that runs the task; once the task has ended, to the caller, if it has not gone.
     progress: Mutex<Progress<B>>,
     caller: Mutex<Option<Waker>>,
 }
 
 enum Progress<B: Body> {
-    /// With the waker that the task itself keeps while it waits: one that nobody can wake waits for ever, as a thread
-    /// would.
+    /// With the waker that the task itself keeps while it waits: a task that no waker can wake waits for ever, as a
+    /// thread would.
     Runs(B, Option<Waker>),
     Ended(Option<B::Output>),
 }
 
 impl<B: Body> Inner<B> {
-    /// Its outcome, which is there.
+    /// Takes the outcome, which must be in its place.
     fn take(&self) -> Option<B::Output> {
         match &mut *lock(&self.progress) {
             Progress::Ended(outcome) => outcome.take(),
@@ -73,13 +73,13 @@ impl<B: Body> Inner<B> {
         }
     }
 
-    /// Puts it into the queue of its home.
+    /// Puts the task into the queue of its home.
     fn schedule(self: Arc<Self>) {
         let home = Arc::clone(self.home.get().expect("a task that waits has a home"));
         home.push_resume(self);
     }
 
-    /// Ready with what is left of the body when the outcome is there.
+    /// Ready when the outcome is in its place, with what is left of the body.
     fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<B> {
         let mut progress = lock(&self.progress);
         let Progress::Runs(body, own) = &mut *progress else { unreachable!("a task that has ended is not scheduled") };
@@ -92,7 +92,7 @@ impl<B: Body> Inner<B> {
                 return Poll::Pending;
             }
             Ok(Poll::Ready(outcome)) => outcome,
-            // Bodies keep their fibers' panics to themselves; this is for destructors of their remains.
+            // Bodies catch their fibers' panics; only destructors of what is left of the body panic here.
             Err(payload) => {
                 drop_quietly(payload);
                 None
@@ -122,8 +122,8 @@ impl<B: Body> Task for Inner<B> {
             Audience::Looks => {}
             Audience::Gone => drop_quietly(self.take()),
         }
-        // Last: until then the call is counted in its layer, so that the end of all calls waits for
-        // outcomes that nobody takes as well.
+        // Dropped last: the layer counts the call until then, so that the end of all calls also waits for outcomes that
+        // no caller takes.
         drop_quietly(body);
         if self.is_guest { Ran::GuestEnded } else { Ran::Ended }
     }
@@ -143,7 +143,7 @@ impl<B: Body> Wake for Inner<B> {
     }
 }
 
-/// What the caller has of a task. When it is dropped, the caller has gone.
+/// The caller's side of a task. The caller goes by dropping it.
 pub(crate) struct Response<B: Body> {
     task: Arc<Inner<B>>,
     /// The waker of the latest poll is in its place.
@@ -151,8 +151,8 @@ pub(crate) struct Response<B: Body> {
     is_new: bool,
 }
 
-/// A task that may run on any worker, and wakes the caller when it has ended: the first poll of the response, which is
-/// to be made at once, leaves no other waker.
+/// A task that may run on any worker, and wakes the caller when it has ended. The caller must poll the response at
+/// once: that first poll stores no other waker.
 pub(super) fn with_caller<B: Body>(body: B, cx: &Context<'_>) -> (Arc<dyn Task>, Response<B>) {
     let task = Arc::new(Inner {
         state: State::awaited(),
@@ -175,11 +175,11 @@ pub(super) fn alone<B: Body>(body: B, home: Arc<Queues>) -> Arc<dyn Task> {
     })
 }
 
-// The body is behind the pointer, and not pinned there either.
+// The body lies behind the pointer, and is not pinned there either.
 impl<B: Body> Unpin for Response<B> {}
 
 impl<B: Body> Response<B> {
-    /// Takes the waker back; not if the task has ended.
+    /// Takes the waker's place back. Returns `false` if the task has ended.
     fn wait_no_more(&mut self) -> bool {
         !mem::take(&mut self.waits) || self.task.state.wait_no_more()
     }
@@ -195,8 +195,8 @@ impl<B: Body> Future for Response<B> {
                 return Poll::Pending;
             }
             if this.wait_no_more() {
-                // The place is this caller's now, so that wakers, which are foreign code, are cloned and dropped with
-                // nothing locked.
+                // The caller owns the place now, so it can clone and drop wakers, which are foreign code, with nothing
+                // locked.
                 let former = lock(&this.task.caller).take();
                 let waker = match former {
                     Some(waker) if waker.will_wake(cx.waker()) => waker,
@@ -222,7 +222,7 @@ impl<B: Body> Drop for Response<B> {
             return drop_quietly(self.task.take());
         }
         if self.wait_no_more() {
-            // Not kept for as long as the task goes on.
+            // The waker must not be kept for as long as the task goes on.
             let waker = lock(&self.task.caller).take();
             let_go(waker);
         }

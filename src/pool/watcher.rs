@@ -1,4 +1,4 @@
-//! Who notices that a worker is blocked, or computes for long.
+//! Notices that a worker is blocked, or computes for long.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering, fence},
@@ -7,13 +7,15 @@ use std::{
 
 use super::{member::Member, parker::Parker};
 
-/// How long a worker may take for one turn of a task before others take over what waits for it: as long again at most.
+/// How long a worker may take for one turn of a task before other workers take over the tasks behind it. Noticing takes
+/// at most as long again.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Looks in a row at which nothing happened, before the watcher rests.
+/// Looks in a row without news before the watcher rests.
 const QUIET: u32 = 16;
 
-/// One thread that looks at all workers about every millisecond, and rests while all are asleep or known to be stalled.
+/// One thread that looks at all workers about every millisecond, and rests while each of them sleeps or is known to be
+/// stalled.
 pub(super) struct Watcher {
     resting: AtomicBool,
     closed: AtomicBool,
@@ -25,7 +27,7 @@ impl Watcher {
         Self { resting: AtomicBool::new(false), closed: AtomicBool::new(false), parker: Parker::default() }
     }
 
-    /// For a worker that goes on after a sleep or a stall.
+    /// Called by a worker that goes on after a sleep or a stall.
     pub(super) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.resting.load(Ordering::Relaxed) && self.resting.swap(false, Ordering::AcqRel) {
@@ -38,7 +40,7 @@ impl Watcher {
         self.parker.ring();
     }
 
-    /// The watcher's thread, until the pool has gone.
+    /// Runs on the watcher's thread until the pool has gone.
     pub(super) fn run(&self, members: &[Member]) {
         self.parker.settle();
         let mut seen = vec![usize::MAX; members.len()];
@@ -60,7 +62,7 @@ impl Watcher {
     }
 }
 
-/// Whether anything happened since the last look, or is to be looked at again.
+/// Whether anything happened since the last look, or another look is due.
 fn look(members: &[Member], seen: &mut [usize]) -> bool {
     let mut is_news = false;
     for (member, seen) in members.iter().zip(seen) {

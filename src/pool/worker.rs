@@ -19,17 +19,17 @@ use super::{
 };
 use crate::util::drop_quietly::drop_quietly;
 
-/// Tasks that are run before tokio's scheduler gets control once.
+/// How many tasks a worker runs before tokio's scheduler regains control once.
 const TURN: usize = 64;
 
-/// Times that a worker with nothing to do lets other threads run before it sleeps: to be woken costs its caller more.
+/// How often an idle worker lets other threads run before it sleeps: waking it costs its caller more.
 const YIELDS: u32 = 3;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// What a worker does first.
+/// The hook that a worker runs first.
 pub(super) type OnStart = Arc<dyn Fn() + Send + Sync>;
 
 /// A handle of one worker.
@@ -54,7 +54,8 @@ impl Worker {
         CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(is_of_team)).unwrap_or(false)
     }
 
-    /// Runs a task without a caller on this worker's thread, and on no other. On a worker that has ended it is dropped.
+    /// Runs a task without a caller on this worker's thread, and on no other. If the worker has ended, the task is
+    /// dropped.
     pub(crate) fn spawn(&self, body: impl Body) {
         if !self.queues.guest_comes() {
             return drop_quietly(body);
@@ -65,8 +66,8 @@ impl Worker {
 
 /// Starts the thread of one member.
 pub(super) fn start(name: String, workers: Arc<Workers>, index: usize, on_start: Option<OnStart>) -> io::Result<()> {
-    // With no drivers and no tasks of its own. Its use is that tokio refuses `block_on` inside fibers, and that wakes
-    // which tokio defers until its scheduler is back in control (`yield_now`) are delivered after each turn.
+    // The runtime has no drivers and no tasks of its own. It makes tokio refuse `block_on` inside fibers, and delivers
+    // after each turn the wakes that tokio defers until its scheduler regains control (`yield_now`).
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     thread::Builder::new().name(name).spawn(move || run(&runtime, &workers, &workers.members()[index], on_start))?;
     Ok(())
@@ -86,33 +87,33 @@ fn run(runtime: &Runtime, workers: &Workers, member: &Member, on_start: Option<O
         cx.waker().wake_by_ref();
         Poll::Pending
     });
-    // Unconstrained, since one turn polls many tasks and tokio's budget is for one.
+    // Unconstrained, because one turn polls many tasks and tokio's budget is for one.
     runtime.block_on(unconstrained(turns));
     set_current(None);
 }
 
-/// The thread is not ending, so it is there.
+/// The thread is not ending, so its thread-local exists.
 fn set_current(worker: Option<Worker>) {
     let _former = CURRENT.try_with(|current| current.replace(worker));
 }
 
-/// What the worker's loop remembers.
+/// The state of the worker's loop.
 struct Rounds<'a> {
     workers: &'a Workers,
     member: &'a Member,
-    /// Those that have begun here and not ended, without guests.
+    /// Tasks that have begun here and not ended, without guests.
     tasks: usize,
-    /// Turns in a row with nothing to do.
+    /// Consecutive turns with nothing to do.
     idle: u32,
 }
 
 impl Rounds<'_> {
-    /// Runs what is due, or sleeps. `true` if the worker has come to its end.
+    /// Runs the tasks that are due, or sleeps. Returns `true` if the worker has come to its end.
     fn turn(&mut self) -> bool {
         let queues = &*self.member.queues;
         self.beat();
         let mut is_idle = true;
-        // Both kinds in turn, so that tasks which always have something to do do not keep others from beginning.
+        // The two queues alternate, so that tasks that are always runnable do not keep others from beginning.
         for _ in 0..TURN / 2 {
             let resumed = queues.pop_resume().map(|task| self.go_on(task));
             let started = queues.pop_start().map(|task| self.begin(task));
@@ -139,7 +140,7 @@ impl Rounds<'_> {
         if self.idle <= YIELDS {
             thread::yield_now();
         } else {
-            // The former turns have let tokio deliver what it had deferred.
+            // The earlier turns have let tokio deliver the wakes that it had deferred.
             queues.sleep(self.tasks > 0);
             self.idle = 0;
             self.workers.watcher.wake();

@@ -1,11 +1,11 @@
-//! Which worker gets what.
+//! Which worker gets which task.
 
 use std::{iter, ptr, sync::Arc};
 
 use super::{member::Member, task::Task, watcher::Watcher};
 
-/// As long as a worker has fewer tasks that could run, one after it gets no new ones: few busy workers are quicker than
-/// many that fall asleep and are woken all the time.
+/// While a worker has fewer runnable tasks than this, no worker after it gets new ones: a few busy workers are quicker
+/// than many that keep falling asleep and being woken.
 const LONG: usize = 16;
 
 /// The workers of a pool, as all of them and the pool see them.
@@ -31,7 +31,8 @@ impl Workers {
         self.watcher.close();
     }
 
-    /// Gives a new task to the first worker that has not much to do and gets on, or else to the one that has least.
+    /// Gives a new task to the first worker that makes progress and has little to do, or else to the one that has the
+    /// least.
     pub(super) fn start(&self, task: Arc<dyn Task>) {
         self.choose().queues.push_start(task);
     }
@@ -51,7 +52,7 @@ impl Workers {
         best
     }
 
-    /// For a worker that has nothing to do: a task that waits for another worker which does not get to it.
+    /// For an idle worker: takes a task that waits for a worker which does not get to it.
     pub(super) fn steal(&self) -> Option<Arc<dyn Task>> {
         self.members.iter().find_map(|member| {
             let waits_long = member.is_stuck() || member.queues.unstarted() > LONG;
@@ -59,9 +60,9 @@ impl Workers {
         })
     }
 
-    /// For a worker that has been asked: takes over what waits behind workers that do not get on. Only so much at once:
-    /// it may seem stuck itself meanwhile, and two workers must not take from each other for ever. What is left is
-    /// stolen later, or the watcher asks again.
+    /// For a worker that was asked: takes over tasks that wait behind stuck workers. It takes a limited number at once,
+    /// because it may seem stuck itself meanwhile, and two workers must not take from each other for ever. Idle workers
+    /// steal the rest later, or the watcher asks again.
     pub(super) fn relieve(&self, own: &Member) {
         let others = self.members.iter().filter(|member| !ptr::eq(*member, own) && member.is_stuck());
         let waiting = others.flat_map(|member| iter::from_fn(|| member.queues.pop_start()));
