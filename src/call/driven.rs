@@ -47,7 +47,7 @@ pub(super) fn drives(runtime: &Handle, waker: &Waker) -> bool {
     (is_known(waker) && is_of_known_task(runtime)) || find_out(runtime, waker)
 }
 
-/// Whether `runtime` is that of the task which [`is_known`].
+/// Whether `runtime` is the runtime of the task that [`is_known`].
 #[inline]
 pub(super) fn is_of_known_task(runtime: &Handle) -> bool {
     RUNTIME.get() == Some(runtime.id())

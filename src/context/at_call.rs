@@ -10,7 +10,7 @@ use super::{
 };
 use crate::util::drop_quietly::{FirstPanic, drop_quietly};
 
-/// What a call is made with.
+/// The context that a call is made with.
 pub(crate) struct AtCall(Option<Box<Context>>);
 
 impl AtCall {
@@ -19,7 +19,7 @@ impl AtCall {
         Self(if scopes.is_some() || spans::may_exist() { Context::at_call(scopes) } else { None })
     }
 
-    /// For code that leaves its thread for one that may block.
+    /// For code that leaves its thread for a thread that may block.
     pub(crate) fn leaving(scopes: Option<&Scopes>) -> Self {
         if scopes.is_none() && !spans::may_exist() {
             return Self(None);
@@ -33,7 +33,7 @@ impl AtCall {
         Self(Some(context))
     }
 
-    /// Runs that code there.
+    /// Runs that code on the other thread.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
         let Self(mut context) = self;
         if context.is_none() {
@@ -53,7 +53,7 @@ impl AtCall {
         }
     }
 
-    /// Whether a call that is made with it has nothing around it if it is polled now.
+    /// Whether a call that is made with this has nothing around it if it is polled now.
     #[cfg(feature = "axum")]
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
@@ -66,15 +66,15 @@ impl AtCall {
     }
 }
 
-/// What is a fiber's own.
+/// The context of one fiber.
 pub(super) struct Context {
     pub(super) parent: Parent,
-    /// Those that the fiber has entered, while it does not run.
+    /// The spans that the fiber has entered, while it does not run.
     pub(super) spans: Spans,
-    /// The outermost of them is the span that the fiber began in.
+    /// The outermost of `spans` is the span in which the fiber began.
     pub(super) lies_in_parent: bool,
     pub(super) scopes: Vec<Box<dyn Scope>>,
-    /// It is known what the fiber begins with.
+    /// What the fiber begins with is known.
     has_begun: bool,
 }
 
@@ -116,7 +116,7 @@ impl Context {
         context.begin_now();
     }
 
-    /// The same inside the first poll, which takes off what is there.
+    /// Like `at_first_poll`, inside that poll, which takes the thread's spans off.
     pub(super) fn in_first_poll(context: &mut Option<Box<Self>>, outside: &mut Spans) {
         let context = match context {
             Some(context) if context.has_begun => return outside.take_off(context.parent.kept()),

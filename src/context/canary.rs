@@ -1,4 +1,4 @@
-//! In debug builds: does a fiber leave its thread as it found it?
+//! In debug builds, checks that a fiber leaves its thread as it found it.
 
 use std::{collections::HashSet, panic::Location, sync::Mutex};
 
@@ -27,7 +27,7 @@ impl Canary {
         }
     }
 
-    /// Says what the code of `service` has left behind, once for each wait.
+    /// Reports what the code of `service` has left behind, once for each wait.
     pub(super) fn compare(&self, service: &str, waits_at: Option<&'static Location<'static>>) {
         let now = Self::new();
         if now == *self || !is_news(waits_at) {

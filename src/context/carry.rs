@@ -1,4 +1,4 @@
-//! Task-locals of tokio's that follow a call into its fiber.
+//! tokio task-locals that follow a call into its fiber.
 
 use std::{
     any::Any,
@@ -22,11 +22,11 @@ use crate::{
 
 /// A task-local that a layer carries.
 pub(super) trait CarriedKey: Send + Sync {
-    /// For a call or a fiber that is being made here.
+    /// Makes the scope of a call or a fiber that is being made here.
     fn attend(self: Arc<Self>) -> Box<dyn Scope>;
 
-    /// Whether code on this stack has borrowed it, or set it where there was none, so that it cannot be taken off the
-    /// thread.
+    /// Whether code on this stack has borrowed the value, or set one where there was none, so that the value cannot be
+    /// taken off the thread.
     fn is_stuck(&self) -> bool;
 }
 
@@ -45,13 +45,13 @@ fn is_set<T>(key: &'static LocalKey<T>) -> bool {
 }
 
 thread_local! {
-    /// A value is being cloned: what that calls of this crate carries nothing, or it would clone for ever.
+    /// A value is being cloned. Calls and fibers that the clone makes carry nothing, or it would clone for ever.
     static IS_CLONING: Cell<bool> = const { Cell::new(false) };
-    /// The carried keys of the fibers that run on this thread, one inside the other, and whether each began without a
-    /// value.
+    /// The carried keys of the fibers that run on this thread, the outer fibers first, and whether each fiber began
+    /// without a value.
     ///
-    /// A scope by which such a fiber sets one cannot be taken off the thread: tokio takes a value away only in exchange
-    /// for another.
+    /// If a fiber that began without a value sets one by a scope, that scope cannot be taken off the thread: tokio
+    /// takes a value away only in exchange for another.
     static ENTERED: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -75,7 +75,7 @@ fn current<T: Clone>(key: &'static LocalKey<T>) -> Option<T> {
 /// The value of one fiber.
 struct Carried<T: 'static> {
     key: &'static LocalKey<T>,
-    /// `None` if the caller had none, and while the fiber runs.
+    /// `None` if the caller had no value, and while the fiber runs.
     value: Option<T>,
     has_run: bool,
 }
@@ -94,8 +94,8 @@ impl<T: Clone + Send + 'static> Scope for Carried<T> {
         self.value = value;
         match refused {
             None => {}
-            // Code around this has borrowed the value that the fiber begins with, which it sees for as long as it does
-            // not wait.
+            // Code around the fiber has borrowed the value that the fiber begins with. The fiber sees that value for as
+            // long as it does not wait.
             Some(payload) if is_first => {
                 drop_quietly(payload);
                 let _entered = Entered::new(address(self.key), true);
@@ -113,7 +113,7 @@ impl<T> Drop for Carried<T> {
 }
 
 impl<T: Clone + Send + 'static> Carried<T> {
-    /// For a fiber that has no value: it sees none of those around it either.
+    /// For a fiber that has no value: it sees no value of the code around it either.
     fn around_without(&self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
         match catch_unwind(AssertUnwindSafe(|| current(self.key))) {
             Ok(None) => {
@@ -130,8 +130,8 @@ impl<T: Clone + Send + 'static> Carried<T> {
     }
 }
 
-/// Calls `run` with this value set, or with none if it `is_hidden`. Gives back what is set afterwards and, if tokio
-/// refuses and does not call it, with what panic.
+/// Calls `run` with this value set, or with none if `is_hidden`. Returns the value that is set afterwards and, if tokio
+/// refuses and does not call `run`, tokio's panic.
 fn scoped<T: 'static>(
     key: &'static LocalKey<T>,
     value: T,
@@ -141,7 +141,7 @@ fn scoped<T: 'static>(
 ) -> (Option<T>, Option<Box<dyn Any + Send>>) {
     let _entered = Entered::new(address(key), is_hidden);
     let value = probe::prepare(key, address(key), value);
-    // Not `sync_scope`, which drops the value: the fiber may have changed what is in it.
+    // Not `sync_scope`, which drops the value: the fiber may have changed the value.
     let mut scope = pin!(key.scope(
         value,
         poll_fn(|_| {
@@ -160,7 +160,7 @@ fn address<T>(key: &'static LocalKey<T>) -> usize {
     ptr::from_ref(key).addr()
 }
 
-/// Whether the innermost fiber that carries this key has none of its values to begin with.
+/// Whether the innermost fiber that carries this key began without a value.
 fn was_unset(key: usize) -> bool {
     let unset = |entered: &Vec<(usize, bool)>| {
         entered.iter().rfind(|(other, _)| *other == key).is_some_and(|(_, unset)| *unset)
@@ -168,12 +168,12 @@ fn was_unset(key: usize) -> bool {
     ENTERED.try_with(|entered| unset(&entered.borrow())).unwrap_or(false)
 }
 
-/// While a fiber runs.
+/// Exists while a fiber runs.
 struct Entered;
 
 impl Entered {
     fn new(key: usize, is_unset: bool) -> Self {
-        // A thread that is ending has none any more.
+        // A thread that is ending has no list any more.
         _ = ENTERED.try_with(|entered| entered.borrow_mut().push((key, is_unset)));
         Self
     }

@@ -1,4 +1,4 @@
-//! What is around a fiber while it runs.
+//! What surrounds a fiber while it runs.
 
 use super::{
     at_call::Context,
@@ -17,12 +17,12 @@ use crate::{
 pub(super) struct Entered<'a> {
     context: &'a mut Option<Box<Context>>,
     dispatcher: Seldom<Dispatcher>,
-    /// The thread's own.
+    /// The thread's own spans.
     outside: Spans,
 }
 
 impl<'a> Entered<'a> {
-    /// `is_first` if the fiber begins with what is there.
+    /// `is_first` if the fiber begins with the span and dispatcher that the thread has now.
     pub(super) fn new(context: &'a mut Option<Box<Context>>, is_first: bool) -> Self {
         let mut outside = Spans::none();
         if is_first {
@@ -38,16 +38,16 @@ impl<'a> Entered<'a> {
         Self { context, dispatcher, outside }
     }
 
-    /// The fiber has ended.
+    /// Called when the fiber has ended.
     #[inline]
     pub(super) fn end(&mut self) {
         if let Some(context) = self.context {
-            // Recorders and subscribers hear of it.
+            // Scopes tell recorders and subscribers, which are foreign code.
             context.scopes.iter_mut().for_each(|scope| drop_quietly(foreign(|| scope.end())));
         }
     }
 
-    /// Runs `f` with the call's task-locals and hooks, unless one of those panics before. Without any, a panic of `f`
+    /// Runs `f` inside the call's task-locals and hooks, unless one of those panics first. Without any, a panic of `f`
     /// unwinds.
     #[inline]
     pub(super) fn attended(&mut self, panics: &mut FirstPanic, f: impl FnOnce()) {

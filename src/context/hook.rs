@@ -1,4 +1,4 @@
-//! Hooks: context of any other kind that follows a call into its fiber.
+//! Hooks: any other kind of context that follows a call into its fiber.
 
 use std::{panic::resume_unwind, sync::Arc};
 
@@ -8,35 +8,35 @@ use crate::{
     util::drop_quietly::FirstPanic,
 };
 
-/// Keeps a thread's own context and a fiber's apart, for what [`carry`](crate::FiberLayerBuilder::carry) and spans do
-/// not cover: the current context of OpenTelemetry, a logger's diagnostic context, anything that lives in a
+/// Keeps the context of a fiber apart from that of its thread, where [`carry`](crate::FiberLayerBuilder::carry) and
+/// spans do not: the current context of OpenTelemetry, a logger's diagnostic context, or anything else in a
 /// thread-local.
 ///
-/// [`on_resume`](Self::on_resume) and [`on_suspend`](Self::on_suspend) are called in turn, on the fiber's home thread,
-/// around each stretch that the fiber runs: also if it panics, is cancelled, or unwound. They cannot wait.
+/// [`on_resume`](Self::on_resume) and [`on_suspend`](Self::on_suspend) are called alternately, on the fiber's home
+/// thread, around each stretch that the fiber runs, even if it panics, is cancelled or is unwound. They cannot wait.
 ///
-/// Hooks run in the order in which they were added to the layer, on suspend in reverse order, with the fiber's spans
-/// and carried task-locals in place.
+/// Hooks run in the order in which they were added to the layer, and in reverse order on suspend. The fiber's spans and
+/// carried task-locals are in place meanwhile.
 ///
 /// # Children, and other threads
 ///
 /// The fibers of [`join`](crate::join), [`join_all`](crate::join_all) and [`race`](crate::race) have the hooks of the
-/// layer as well. [`on_call`](Self::on_call) is called in the parent when it makes them, and the other two around each
-/// stretch of the child, while the parent polls it or after the child has been left to the background.
+/// layer as well. [`on_call`](Self::on_call) is called in the parent when it makes them. The other two are called
+/// around each stretch of the child, whether the parent polls it or it has been left to the background.
 ///
-/// So has what a fiber gives to [`offload`](crate::offload): `on_call` is called in the fiber, `on_resume` and
-/// `on_suspend` once each on the other thread, before and after the closure. Waits in the closure block that thread,
-/// and no hook is called around them.
+/// A closure that a fiber gives to [`offload`](crate::offload) has them too: `on_call` is called in the fiber, and
+/// `on_resume` and `on_suspend` once each on the other thread, before and after the closure. Waits in the closure block
+/// that thread, and no hook is called around them.
 ///
 /// # Panics
 ///
-/// Hooks should not panic. The first panic goes to the caller, as one of the service would, and all other hooks are
+/// Hooks should not panic. The first panic goes to the caller, as a panic of the service would, and all other hooks are
 /// still called. If `on_resume` panics, the fiber does not run in that poll, and `on_suspend` of the same hook is not
 /// called. A panic in the destructor of a `State` is dropped.
 ///
 /// # Examples
 ///
-/// A context in the way of OpenTelemetry, which library code reads from a thread-local:
+/// A context like OpenTelemetry's, which library code reads from a thread-local:
 ///
 /// ```
 /// use std::cell::RefCell;
@@ -69,7 +69,7 @@ use crate::{
 /// let layer = FiberLayer::new().hook(Tracing);
 /// CURRENT.set(Some("trace 1".to_owned()));
 /// let call = layer.run(|| {
-///     yield_now().wait(); // others run here, and set their own
+///     yield_now().wait(); // other tasks run here, and set their own
 ///     CURRENT.take()
 /// });
 /// let (seen, ()) = tokio::join!(call, async { CURRENT.set(Some("trace 2".to_owned())) });
@@ -78,11 +78,11 @@ use crate::{
 /// # }
 /// ```
 pub trait Hook: Send + Sync + 'static {
-    /// What is kept for each fiber.
+    /// What the hook keeps for each fiber.
     type State: Send + 'static;
 
-    /// What the fiber begins with. Called in the caller's task when a call is first polled, and in the parent when it
-    /// makes a child.
+    /// Returns what the fiber begins with. Called in the caller's task when a call is first polled, and in the parent
+    /// when it makes a child.
     fn on_call(&self) -> Self::State;
 
     /// Called before the fiber begins or goes on.
@@ -94,10 +94,10 @@ pub trait Hook: Send + Sync + 'static {
 
 /// A hook with any state.
 pub(super) trait AnyHook: Send + Sync {
-    /// For a call, which begins later.
+    /// Attaches the hook to a call, which begins later.
     fn attend(self: Arc<Self>) -> Box<dyn Scope>;
 
-    /// For a fiber that begins with what is here now.
+    /// Attaches the hook to a fiber that begins with what is here now.
     fn attend_now(self: Arc<Self>) -> Box<dyn Scope>;
 }
 
@@ -116,21 +116,21 @@ impl<H: Hook> AnyHook for H {
 /// A hook, and what it keeps for one fiber.
 struct Attached<H: Hook> {
     hook: Arc<H>,
-    /// Since it is known what the fiber begins with.
+    /// Set once it is known what the fiber begins with.
     state: Option<H::State>,
 }
 
 impl<H: Hook> Scope for Attached<H> {
     fn begin(&mut self) {
         let state = foreign(|| self.hook.on_call()).unwrap_or_else(|payload| resume_unwind(payload));
-        // There is one if a poll has panicked before.
+        // A state exists if an earlier poll has panicked.
         let_go(self.state.replace(state));
     }
 
     fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
         let Some(state) = &mut self.state else { return run(panics) };
         if let Err(payload) = foreign(|| self.hook.on_resume(state)) {
-            // The fiber would not have what it needs.
+            // The fiber does not run, because it would lack its context.
             return panics.keep(payload);
         }
         run(panics);

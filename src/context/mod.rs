@@ -1,4 +1,4 @@
-//! What follows a call into its fiber, and stays away from other tasks of the thread: spans, task-locals, hooks.
+//! What follows a call into its fiber and stays away from other tasks of the thread: spans, task-locals and hooks.
 //!
 //! ```text
 //! InContext::poll ── spans of the thread off, of the fiber on ── carried task-locals set ── hooks ── Fiber::poll
@@ -41,11 +41,11 @@ use crate::{
     },
 };
 
-/// A fiber, and what is its own while it runs.
+/// A fiber, with the context that is its own while it runs.
 pub(crate) struct InContext<J: Job> {
     fiber: Fiber<J>,
     context: Seldom<Box<Context>>,
-    /// It is to be found out in the next poll what the fiber begins with.
+    /// The next poll finds out what the fiber begins with.
     begins: bool,
 }
 
@@ -59,7 +59,7 @@ fn is_plain(context: Option<&Context>) -> bool {
     context.is_none() && !spans::may_exist()
 }
 
-/// Polls a fresh fiber that has nothing around it, the plain way if that can be; see [`Fiber::poll_plain`].
+/// Polls a fresh fiber that has nothing around it, in the plain way if possible; see [`Fiber::poll_plain`].
 #[inline]
 pub(crate) fn poll_plain<J: Job>(
     fiber: &mut Fiber<J>,
@@ -75,14 +75,15 @@ pub(crate) fn poll_plain<J: Job>(
 }
 
 impl<J: Job> InContext<J> {
-    /// Separate from what runs code for the context: nothing is to be dropped then but that, so that a fiber is made in
-    /// its place.
+    /// Separate from the code that makes the context: while that runs, nothing but the context would have to be
+    /// dropped, so that the compiler makes the fiber in its place.
     #[inline]
     pub(crate) fn new(fiber: Fiber<J>, at_call: AtCall) -> Self {
         Self { fiber, context: Seldom::new(at_call.into_context()), begins: false }
     }
 
-    /// In the caller's task, before anything is polled: where it awaits the call is what an async function would see.
+    /// Called in the caller's task before the first poll: the fiber begins with what an async function would see where
+    /// its caller awaits it.
     #[inline]
     pub(crate) fn begin(&mut self) {
         if self.context.is_some() || spans::may_exist() {
@@ -90,10 +91,10 @@ impl<J: Job> InContext<J> {
         }
     }
 
-    /// The same where the poll comes now.
+    /// Like `begin`, where the poll comes next.
     #[inline]
     pub(crate) fn begin_here(&mut self) {
-        // Hooks see what is there.
+        // Hooks must see the thread as it is, but that poll takes the thread's spans off.
         if self.context.as_ref().is_none_or(|context| context.scopes.is_empty()) {
             self.begins = true;
         } else {
@@ -128,7 +129,7 @@ impl<J: Job> InContext<J> {
         self.poll_unlinted(cx, caller, ending);
     }
 
-    /// With the lint on: outside of everything else, where other tasks of the thread see what is left.
+    /// Polls with the lint on. The lint looks from outside of everything else, as other tasks of the thread do.
     #[cfg(feature = "lint")]
     #[cold]
     fn poll_linted(
@@ -167,7 +168,8 @@ impl<J: Job> InContext<J> {
         let Self { fiber, context, begins } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
-        // Whatever panics, all that is around the fiber is taken off and put back: by the guard, if it unwinds.
+        // Whatever panics, all that surrounds the fiber is taken off and put back. The guard does that if the panic
+        // unwinds.
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
         entered.attended(&mut panics, || {
@@ -190,7 +192,7 @@ impl<J: Job> InContext<J> {
     }
 }
 
-/// Passes the first panic of a hook on: as the outcome of a fiber that has ended, and otherwise out of its poll.
+/// Passes on the first panic of a hook: as the outcome if the fiber has ended, and otherwise out of its poll.
 #[cold]
 fn go_on_with<J: Job>(payload: Box<dyn Any + Send>, ending: &mut Ending<J>) {
     match mem::replace(ending, Poll::Pending) {
@@ -206,7 +208,7 @@ fn go_on_with<J: Job>(payload: Box<dyn Any + Send>, ending: &mut Ending<J>) {
     }
 }
 
-/// What owners do with the fiber itself.
+/// Methods of the fiber itself, for its owners.
 impl<J: Job> InContext<J> {
     /// See [`Fiber::open`].
     #[inline]

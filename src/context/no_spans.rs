@@ -1,4 +1,4 @@
-//! In place of spans, without the feature `tracing`: there are none.
+//! Stands in for spans without the feature `tracing`.
 
 #[inline]
 pub(super) fn may_exist() -> bool {
@@ -38,7 +38,7 @@ impl Parent {
     }
 }
 
-/// There are none of these.
+/// No value of these exists.
 pub(super) enum Id {}
 pub(super) enum Dispatcher {}
 

@@ -1,21 +1,21 @@
-//! What is around each stretch that one fiber runs.
+//! What surrounds each stretch that one fiber runs.
 
 use crate::util::drop_quietly::FirstPanic;
 
-/// Keeps something for one fiber while that does not run.
+/// Keeps something for one fiber while the fiber does not run.
 pub(super) trait Scope: Send {
-    /// In the caller's task, when the call is first polled.
+    /// Called in the caller's task when the call is first polled.
     fn begin(&mut self);
 
-    /// Calls `run` once, with what it keeps in place, unless that panics before. It does not unwind, and neither does
-    /// `run`.
+    /// Calls `run` once, with what the scope keeps in place, unless putting it there panics. Neither this nor `run`
+    /// unwinds.
     fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic));
 
-    /// When the fiber has ended.
+    /// Called when the fiber has ended.
     fn end(&mut self) {}
 }
 
-/// Calls `run` with all scopes around it, the first outermost.
+/// Calls `run` inside all scopes, of which the first is the outermost.
 pub(super) fn attend(scopes: &mut [Box<dyn Scope>], panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic)) {
     match scopes {
         [] => run(panics),

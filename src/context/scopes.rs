@@ -1,4 +1,4 @@
-//! What a layer attaches to each of its calls: something around each stretch that the fiber runs.
+//! What a layer puts around each stretch that the fibers of its calls run.
 
 use std::{fmt, sync::Arc};
 
@@ -11,10 +11,10 @@ use crate::{
     fiber::{Bar, Listener, Luggage, Shared},
 };
 
-/// What a layer is told to carry, and its hooks.
+/// The task-locals that a layer carries, and its hooks.
 #[derive(Clone, Default)]
 pub(crate) struct Scopes {
-    /// They are for fibers that those of the layer make.
+    /// The scopes are for fibers that the layer's fibers make.
     are_of_children: bool,
     keys: Vec<Arc<dyn CarriedKey>>,
     hooks: Vec<Arc<dyn AnyHook>>,
@@ -31,7 +31,7 @@ impl Scopes {
         self.hooks.push(Arc::new(hook));
     }
 
-    /// For a layer of this name.
+    /// Adds the metrics of a layer with this name.
     #[cfg(feature = "metrics")]
     pub(crate) fn measured(self, name: Option<&str>) -> Self {
         Self { metrics: Some(Arc::new(Metrics::new(name))), ..self }
@@ -45,7 +45,7 @@ impl Scopes {
         self.keys.is_empty() && self.hooks.is_empty()
     }
 
-    /// Who is to hear of all that is counted.
+    /// The listener that hears of all that is counted.
     pub(crate) fn listener(&self) -> Option<Arc<dyn Listener>> {
         #[cfg(feature = "metrics")]
         return self.metrics.clone().map(|metrics| metrics as _);
@@ -53,7 +53,7 @@ impl Scopes {
         return None;
     }
 
-    /// Those for fibers that the layer's own make: what is said of calls is not said of them.
+    /// The scopes of fibers that the layer's own fibers make. The metrics of calls leave those out.
     fn for_children(&self) -> Option<Arc<Self>> {
         let Self { keys, hooks, .. } = self;
         let is_empty = keys.is_empty() && hooks.is_empty();
@@ -71,7 +71,7 @@ impl Scopes {
         self.for_children().map(|children| children as _)
     }
 
-    /// What follows the fibers that those with these data make.
+    /// The scopes of the fibers that a fiber with this data makes.
     pub(crate) fn of_children(shared: &Shared) -> Option<Arc<Self>> {
         Arc::clone(shared.luggage.as_ref()?).downcast().ok()
     }
@@ -80,20 +80,21 @@ impl Scopes {
         self.are_of_children
     }
 
-    /// What keeps code from suspending: a task-local that it borrows, or sets where its caller had
-    /// none, can be neither kept nor left to other tasks.
+    /// Keeps code from suspending: a task-local that the code borrows, or sets where its caller had none, can be
+    /// neither kept for the fiber nor left to other tasks.
     pub(crate) fn bar(&self) -> Option<Bar> {
         let keys = self.keys.clone();
         (!keys.is_empty()).then(|| Bar::new(move || keys.iter().any(|key| key.is_stuck())))
     }
 
-    /// For a fiber that is made here, with what is here now. Hooks see the task-locals of this place.
+    /// The scopes of a fiber that is made here and begins with what is here now. Hooks see the task-locals of this
+    /// place.
     pub(super) fn of_child(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).attend_now())).collect()
     }
 
-    /// For one call. Hooks see the task-locals, and are not measured.
+    /// The scopes of one call. Hooks see the task-locals, and the time of hooks is not measured.
     pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());

@@ -1,10 +1,10 @@
-//! The spans that are entered on a thread: those of the task there, and those of each fiber.
+//! The spans that are entered on a thread: those of its task, and those of each fiber.
 //!
-//! A subscriber keeps one stack of them for each thread. Each resume takes all of the task's off and puts the fiber's
-//! on, and each suspend does it the other way round. That is right also if the same span has been entered twice, or by
+//! A subscriber keeps one stack of spans for each thread. Each resume takes all spans of the task off and puts the
+//! fiber's on, and each suspend does the reverse. That is right even if the same span has been entered twice, or by
 //! both.
 //!
-//! Subscribers are code of others. One that panics here harms nothing but itself.
+//! Subscribers are foreign code. A subscriber that panics here harms nothing but itself.
 
 mod parent;
 mod scoped;
@@ -22,14 +22,14 @@ use self::{
 };
 use crate::util::seldom::Seldom;
 
-/// Whether any thread can have entered a span. Until there is a subscriber none can.
+/// Whether any thread can have entered a span. None can until a subscriber exists.
 #[inline]
 pub(super) fn may_exist() -> bool {
     LevelFilter::current() != LevelFilter::OFF
 }
 
-/// Spans that were entered and are not on the thread's stack now. They are kept from being closed: the guards that have
-/// entered them may be dropped by another fiber.
+/// Spans that were entered and are not on the thread's stack now. They are kept from being closed, because another
+/// fiber may drop the guards that have entered them.
 pub(super) struct Spans(Seldom<Taken>);
 
 impl Spans {
@@ -38,15 +38,15 @@ impl Spans {
         Self(Seldom::new(None))
     }
 
-    /// Takes all off that are on the thread's stack, of the subscriber that these were put on with. The fiber that is
-    /// about to run, or has run, has a reference of its own to the span `kept`.
+    /// Takes off all spans that are on the thread's stack, of the subscriber with which these were put on. The fiber
+    /// that is about to run, or has run, has its own reference to the span `kept`.
     #[inline]
     pub(super) fn take_off(&mut self, kept: Option<Id>) {
         debug_assert!(self.is_empty(), "they are on the stack");
         if self.0.is_some() {
             return self.take_off_again(kept);
         }
-        // No more than that, since subscribers find no dispatcher inside of `get_default`.
+        // Nothing more is done in here, because subscribers find no dispatcher inside `get_default`.
         let mut found = None;
         dispatcher::get_default(|dispatch| {
             if let Some(id) = current_of(dispatch) {
@@ -71,7 +71,7 @@ impl Spans {
         }
     }
 
-    /// Puts them back.
+    /// Puts the spans back on.
     #[inline]
     pub(super) fn put_on(&mut self) {
         if let Some(taken) = self.0.as_mut().filter(|taken| !taken.is_empty()) {
@@ -84,12 +84,12 @@ impl Spans {
         self.0.as_ref().is_none_or(Taken::is_empty)
     }
 
-    /// Whether the outermost of them is this one.
+    /// Whether the outermost of the spans is this one.
     pub(super) fn lie_in(&self, id: Option<&Id>) -> bool {
         self.0.as_ref().and_then(Taken::outermost) == id
     }
 
-    /// Leaves this one out: what has entered it here was dropped elsewhere.
+    /// Leaves this span out: the guard that has entered it here was dropped elsewhere.
     #[cold]
     pub(super) fn leave_out(&mut self, id: Option<&Id>) {
         if let (Some(taken), Some(id)) = (&mut *self.0, id) {
@@ -98,7 +98,7 @@ impl Spans {
     }
 }
 
-/// To compare.
+/// The current span, to be compared.
 #[cfg(debug_assertions)]
 pub(super) type CurrentId = Option<Id>;
 

@@ -1,4 +1,4 @@
-//! What a fiber lies in.
+//! The span and the dispatcher that a fiber lies in.
 
 use tracing::{Dispatch, Id, dispatcher};
 
@@ -12,27 +12,27 @@ use crate::{
     util::{drop_quietly::drop_quietly, seldom::Seldom},
 };
 
-/// What a fiber lies in.
+/// The span and the dispatcher that a fiber lies in.
 #[derive(Default)]
 pub(crate) struct Parent {
     span: Seldom<Held>,
-    /// The dispatcher of its caller's thread, if that had one of its own.
+    /// The dispatcher of the caller's thread, if that thread had its own.
     dispatch: Option<Dispatch>,
 }
 
 impl Parent {
-    /// What is there now, if that is something.
+    /// The thread's present span and own dispatcher. `None` if it has neither.
     pub(crate) fn current() -> Option<Self> {
         Self::other_than(None)
     }
 
-    /// Takes what is there now, and keeps what was there before if there is nothing.
+    /// Takes over what the thread has now, and keeps the rest.
     pub(crate) fn renew(&mut self) {
         let now = Self::other_than(self.id());
         now.into_iter().for_each(|now| self.change_to(now));
     }
 
-    /// The same in a poll, which takes off what is there.
+    /// Like `renew`, in a poll, which takes the thread's spans off.
     pub(crate) fn renew_by(&mut self, outside: &mut Spans) {
         let now = Self::taken_off(outside, Some(self));
         now.into_iter().for_each(|now| self.change_to(now));
@@ -47,7 +47,7 @@ impl Parent {
         }
     }
 
-    /// What is there now, unless that is nothing or known.
+    /// What the thread has now, unless that is nothing or the `known` span.
     fn other_than(known: Option<&Id>) -> Option<Self> {
         let place = Place::here();
         let mut span = Seldom::new(None);
@@ -64,7 +64,7 @@ impl Parent {
         Some(Self { span, dispatch: is_own.then(|| dispatcher::get_default(Dispatch::clone)) })
     }
 
-    /// Takes off what is there, and returns it unless that is nothing or `known`.
+    /// Takes the thread's spans off. Returns what the thread had, unless that is nothing or `known`.
     pub(crate) fn taken_off(outside: &mut Spans, known: Option<&Self>) -> Option<Self> {
         let place = Place::here();
         let mut found = None;
@@ -96,7 +96,7 @@ impl Parent {
         now
     }
 
-    /// What a fiber begins with.
+    /// The spans that a fiber begins with.
     pub(crate) fn entered(&self) -> Spans {
         let first = |Held { dispatch, id }: &Held| Taken::first(dispatch.clone(), id.clone());
         Spans(Seldom::new(self.span.as_ref().map(first)))
@@ -113,14 +113,14 @@ impl Parent {
         self.span.as_ref().map(|span| &span.id)
     }
 
-    /// The span that this has a reference to, if it is of the subscriber that most threads have.
+    /// The span to which this has a reference, if it belongs to the subscriber that most threads have.
     #[inline]
     pub(crate) fn kept(&self) -> Option<Id> {
         if self.dispatch.is_none() { self.id().cloned() } else { None }
     }
 }
 
-/// A reference to a span: that cannot be closed meanwhile.
+/// A reference to a span, which cannot be closed meanwhile.
 struct Held {
     dispatch: Dispatch,
     id: Id,

@@ -1,4 +1,4 @@
-//! Whether a thread has a dispatcher of its own: by `with_subscriber`, `set_default`, `with_default`.
+//! Whether a thread has its own dispatcher, from `with_subscriber`, `set_default` or `with_default`.
 
 use std::{
     cell::Cell,
@@ -17,11 +17,11 @@ use crate::{
 };
 
 thread_local! {
-    /// Where `tracing` keeps this thread's own dispatcher when there is one; zero until that is known.
+    /// Where `tracing` keeps this thread's own dispatcher if it has one; zero until that is known.
     static PLACE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Where `tracing` keeps the dispatcher of a thread that has one of its own. That of all others is a static.
+/// Where `tracing` keeps the dispatcher of a thread that has its own. The dispatcher of all other threads is a static.
 #[derive(Clone, Copy)]
 pub(super) struct Place(usize);
 
@@ -29,12 +29,12 @@ impl Place {
     #[inline]
     pub(super) fn here() -> Self {
         let place = PLACE.get();
-        // Where no dispatcher has ever been made a default, this must not be the first: `tracing` gives events to the
-        // crate `log` until then.
+        // If no dispatcher has ever been made a default, this must not be the first: until then `tracing` gives events
+        // to the crate `log`.
         Self(if place == 0 && dispatcher::has_been_set() { learn() } else { place })
     }
 
-    /// Whether the dispatcher that `tracing` has just named here, at this [`address`], is the thread's own.
+    /// Whether the dispatcher at this [`address`], which `tracing` has just named here, is the thread's own.
     #[inline]
     pub(super) fn is(self, address: usize) -> bool {
         address == self.0
@@ -46,11 +46,11 @@ pub(super) fn address(dispatch: &Dispatch) -> usize {
     ptr::from_ref(dispatch).addr()
 }
 
-/// `tracing` does not say which dispatcher is the thread's own, but where it lies.
+/// Learns where the thread's own dispatcher lies: `tracing` does not say which one it is, but its address tells.
 #[cold]
 fn learn() -> usize {
-    // It cannot be changed inside a call of a subscriber's, for which there is no dispatcher: it is learned another
-    // time then.
+    // The default cannot be changed inside a call of a subscriber, which has no dispatcher; the place is then learned
+    // another time.
     let learned = catch_unwind(AssertUnwindSafe(|| {
         dispatcher::with_default(&Dispatch::none(), || dispatcher::get_default(address))
     }));
@@ -78,7 +78,7 @@ pub(crate) type Dispatcher = DefaultGuard;
 #[inline]
 pub(crate) fn reset_dispatcher(dispatcher: &mut Option<Dispatcher>) {
     if dispatcher.is_some() {
-        // It may be the last that had a subscriber.
+        // This may be the last reference to a subscriber.
         let_go(dispatcher.take());
     }
 }

@@ -1,4 +1,4 @@
-//! Spans of one subscriber that are off a thread's stack.
+//! Spans of one subscriber that were taken off a thread's stack.
 
 use std::mem;
 
@@ -6,23 +6,23 @@ use tracing::{Dispatch, Id};
 
 use crate::{raw::foreign, util::drop_quietly::drop_quietly};
 
-/// No subscriber reports more than this many spans that were entered and not left, unless it does not really leave
-/// them.
+/// No subscriber reports more than this many spans that were entered and not exited, unless exiting has no effect in
+/// it.
 const DEEPEST: usize = 4096;
 
-/// They are kept from being closed.
+/// The spans are kept from being closed.
 pub(super) struct Taken {
-    /// Whose ids they are, or were last.
+    /// The subscriber that the ids belong to, or last belonged to.
     dispatch: Dispatch,
-    /// Most often there is one at most, which needs no heap.
+    /// Most often there is at most one span, which needs no heap.
     innermost: Option<Entry>,
-    /// From the inner to the outer.
+    /// The spans around it, from the inner to the outer.
     others: Vec<Entry>,
 }
 
 struct Entry {
     id: Id,
-    /// There is a reference for this. Otherwise the fiber's parent is one.
+    /// This entry has a reference to the span. Otherwise the fiber's parent has one.
     is_held: bool,
 }
 
@@ -36,7 +36,7 @@ impl Taken {
         Self { dispatch, innermost: None, others: Vec::new() }
     }
 
-    /// One that its fiber begins with, which has a reference to it.
+    /// The span that a fiber begins with, to which the fiber has a reference.
     pub(super) fn first(dispatch: Dispatch, id: Id) -> Self {
         Self { dispatch, innermost: Some(Entry { id, is_held: false }), others: Vec::new() }
     }
@@ -50,12 +50,12 @@ impl Taken {
         self.others.last().or(self.innermost.as_ref()).map(|entry| &entry.id)
     }
 
-    /// The innermost that is on the thread's stack.
+    /// The innermost span that is on the thread's stack.
     pub(super) fn current(&self) -> Option<Id> {
         current_of(&self.dispatch)
     }
 
-    /// Takes all off, of which this is the innermost. To `kept` there is a reference.
+    /// Takes all spans off, of which `innermost` is the first. A reference to `kept` exists already.
     pub(super) fn take_off(&mut self, innermost: Id, kept: Option<&Id>) {
         let Self { dispatch, innermost: first, others } = self;
         let off = foreign(|| {
@@ -83,14 +83,14 @@ impl Taken {
 
     pub(super) fn put_on(&mut self) {
         let mut last = None;
-        // Again, if one could not be put on.
+        // Repeated if a span could not be put on.
         while let Err(payload) = foreign(|| self.put_on_all(&mut last)) {
             drop_quietly(payload);
             self.leave(last.take());
         }
     }
 
-    /// `last` is what is put on.
+    /// `last` is the span that was put on last, or is being put on.
     #[inline]
     fn put_on_all(&mut self, last: &mut Option<Id>) {
         let Self { dispatch, innermost, others } = self;
@@ -102,7 +102,7 @@ impl Taken {
         }
     }
 
-    /// The subscriber has panicked when it was to enter this, which may be on its stack.
+    /// Exits a span on whose entry the subscriber has panicked: it may be on the subscriber's stack.
     #[cold]
     fn leave(&self, id: Option<Id>) {
         if let Some(id) = id {
@@ -139,8 +139,8 @@ impl Drop for Taken {
 }
 
 impl Entry {
-    /// Enters the span, unless it is to be closed: nobody else has it any more, so that whatever has entered it is
-    /// gone.
+    /// Enters the span, unless this was the last reference and the span is to be closed: then the guard that entered it
+    /// is gone.
     #[inline]
     fn put_on(self, dispatch: &Dispatch, last: &mut Option<Id>) {
         *last = Some(self.id.clone());

@@ -17,9 +17,9 @@ pub(super) struct Report<'a> {
     pub(super) running: &'a Running,
     pub(super) survey: &'a Survey,
     pub(super) detector: &'a DetectorSettings,
-    /// When it was seen, and how long it had run then, at least.
+    /// When the fiber was seen, and how long, at least, it had run by then.
     pub(super) seen: (Instant, Duration),
-    /// Stretches of the layer that were only counted since its last warning.
+    /// Stretches of the layer that were only counted, not logged, since its last warning.
     pub(super) unsaid: u64,
 }
 
@@ -31,7 +31,7 @@ impl Report<'_> {
         tracing::warn!(target: "tower_fiber::blocking", service = shared.name_or(label), "{text}");
     }
 
-    /// `None` if it is not wanted.
+    /// `None` if no backtrace is wanted.
     fn stack(&self) -> Option<Result<Stack, Untraceable>> {
         if !self.detector.backtrace {
             return None;
@@ -40,7 +40,7 @@ impl Report<'_> {
         Some(trace.map(|trace| Stack::resolve(&trace)))
     }
 
-    /// How long it has run by now if it still runs, or had run when it was seen.
+    /// How long the fiber has run by now, if it still runs, or had run when it was seen.
     fn time(&self) -> (Duration, bool) {
         let (seen, time) = self.seen;
         let still_runs = self.registry.run_slot.is_at(self.running);

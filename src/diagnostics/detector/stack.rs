@@ -61,7 +61,7 @@ const LOCKS: [(&str, &str); 13] = [
 
 pub(super) struct Stack {
     functions: Vec<Function>,
-    /// There are more.
+    /// The trace goes on below these functions.
     is_cut: bool,
 }
 
@@ -76,7 +76,8 @@ impl Stack {
         let mut end = None;
         for (index, &address) in trace.addresses.iter().enumerate() {
             let first = functions.len();
-            // A return address is that of the instruction after the call. The innermost function is at its own.
+            // A return address is that of the instruction after the call. The innermost address is that of the
+            // instruction itself.
             resolve(address + usize::from(index == 0), &mut functions);
             end = functions[first..].iter().position(|function| is_one_of(function, &ENTRY)).map(|at| first + at);
             if end.is_some() {
@@ -140,7 +141,7 @@ impl fmt::Display for Stack {
 fn resolve(address: usize, functions: &mut Vec<Function>) {
     let before = functions.len();
     backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
-        // Without the hash.
+        // The alternate form leaves the hash out.
         let name = symbol.name().map(|name| format!("{name:#}"));
         let place = symbol.filename().and_then(|file| place(file, symbol.lineno()?));
         functions.push(Function { name, place });
