@@ -1,9 +1,9 @@
 //! Metrics of layers, through the `metrics` facade.
 //!
 //! With [`FiberLayerBuilder::metrics`](crate::FiberLayerBuilder::metrics) (feature `metrics`) a layer counts and
-//! measures its calls. Install the recorder (a Prometheus exporter, say) before the first call: what is counted before
-//! that is lost. Each metric has the label `layer`, with the layer's [name](crate::FiberLayerBuilder::name) or
-//! `unnamed`. Layers of the same name are one.
+//! measures its calls. Install the recorder, such as a Prometheus exporter, before the first call: earlier counts are
+//! lost. Each metric has the label `layer`, with the layer's [name](crate::FiberLayerBuilder::name) or `unnamed`.
+//! Layers of the same name share their metrics.
 //!
 //! | metric | kind | what it says |
 //! |---|---|---|
@@ -20,18 +20,18 @@
 //! | `tower_fiber_refused_waits_total` | counter | waits that were refused: nested, cancelled, during unwinding |
 //! | `tower_fiber_blocked_total` | counter | times that a fiber blocked its thread for longer than [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows |
 //!
-//! Their names and label are part of the public interface: another version of the same major number only adds to them.
+//! The names and the label are part of the public interface: within a major version, metrics are only added.
 //!
-//! A call of an async service runs while it is polled, and is suspended in between. Calls that are dropped before they
-//! have ended have no times.
+//! A call of an async service runs while it is polled, and is suspended in between. A call that is dropped before it
+//! has ended has no times.
 //!
-//! The price, for such layers only, is two readings of the clock for each time that a call runs, and some atomic
+//! Only such layers pay for this: two readings of the clock for each stretch that a call runs, and some atomic
 //! operations and allocations a call.
 //!
 //! # Examples
 //!
-//! What the bookshop (`cargo run -p bookshop`) says at `/metrics` after a hundred requests for `/api/books/..` at once,
-//! shortened:
+//! The bookshop (`cargo run -p bookshop`) returns this at `/metrics` after a hundred concurrent requests for
+//! `/api/books/..`, shortened:
 //!
 //! ```text
 //! # HELP tower_fiber_calls_total Calls that have been placed
@@ -75,7 +75,7 @@ use crate::{
     util::lock::lock,
 };
 
-/// Those of one layer, which has them from its first call on.
+/// The metrics of one layer, which exist from its first call on.
 pub(crate) struct Metrics {
     name: Option<Box<str>>,
     of_calls: OnceLock<Arc<LayerMetrics>>,
@@ -103,7 +103,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Those of all layers of one name.
+/// The metrics of all layers of one name.
 pub(crate) struct LayerMetrics {
     calls: Counter,
     waits: Counter,
@@ -117,13 +117,13 @@ pub(crate) struct LayerMetrics {
     leaked: Counter,
     refused_waits: Counter,
     blocked: Counter,
-    /// What `live` shows, and the most that this has been.
+    /// The value that `live` shows, and the highest that it has had.
     now: AtomicU64,
     most: AtomicU64,
 }
 
 impl LayerMetrics {
-    /// Those of the layers of this name. The recorder that is installed now is the one that they go to.
+    /// Returns the metrics of the layers of this name. New metrics go to the recorder that is installed now.
     fn of(name: Option<&str>) -> Arc<Self> {
         static ALL: Mutex<Option<HashMap<String, Arc<LayerMetrics>>>> = Mutex::new(None);
         let name = name.unwrap_or("unnamed");
@@ -132,7 +132,7 @@ impl LayerMetrics {
         if let Some(known) = all.get(name) {
             return Arc::clone(known);
         }
-        // With each, since another recorder may have been there for the last.
+        // Described with each name, because another recorder may have been installed for the last one.
         describe();
         let made = Arc::new(Self::new(name));
         all.insert(name.to_owned(), Arc::clone(&made));

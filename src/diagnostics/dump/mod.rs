@@ -53,7 +53,7 @@ pub struct FiberInfo {
     pub service: String,
     /// The name of its home thread.
     pub thread: String,
-    /// How long ago it began, to some milliseconds. Unknown if neither the layer nor a handle of it existed then.
+    /// How long ago it began, to some milliseconds. `None` if neither the layer nor a handle of it existed then.
     pub age: Option<Duration>,
     /// Whether it runs or waits.
     pub state: FiberState,
@@ -111,7 +111,7 @@ impl fmt::Display for Dump {
 }
 
 impl FiberInfo {
-    /// Whether they belong in one line.
+    /// Whether both fibers belong in one line.
     fn is_like(&self, other: &Self) -> bool {
         let Self { service, thread, age: _, state, waits_at, backtrace } = self;
         let same_place = waits_at.map(ptr::from_ref) == other.waits_at.map(ptr::from_ref);
@@ -127,7 +127,7 @@ impl FiberInfo {
 struct Group<'a> {
     fiber: &'a FiberInfo,
     number: usize,
-    /// The shortest and the longest.
+    /// The shortest and the longest age.
     ages: Option<(Duration, Duration)>,
 }
 

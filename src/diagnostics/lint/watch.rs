@@ -124,7 +124,7 @@ impl Snapshot {
 }
 
 impl Lint {
-    /// Returns the service and the wait to blame for the change of that thread-local, or `None` if none is, or not yet.
+    /// Returns the service and the wait to blame for the change of that thread-local, or `None` if there is none yet.
     fn judge(
         &self,
         number: usize,
@@ -148,7 +148,7 @@ impl Lint {
     }
 }
 
-/// Counts the bytes in which they differ.
+/// Counts the bytes in which the two differ.
 fn distance(bytes: impl Iterator<Item = u8>, image: &[u8]) -> usize {
     bytes.zip(image).filter(|(byte, at_first)| byte != *at_first).count()
 }
