@@ -24,7 +24,7 @@ pub enum OnDrop {
     /// The fiber runs to its end in the background, as a thread would: no call is cut short. The default.
     #[default]
     Finish,
-    /// Fallible waits, the present one and all later ones, fail with
+    /// The present fallible wait and all later ones fail with
     /// [`Cancelled`](crate::error::TryAwaitError::Cancelled); infallible waits go on. Nothing unwinds.
     Cancel,
     /// Acts as `Cancel`, and unwinds the infallible wait with the payload [`Cancelled`](crate::error::Cancelled).

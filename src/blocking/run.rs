@@ -90,7 +90,7 @@ impl Drop for Switch {
 ///
 /// * If `f` panics.
 /// * Inside a fiber, where `f` can be called directly.
-/// * On a thread that drives a runtime, because it would stop other tasks; tokio prints its own panic first.
+/// * On a thread that drives a runtime, because blocking it would stop other tasks; tokio prints its own panic first.
 /// * If no runtime is entered and none can be built.
 /// * In the destructor of a thread-local, once the destructor of tokio's thread-local has run.
 ///
@@ -184,12 +184,12 @@ pub(crate) fn scopes() -> Option<Arc<Scopes>> {
     blocked().and_then(|blocked| blocked.scopes.clone())
 }
 
-/// Whether waits on this thread block it, outside of fibers.
+/// Whether waits outside fibers block this thread.
 pub(crate) fn is_on() -> bool {
     MODE.with_borrow(|mode| !matches!(**mode, Mode::Off))
 }
 
-/// Waits outside of fibers.
+/// Waits outside fibers, by blocking the thread.
 pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
     // While the thread is blocked, its runtime may poll other tasks here; waits in those are refused.
     let (blocked, _hidden) = match MODE.with_borrow(|mode| Mode::clone(mode)) {

@@ -20,7 +20,7 @@ use crate::util::{drop_quietly::drop_quietly, lock::lock};
 pub(super) struct Hold(Arc<Fiber>);
 
 impl Hold {
-    /// Holds the clock of this runtime for a fiber. `None` if the runtime uses the system's clock, as all do outside of
+    /// Holds the clock of this runtime for a fiber. `None` if the runtime uses the system's clock, as all do outside
     /// tests.
     pub(super) fn of(runtime: &Handle) -> Option<Self> {
         if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread || !is_shifted(runtime) {
@@ -62,7 +62,7 @@ struct Fiber {
 
 #[derive(Default)]
 struct State {
-    /// The fiber was woken and has not been polled since.
+    /// Whether the fiber was woken and has not been polled since.
     is_due: bool,
     holds: bool,
     has_ended: bool,

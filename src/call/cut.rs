@@ -7,7 +7,7 @@ use crate::{
     raw::{State, with_current},
 };
 
-/// Whether a fiber was unwound because the fiber around it is about to be. The outer fiber goes last: its wait is
+/// Whether a fiber was unwound because the fiber around it is to be unwound. The outer fiber goes last: its wait is
 /// pending until then, so that the panic of one future does not cut that wait while other fibers inside it are still at
 /// work.
 pub(crate) fn is_cut_with_its_poller(payload: &(dyn Any + Send)) -> bool {

@@ -47,7 +47,7 @@ pub(super) fn drives(runtime: &Handle, waker: &Waker) -> bool {
     (is_known(waker) && is_of_known_task(runtime)) || find_out(runtime, waker)
 }
 
-/// Whether `runtime` is the runtime of the task that [`is_known`].
+/// Whether `runtime` is the runtime of the task that [`is_known`] recognises.
 #[inline]
 pub(super) fn is_of_known_task(runtime: &Handle) -> bool {
     RUNTIME.get() == Some(runtime.id())
@@ -68,7 +68,7 @@ fn find_out(runtime: &Handle, waker: &Waker) -> bool {
 
 fn look(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
-        // Zero is the worker of a runtime with one thread, or the first worker of one with many.
+        // Index 0 is the worker of a runtime with one thread, or the first worker of one with many.
         && worker_index() == Some(0)
         // Inside a `block_in_place` the surrounding worker still has its index, but no control.
         && (task::try_id().is_none() || has_control())

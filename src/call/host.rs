@@ -32,7 +32,7 @@ impl Host {
         if is_known(waker) { Self::known(waker) } else { Self::find(Handle::try_current().ok(), waker) }
     }
 
-    /// Like `here`, for a poll that [`is_known`]; a pool worker never makes such a poll.
+    /// Like [`here`](Self::here), for a poll that [`is_known`] recognises; a pool worker never makes such a poll.
     pub(crate) fn known(waker: &Waker) -> Self {
         match Handle::try_current() {
             Ok(runtime) if is_of_known_task(&runtime) => Self::Runtime(runtime),

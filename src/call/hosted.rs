@@ -1,4 +1,4 @@
-//! A fiber that a task of its own has: a task of a pool worker or of tokio.
+//! A fiber in a task of its own, which runs on a pool worker or in tokio.
 
 use std::{
     mem,
@@ -25,7 +25,7 @@ pub(crate) struct Hosted<J: Job> {
     /// The caller's runtime, which the fiber sees as its own; `None` if it is the runtime of this task.
     runtime: Option<Handle>,
     grace: Grace,
-    /// The fiber belonged to another task before.
+    /// Whether the fiber belonged to another task before.
     is_hand_over: bool,
 }
 

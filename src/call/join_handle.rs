@@ -25,7 +25,7 @@ use crate::{
     util::drop_quietly::drop_quietly,
 };
 
-/// Resolves to the outcome. The caller goes by dropping the handle.
+/// Resolves to the outcome. Dropping the handle means that the caller goes.
 pub(crate) enum JoinHandle<J: SendJob> {
     Pool(Response<OnWorker<J>>),
     LocalSet(Relayed<oneshot::Receiver<Outcome<J>>>),

@@ -71,10 +71,10 @@ pub(super) struct Context {
     pub(super) parent: Parent,
     /// The spans that the fiber has entered, while it does not run.
     pub(super) spans: Spans,
-    /// The outermost of `spans` is the span in which the fiber began.
+    /// Whether the outermost of `spans` is the span in which the fiber began.
     pub(super) lies_in_parent: bool,
     pub(super) scopes: Vec<Box<dyn Scope>>,
-    /// What the fiber begins with is known.
+    /// Whether it is known what the fiber begins with.
     has_begun: bool,
 }
 

@@ -8,9 +8,9 @@ use crate::{
     util::drop_quietly::FirstPanic,
 };
 
-/// Keeps the context of a fiber apart from that of its thread, where [`carry`](crate::FiberLayerBuilder::carry) and
-/// spans do not: the current context of OpenTelemetry, a logger's diagnostic context, or anything else in a
-/// thread-local.
+/// Keeps the context of a fiber apart from that of its thread, for context that
+/// [`carry`](crate::FiberLayerBuilder::carry) and spans do not cover: the current context of OpenTelemetry, a logger's
+/// diagnostic context, or anything else in a thread-local.
 ///
 /// [`on_resume`](Self::on_resume) and [`on_suspend`](Self::on_suspend) are called alternately, on the fiber's home
 /// thread, around each stretch that the fiber runs, even if it panics, is cancelled or is unwound. They cannot wait.

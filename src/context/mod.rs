@@ -45,7 +45,7 @@ use crate::{
 pub(crate) struct InContext<J: Job> {
     fiber: Fiber<J>,
     context: Seldom<Box<Context>>,
-    /// The next poll finds out what the fiber begins with.
+    /// Whether the next poll must find out what the fiber begins with.
     begins: bool,
 }
 
@@ -129,7 +129,7 @@ impl<J: Job> InContext<J> {
         self.poll_unlinted(cx, caller, ending);
     }
 
-    /// Polls with the lint on. The lint looks from outside of everything else, as other tasks of the thread do.
+    /// Polls with the lint on. The lint is outermost, because other tasks of the thread see what is left.
     #[cfg(feature = "lint")]
     #[cold]
     fn poll_linted(

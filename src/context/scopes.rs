@@ -14,7 +14,7 @@ use crate::{
 /// The task-locals that a layer carries, and its hooks.
 #[derive(Clone, Default)]
 pub(crate) struct Scopes {
-    /// The scopes are for fibers that the layer's fibers make.
+    /// Whether the scopes are for fibers that the layer's fibers make.
     are_of_children: bool,
     keys: Vec<Arc<dyn CarriedKey>>,
     hooks: Vec<Arc<dyn AnyHook>>,
@@ -94,7 +94,7 @@ impl Scopes {
         keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).attend_now())).collect()
     }
 
-    /// The scopes of one call. Hooks see the task-locals, and the time of hooks is not measured.
+    /// The scopes of one call. Hooks see the task-locals, and the time that hooks take is not measured.
     pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());

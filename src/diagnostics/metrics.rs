@@ -12,7 +12,7 @@
 //! | `tower_fiber_running_seconds` | histogram | how long a call that has ended ran, in all |
 //! | `tower_fiber_suspended_seconds` | histogram | how long it was suspended, in all |
 //! | `tower_fiber_live_fibers` | gauge | fibers that exist: running, or suspended in a wait |
-//! | `tower_fiber_live_fibers_max` | gauge | the most there have been at once |
+//! | `tower_fiber_live_fibers_max` | gauge | the most fibers that have existed at once |
 //! | `tower_fiber_stacks_in_use` | gauge | stacks that fibers hold, those of leaked fibers included |
 //! | `tower_fiber_cancelled_total` | counter | fibers that ended after they had been cancelled |
 //! | `tower_fiber_handed_over_total` | counter | fibers that went on because their response future was dropped |
@@ -26,7 +26,7 @@
 //! has ended has no times.
 //!
 //! Only such layers pay for this: two readings of the clock for each stretch that a call runs, and some atomic
-//! operations and allocations a call.
+//! operations and allocations per call.
 //!
 //! # Examples
 //!

@@ -1,4 +1,4 @@
-//! What people see of fibers: dumps, metrics, which of them block their threads, and what they leave in thread-locals.
+//! How users observe fibers: dumps, metrics, fibers that block their threads, and changes left in thread-locals.
 
 pub(crate) mod detector;
 mod dump;

@@ -29,7 +29,7 @@ impl FiberPoolBuilder {
         self
     }
 
-    /// Sets the name of the threads, which a number follows: `tower-fiber-0` by default.
+    /// Sets the name of the threads, to which their number is appended: `tower-fiber-0` by default.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self

@@ -16,9 +16,9 @@ pub(super) struct Inbox<T> {
     resumes: ConcurrentQueue<T>,
     /// The number of tasks that were given to this worker in particular and have not ended, or `ENDED`.
     guests: AtomicUsize,
-    /// The pool sends no more tasks: the worker ends when its last task has ended.
+    /// Whether the pool sends no more tasks: the worker ends when its last task has ended.
     closed: AtomicBool,
-    /// The worker is to look at the other workers' queues.
+    /// Whether the worker is to look at the other workers' queues.
     asked: AtomicBool,
     /// Whether the worker sleeps or is about to.
     asleep: AtomicBool,

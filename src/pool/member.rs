@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{heartbeat::Heartbeat, inbox::Inbox, task::Queues};
 
-/// One worker. The fields that it changes all the time lie on cache lines of their own.
+/// One worker. Its alignment keeps what it changes all the time on cache lines of its own.
 #[repr(align(128))]
 pub(super) struct Member {
     pub(super) queues: Arc<Queues>,

@@ -143,10 +143,10 @@ impl<B: Body> Wake for Inner<B> {
     }
 }
 
-/// The caller's side of a task. The caller goes by dropping it.
+/// The caller's side of a task. Dropping it means that the caller goes.
 pub(crate) struct Response<B: Body> {
     task: Arc<Inner<B>>,
-    /// The waker of the latest poll is in its place.
+    /// Whether the waker of the latest poll is in its place.
     waits: bool,
     is_new: bool,
 }

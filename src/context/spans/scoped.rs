@@ -46,7 +46,8 @@ pub(super) fn address(dispatch: &Dispatch) -> usize {
     ptr::from_ref(dispatch).addr()
 }
 
-/// Learns where the thread's own dispatcher lies: `tracing` does not say which one it is, but its address tells.
+/// Learns where the thread's own dispatcher lies. `tracing` does not say which dispatcher that is, but the address
+/// tells.
 #[cold]
 fn learn() -> usize {
     // The default cannot be changed inside a call of a subscriber, which has no dispatcher; the place is then learned

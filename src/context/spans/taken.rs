@@ -22,7 +22,7 @@ pub(super) struct Taken {
 
 struct Entry {
     id: Id,
-    /// This entry has a reference to the span. Otherwise the fiber's parent has one.
+    /// Whether this entry has a reference to the span. Otherwise the fiber's parent has one.
     is_held: bool,
 }
 

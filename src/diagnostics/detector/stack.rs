@@ -61,7 +61,7 @@ const LOCKS: [(&str, &str); 13] = [
 
 pub(super) struct Stack {
     functions: Vec<Function>,
-    /// The trace goes on below these functions.
+    /// Whether the trace goes on below these functions.
     is_cut: bool,
 }
 

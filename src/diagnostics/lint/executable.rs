@@ -17,7 +17,7 @@ const PATH: &str = "/proc/self/exe";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ThreadLocal {
     pub(super) path: String,
-    /// Only scopes change it.
+    /// Whether only scopes change it.
     pub(super) is_scope: bool,
     /// Its range in the block.
     pub(super) range: Range<usize>,

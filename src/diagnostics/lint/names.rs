@@ -17,8 +17,8 @@ pub(super) enum Kind {
     Unknown,
 }
 
-/// Crates whose thread-locals other fibers may see changed. Spans are exchanged at each switch. Of tokio's, only the
-/// runtime's are harmless.
+/// Crates whose thread-locals may change during a wait without harm. Spans are exchanged at each switch. Of tokio's
+/// thread-locals, only the runtime's are harmless.
 const HARMLESS_CRATES: &[&str] = &[
     "alloc",
     "core",
@@ -93,8 +93,8 @@ fn without_variable(path: &str) -> &str {
     key
 }
 
-/// Whether a path belongs to a crate of that kind. An associated one (`<Type as Trait>::function::KEY`) does if its
-/// type and trait do.
+/// Whether a path belongs to a harmless crate or module. An associated path (`<Type as Trait>::function::KEY`) does if
+/// its type and trait do.
 fn is_harmless(path: &str) -> bool {
     let path = path.trim_start_matches(['_', '<', '&']);
     let of_trait = path.split_once(" as ").map_or(path, |(_, of_trait)| of_trait);
