@@ -1,4 +1,4 @@
-//! [`blocking`]: a plain function as a [`Handler`] on the blocking pool.
+//! [`blocking`]: a synchronous function as a [`Handler`] on the blocking pool.
 
 use std::{
     any::type_name,
@@ -18,21 +18,23 @@ use super::{
 };
 use crate::{blocking::BlockingLayer, layer::future::InBlocking};
 
-/// Makes an axum [`Handler`] of a plain function that runs on tokio's pool of blocking threads, as [`BlockingLayer`]
-/// runs services: its waits block that thread. Use it for functions that burn CPU or make blocking calls.
+/// Makes an axum [`Handler`] from a synchronous function that runs on tokio's pool of blocking threads, as
+/// [`BlockingLayer`] runs services. Its waits block the thread. Use it for functions that use much CPU or make blocking
+/// calls.
 ///
-/// It takes the same functions as [`fiber`](super::fiber). Arguments are extracted by ordinary async code before a
-/// thread is taken.
+/// It takes the same functions as [`fiber`](super::fiber). Ordinary async code extracts the arguments before a thread
+/// is taken.
 ///
 /// All defaults apply, as for [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or another runtime.
 ///
 /// # Cancel safety
 ///
-/// When the client goes while the function runs, it runs to its end; [`caller_gone`](crate::caller_gone) tells it so.
+/// When the client disconnects while the function runs, the function runs to its end; it can find out from
+/// [`caller_gone`](crate::caller_gone).
 ///
 /// # Panics
 ///
-/// The handler's future panics if the function does, with the same payload, and outside a tokio runtime.
+/// The handler's future panics outside a tokio runtime, and if the function panics, with the same payload.
 ///
 /// # Examples
 ///
@@ -59,8 +61,9 @@ where
     blocking_with(&BlockingLayer::new(), f)
 }
 
-/// As [`blocking`], with the settings of `layer`, whose limit it shares: further requests wait in order, without a
-/// thread, and are dropped when their client goes. A layer with a runtime needs no other.
+/// Like [`blocking`], but with the settings of `layer`, whose limit it shares. Requests above the limit wait in order
+/// without a thread, and are dropped when their client disconnects. If the layer has a runtime, no other runtime is
+/// needed.
 ///
 /// # Examples
 ///

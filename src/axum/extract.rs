@@ -1,4 +1,4 @@
-//! How the arguments of plain functions are extracted: as ordinary async code, before a stack or a thread is taken.
+//! Extracts the arguments of synchronous functions in ordinary async code, before a stack or a thread is taken.
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ pub trait Extract<M, S>: sealed::Sealed + Sized + Send + 'static {
     /// An error is the response of the extractor that rejected the request.
     type Extraction: Future<Output = Result<Self, Response>> + Send + Unpin;
 
-    /// Begins to extract them.
+    /// Begins the extraction.
     fn extract(request: Request, state: S) -> Self::Extraction;
 }
 
@@ -36,7 +36,7 @@ impl<S> Extract<(), S> for () {
     }
 }
 
-/// The extraction of no arguments. Of no size, since axum moves a handler's future.
+/// The extraction of no arguments. It is zero-sized because axum moves a handler's future.
 #[derive(Debug)]
 pub struct NoArguments;
 

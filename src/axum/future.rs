@@ -1,4 +1,4 @@
-//! The future of a plain handler: first its arguments, then its response.
+//! The future of a synchronous handler: it first extracts the arguments, then runs the function.
 
 use std::{
     fmt,
@@ -14,16 +14,16 @@ use axum::{extract::Request, response::Response};
 
 use super::{SyncHandler, extract::Extract};
 
-/// Where a handler's function runs once its arguments are there.
+/// Starts a handler's function, in a fiber or on the blocking pool, once its arguments are extracted.
 pub trait Begin<T, S>: Unpin {
     /// The function.
     type Function: SyncHandler<T, S>;
 
-    /// Its future.
+    /// The future of the running function.
     type Running: Future<Output = Response> + Unpin;
 
-    /// Calls it, and polls it for the first time. `None` if it has ended, with its outcome in `ending`, which was
-    /// `Pending`.
+    /// Calls the function and polls it for the first time. Returns `None` if it has ended; its outcome is then in
+    /// `ending`, which was `Pending`.
     fn begin(
         self,
         arguments: Arguments<Self::Function, T, S>,
@@ -32,7 +32,7 @@ pub trait Begin<T, S>: Unpin {
     ) -> Option<Self::Running>;
 }
 
-/// The future of a plain function as a handler.
+/// The future of a handler that is a synchronous function.
 #[must_use = "futures do nothing unless polled"]
 pub struct HandlerFuture<B: Begin<T, S>, T, S> {
     stage: Stage<B, B::Running, Extraction<B::Function, T, S>>,
@@ -43,9 +43,9 @@ type Arguments<F, T, S> = <F as SyncHandler<T, S>>::Arguments;
 type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S>>::Marker, S>>::Extraction;
 
 enum Stage<B, R, E> {
-    /// The handler is there until it has begun.
+    /// The handler is `Some` until it begins.
     Extracts(E, Option<B>),
-    /// It waited at its first poll.
+    /// The function waited at its first poll.
     Runs(R),
 }
 
@@ -62,7 +62,7 @@ impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
 impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
     type Output = Response;
 
-    // Not inlined: the response is moved less often.
+    // Not inlined, so that the response is moved less often.
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         match &mut self.stage {

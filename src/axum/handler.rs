@@ -1,4 +1,4 @@
-//! [`fiber`]: a plain function as a [`Handler`].
+//! [`fiber`]: a synchronous function as a [`Handler`].
 
 use std::{
     any::type_name,
@@ -25,24 +25,24 @@ use crate::{
     settings::Settings,
 };
 
-/// Makes an axum [`Handler`] of a plain function.
+/// Makes an axum [`Handler`] from a synchronous function.
 ///
 /// The function takes 0 to 16 extractors (the last may be a [`FromRequest`](axum::extract::FromRequest), the others are
-/// [`FromRequestParts`](axum::extract::FromRequestParts)) and returns anything that is
-/// [`IntoResponse`](axum::response::IntoResponse), also a `Result`. It may wait by
-/// [`await_in_fiber`](crate::await_in_fiber). Arguments are extracted by ordinary async code before a stack is taken.
+/// [`FromRequestParts`](axum::extract::FromRequestParts)) and returns any
+/// [`IntoResponse`](axum::response::IntoResponse) type, including a `Result`. It may wait with
+/// [`await_in_fiber`](crate::await_in_fiber). Ordinary async code extracts the arguments before a stack is taken.
 ///
 /// All defaults apply, as for [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
-/// `#[debug_handler]` is for async functions and refuses plain ones.
+/// `#[debug_handler]` accepts only async functions.
 ///
 /// # Cancel safety
 ///
-/// When the client goes while the function waits, the function runs to its end in the background
+/// When the client disconnects while the function waits, the function runs to its end in the background
 /// ([`OnDrop::Finish`](crate::OnDrop::Finish)).
 ///
 /// # Panics
 ///
-/// The handler's future panics if the function does, with the same payload, and outside a tokio runtime.
+/// The handler's future panics outside a tokio runtime, and if the function panics, with the same payload.
 ///
 /// # Examples
 ///
@@ -65,8 +65,8 @@ where
     FiberHandler { f, settings: Defaults, arguments: PhantomData }
 }
 
-/// As [`fiber`], with the settings of `layer`, whose name and counters it shares. When the client goes, the layer's
-/// [`OnDrop`](crate::OnDrop) decides.
+/// Like [`fiber`], but with the settings of `layer`, whose name and counters it shares. The layer's
+/// [`OnDrop`](crate::OnDrop) decides what happens when the client disconnects.
 ///
 /// # Examples
 ///
@@ -85,8 +85,8 @@ where
     FiberHandler { f, settings: OfLayer(Arc::clone(layer.settings())), arguments: PhantomData }
 }
 
-/// The handler of [`fiber`] and, with the settings of a layer, of [`fiber_with`]: `L` tells them apart. A function that
-/// returns one says `impl Handler<T, S>`.
+/// The handler that [`fiber`] and [`fiber_with`] return; `L` says whether it has a layer's settings. Write `impl
+/// Handler<T, S>` as the return type of a function that returns one.
 #[must_use = "handlers do nothing unless routed to"]
 pub struct FiberHandler<F, T, S, L = Defaults> {
     f: F,
@@ -114,7 +114,8 @@ pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
     fn get(&self) -> &Settings;
 }
 
-/// All defaults. Of no size: axum clones a handler for each request, which then needs no memory.
+/// All defaults. The type is zero-sized because axum clones a handler for each request; the clone then allocates
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct Defaults;
 
@@ -125,7 +126,7 @@ impl HandlerSettings for Defaults {
     }
 }
 
-/// Those of a layer.
+/// The settings of a layer.
 #[derive(Clone, Debug)]
 pub struct OfLayer(Arc<Settings>);
 

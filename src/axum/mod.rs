@@ -1,4 +1,4 @@
-//! Plain functions as axum handlers (feature `axum`).
+//! Synchronous functions as axum handlers (feature `axum`).
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,7 +17,7 @@
 //! let app: Router = Router::new().route("/greet/{name}", get(fiber(greet))).route("/health", get(health));
 //! ```
 //!
-//! With the feature `ws`, plain functions can talk over websockets as well: `SyncWebSocket`.
+//! With the feature `ws`, synchronous functions can also serve websockets: see `SyncWebSocket`.
 
 mod blocking;
 mod body;
@@ -29,8 +29,8 @@ mod sync_handler;
 #[cfg(feature = "ws")]
 mod ws;
 
-/// What the types of handlers consist of, so that they can be named in a struct's field. Nothing here can be
-/// implemented elsewhere.
+/// The parts of the handlers' types, so that a struct's field can name such a type. The traits cannot be implemented
+/// outside this crate.
 pub mod parts {
     pub use super::{
         extract::{Extract, NoArguments},

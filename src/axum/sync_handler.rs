@@ -1,14 +1,14 @@
-//! Which functions can be handlers.
+//! [`SyncHandler`]: the functions that can be handlers.
 
 use axum::response::{IntoResponse, Response};
 
 use super::extract::{Extract, all_the_tuples};
 
-/// A plain function that [`fiber`](super::fiber) and [`blocking`](super::blocking) take: 0 to 16 extractors in, a
-/// response out.
+/// A synchronous function that [`fiber`](super::fiber) and [`blocking`](super::blocking) accept: it takes 0 to 16
+/// extractors and returns a response.
 ///
-/// `T` stands for the argument types and is inferred; `S` is the router's state. It is implemented for such functions
-/// only.
+/// `T` stands for the argument types and is inferred; `S` is the router's state. The trait is implemented for such
+/// functions only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can handle requests",
     label = "not a plain handler function",
@@ -18,10 +18,10 @@ use super::extract::{Extract, all_the_tuples};
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
 pub trait SyncHandler<T, S>: sealed::Sealed<T> + Clone + Send + Sync + 'static {
-    /// How its arguments are found.
+    /// How the arguments are extracted.
     type Marker;
 
-    /// What the function is called with.
+    /// The function's arguments.
     type Arguments: Extract<Self::Marker, S>;
 
     /// Runs the function.

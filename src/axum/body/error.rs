@@ -1,4 +1,4 @@
-//! [`BodyError`]: an `io::Error` as a response.
+//! [`BodyError`]: turns an `io::Error` into a response.
 
 use std::{
     error::Error,
@@ -12,16 +12,16 @@ use axum::{
 };
 use http_body_util::LengthLimitError;
 
-/// An [`io::Error`] as a response, for functions that read a request's body and use `?`.
+/// Turns an [`io::Error`] into a response, for functions that read a request's body and use `?`.
 ///
 /// | status | because |
 /// |---|---|
 /// | 413 Payload Too Large | the body is longer than axum's [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) allows |
-/// | 400 Bad Request | the body could not be read, since the client has gone or broke the protocol; or its content is wrong ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
+/// | 400 Bad Request | the body could not be read, because the client disconnected or broke the protocol, or its content is wrong ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
 /// | 500 Internal Server Error | anything else; the text is not sent |
 ///
-/// The causes of an error are searched by `source()`, which errors of `serde_json` have. Those of `csv` have none: take
-/// the `io::Error` out by `csv::Error::into_kind`.
+/// The causes of an error are found through `source()`, which the errors of `serde_json` implement. The errors of `csv`
+/// do not: take the `io::Error` out with `csv::Error::into_kind`.
 #[derive(Debug)]
 pub struct BodyError {
     status: StatusCode,
@@ -107,7 +107,7 @@ impl fmt::Display for ReadError {
     }
 }
 
-// Without a source: its text has the cause.
+// It has no `source`, because its text contains the cause.
 impl Error for ReadError {}
 
 /// The declared length is above the limit.
@@ -122,7 +122,7 @@ impl fmt::Display for TooLong {
 
 impl Error for TooLong {}
 
-/// The body has ended before its declared length.
+/// The body ended before its declared length.
 #[derive(Debug)]
 pub(super) struct CutOff;
 

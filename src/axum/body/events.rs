@@ -12,18 +12,18 @@ use crate::{
 
 /// Makes a response of server-sent events from an iterator whose `next` may wait.
 ///
-/// The iterator runs in a fiber of its own, while the response is sent; it is asked for the next event when the client
-/// has taken the one before the last. An error ends the response as a failure. Give what comes back a `keep_alive` if
-/// events are rare.
+/// The iterator runs in a fiber of its own while the response is sent. Its `next` is called again when the client has
+/// taken the event before the last one. An error ends the response as a failure. If events are rare, call `keep_alive`
+/// on the returned value.
 ///
 /// # Cancel safety
 ///
-/// When the client goes, the iterator is dropped after the event that it is about to give;
-/// [`caller_gone`](crate::caller_gone) and [`until_caller_gone`](crate::until_caller_gone) tell it so before.
+/// When the client disconnects, the iterator is dropped after the event that it is producing. It can find out earlier
+/// from [`caller_gone`](crate::caller_gone) and [`until_caller_gone`](crate::until_caller_gone).
 ///
 /// # Panics
 ///
-/// A panic of the iterator goes to the server's task of this connection, or with HTTP/2 of this request, which ends.
+/// A panic of the iterator ends the server's task for this connection or, with HTTP/2, for this request.
 ///
 /// # Examples
 ///
@@ -49,8 +49,8 @@ where
     Sse::new(iter(events))
 }
 
-/// As [`sse`], with the settings of `layer`, whose name and counters it shares. When the client goes, the iterator is
-/// also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+/// Like [`sse`], but with the settings of `layer`, whose name and counters it shares. When the client disconnects, the
+/// iterator is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
 pub fn sse_with<I, E>(layer: &FiberLayer, events: I) -> Sse<FiberStream<Result<Event, E>>>
 where
     I: IntoIterator<Item = Result<Event, E>> + Send + 'static,

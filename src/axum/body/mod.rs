@@ -1,4 +1,4 @@
-//! Bodies for plain functions: requests that are read, responses that are written.
+//! Bodies for synchronous functions, which read requests and write responses.
 
 mod error;
 mod events;

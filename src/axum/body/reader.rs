@@ -1,4 +1,4 @@
-//! [`BodyReader`]: a request's body to be read.
+//! [`BodyReader`]: reads a request's body.
 
 use std::{
     fmt,
@@ -19,22 +19,24 @@ use super::{
 };
 use crate::wait::try_await_in_fiber;
 
-/// A body as [`Read`] and [`BufRead`], chunk by chunk as it arrives: for parsers, archives, and copies larger than
-/// memory.
+/// Reads a body through [`Read`] and [`BufRead`], chunk by chunk as it arrives: for parsers, archives and copies larger
+/// than memory.
 ///
-/// As an extractor it takes the request's body, with axum's own limit: 2 MB, unless
-/// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) says otherwise for the route. A request that declares more is
-/// rejected with 413 before the function is called; a body that turns out to be longer gives an error of kind
-/// [`FileTooLarge`](io::ErrorKind::FileTooLarge). [`BodyError`] makes a response of either.
+/// As an extractor it takes the request's body under axum's own limit: 2 MB, unless
+/// [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) changes it for the route. A request that declares a longer
+/// body is rejected with 413 before the function is called. If a body exceeds the limit without declaring so, the read
+/// fails with an error of kind [`FileTooLarge`](io::ErrorKind::FileTooLarge). [`BodyError`] turns either into a
+/// response.
 ///
 /// # Cancel safety
 ///
-/// As [`try_await_in_fiber`]: a read of a cancelled fiber fails, and nothing is lost.
+/// As for [`try_await_in_fiber`]: a read in a cancelled fiber fails, and no data is lost.
 ///
 /// # Errors
 ///
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client goes in the middle, and where nothing can
-/// wait, the kinds of `io::FiberIo`. After an error each read fails, so that half a body is never taken for a whole.
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects before the end of the body; where
+/// no wait is possible, the error kinds of `io::FiberIo`. After an error every later read fails, so that half a body is
+/// never mistaken for a whole one.
 ///
 /// # Examples
 ///
@@ -57,7 +59,7 @@ use crate::wait::try_await_in_fiber;
 /// ```
 pub struct BodyReader {
     body: Body,
-    /// Has arrived and was not yet read.
+    /// The bytes that have arrived but were not read yet.
     chunk: Bytes,
     state: State,
 }
@@ -69,7 +71,7 @@ enum State {
 }
 
 impl BodyReader {
-    /// Reads `body`, of a request or of a response, without a limit of its own.
+    /// Reads `body`, of a request or a response. It adds no limit.
     #[must_use]
     pub fn new(body: Body) -> Self {
         Self { body, chunk: Bytes::new(), state: State::Open }
@@ -87,7 +89,8 @@ impl BodyReader {
         }
         loop {
             match try_await_in_fiber(poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)))? {
-                // When a server is shut down, a body ends as if it were whole; only its declared length tells.
+                // When a server shuts down, a body ends as if it were complete; only its declared length shows that it
+                // is not.
                 None if self.body.size_hint().lower() > 0 => {
                     self.state = State::Failed;
                     return Err(ReadError::from(axum::Error::new(CutOff)).into_io());
@@ -100,7 +103,7 @@ impl BodyReader {
                     self.state = State::Failed;
                     return Err(ReadError::from(error).into_io());
                 }
-                // Trailers are no data, and an empty chunk is not the end.
+                // Trailers are not data, and an empty chunk is not the end.
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(chunk) if !chunk.is_empty() => return Ok(Some(chunk)),
                     _ => {}
@@ -127,7 +130,7 @@ impl BufRead for BodyReader {
 impl Read for BodyReader {
     #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // There is nothing to wait for.
+        // An empty buffer needs no wait.
         if buffer.is_empty() {
             return Ok(0);
         }

@@ -1,4 +1,4 @@
-//! [`write_body`]: a response's body that is written.
+//! [`write_body`]: a response body that a synchronous function writes.
 
 use std::{
     fmt,
@@ -13,26 +13,27 @@ use crate::{
     stream::{Yielder, fiber_stream, fiber_stream_with},
 };
 
-/// How much is gathered before it is sent.
+/// The number of bytes that are gathered before they are sent.
 const CHUNK: usize = 32 * 1024;
 
-/// Makes a response body of a plain function that writes it: CSV, archives, templates, anything that takes a [`Write`].
+/// Makes a response body from a synchronous function that writes it: CSV, archives, templates, or any code that takes a
+/// [`Write`].
 ///
-/// The function runs in a fiber of its own, while the body is sent: it begins when the handler has returned, and waits
-/// while the client is slow. What it writes is sent in chunks of 32 KiB, and it is at most three chunks ahead of the
+/// The function runs in a fiber of its own while the body is sent: it starts when the handler has returned, and waits
+/// for slow clients. The body is sent in chunks of 32 KiB, and the function is at most three chunks ahead of the
 /// client, whatever the size of the body. [`flush`](Write::flush) sends a chunk that is not full yet.
 ///
-/// An error that it returns ends the body as a failure, so that the client sees that it is incomplete.
+/// If the function returns an error, the body ends as a failure, so that the client knows that it is incomplete.
 ///
 /// # Cancel safety
 ///
-/// When the client goes, the next chunk gives an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe), and
-/// [`caller_gone`](crate::caller_gone) is true. If the client never asks for the body (`HEAD`), the function is dropped
-/// unrun.
+/// When the client disconnects, writing the next chunk fails with an error of kind
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and [`caller_gone`](crate::caller_gone) is true. If the client never asks
+/// for the body (`HEAD`), the function is dropped unrun.
 ///
 /// # Panics
 ///
-/// A panic of the function goes to the server's task of this connection, or with HTTP/2 of this request, which ends.
+/// A panic of the function ends the server's task for this connection or, with HTTP/2, for this request.
 ///
 /// # Examples
 ///
@@ -57,8 +58,8 @@ where
     Body::from_stream(fiber_stream(|chunks| write_all(f, chunks)))
 }
 
-/// As [`write_body`], with the settings of `layer`, whose name and counters it shares. When the client goes, the
-/// function is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+/// Like [`write_body`], but with the settings of `layer`, whose name and counters it shares. When the client
+/// disconnects, the function is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
 pub fn write_body_with<F>(layer: &FiberLayer, f: F) -> Body
 where
     F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
@@ -79,8 +80,8 @@ where
 ///
 /// # Errors
 ///
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client has gone, and where a wait cannot be, the kinds of
-/// `io::FiberIo`.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client has disconnected; where no wait is possible, the error
+/// kinds of `io::FiberIo`.
 pub struct BodyWriter<'a> {
     chunks: &'a mut Yielder<io::Result<Bytes>>,
     gathered: Vec<u8>,

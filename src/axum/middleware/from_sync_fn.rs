@@ -1,4 +1,4 @@
-//! [`from_sync_fn`]: middleware from a plain function.
+//! [`from_sync_fn`]: middleware from a synchronous function.
 
 use std::{
     any::type_name,
@@ -29,33 +29,34 @@ use crate::{
     layer::FiberLayer,
 };
 
-/// Makes axum middleware of a plain function: `axum::middleware::from_fn`, where `next.run(request)` looks synchronous.
+/// Makes axum middleware from a synchronous function: the counterpart of `axum::middleware::from_fn`, in which
+/// `next.run(request)` is a synchronous call.
 ///
 /// The function takes 0 to 15 [`FromRequestParts`](axum::extract::FromRequestParts) extractors, one
 /// [`FromRequest`](axum::extract::FromRequest) extractor (most often the [`Request`] itself), and [`Next`], and returns
-/// anything that is [`IntoResponse`]. It runs in a fiber, and may wait. While it waits, also in `next.run`, other
-/// requests are served.
+/// any [`IntoResponse`] type. It runs in a fiber and may wait. While it waits, including in `next.run`, the thread
+/// serves other requests.
 ///
-/// What is below it may be async or plain, in fibers of its own.
+/// The handlers and middleware below it may be async, or synchronous in fibers of their own.
 ///
 /// # Context
 ///
-/// Pass values to what is below in an [extension](axum::http::Extensions) of the request, not in a scope of a
-/// task-local around `next.run` (`KEY.sync_scope(value, || next.run(request))`): that stays on the thread over the
-/// wait, where other requests read the value. If the layer given to [`from_sync_fn_with`]
-/// [carries](crate::FiberLayerBuilder::carry) the key, the wait is refused instead, unless the request's task had a
-/// value before. The [servers chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
+/// Pass values to the code below in an [extension](axum::http::Extensions) of the request. Do not put a task-local's
+/// scope around `next.run` (`KEY.sync_scope(value, || next.run(request))`): the value stays on the thread during the
+/// wait, and other requests read it. If the layer given to [`from_sync_fn_with`]
+/// [carries](crate::FiberLayerBuilder::carry) the key, the wait is refused instead, unless the request's task already
+/// had a value. The [servers chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
 ///
 /// # Cancel safety
 ///
-/// When the client goes, the function runs to its end in the background ([`OnDrop::Finish`](crate::OnDrop::Finish)),
-/// and with it what it waits for in `next.run`: unlike async middleware, it is not cut off. [`from_sync_fn_with`] takes
-/// a layer with another policy.
+/// When the client disconnects, the function runs to its end in the background
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)), and so does the call it waits for in `next.run`. Async middleware would
+/// be cut off instead. [`from_sync_fn_with`] takes a layer with another policy.
 ///
 /// # Panics
 ///
-/// The response future panics if the function or what is below it does, with the same payload, and outside a tokio
-/// runtime.
+/// The response future panics outside a tokio runtime, and if the function or the code below it panics, with the same
+/// payload.
 ///
 /// # Examples
 ///
@@ -99,11 +100,11 @@ where
     from_sync_fn_with(&FiberLayer::new(), f)
 }
 
-/// As [`from_sync_fn`], with the settings of `layer`, whose name and counters it shares.
+/// Like [`from_sync_fn`], but with the settings of `layer`, whose name and counters it shares.
 ///
 /// # Examples
 ///
-/// A function that also has state gets it from a closure:
+/// If the function also needs state, a closure supplies it:
 ///
 /// ```
 /// use axum::{Router, extract::{Request, State}, response::Response, routing::get};
@@ -128,7 +129,7 @@ where
     FromSyncFnLayer { f, state: (), fibers: layer.clone(), arguments: PhantomData }
 }
 
-/// As [`from_sync_fn`], for functions with the extractor [`State`](axum::extract::State).
+/// Like [`from_sync_fn`], for functions with the extractor [`State`](axum::extract::State).
 ///
 /// # Examples
 ///
@@ -224,7 +225,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The instance that was polled ready is the one to be called; its clone is not ready by inheritance.
+        // Only the instance that was polled ready may be called; a clone of it is not ready.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone).map_response(IntoResponse::into_response as fn(_) -> _);
         let next = Next::new(inner);
@@ -253,7 +254,7 @@ impl<F: SyncMiddleware<T, S>, S: 'static, T: 'static> fmt::Debug for MiddlewareF
     }
 }
 
-/// A middleware function before what is below it.
+/// A middleware function together with the rest of the stack below it.
 #[derive(Clone)]
 struct Before<F> {
     f: F,

@@ -1,4 +1,4 @@
-//! Middleware from plain functions.
+//! Middleware from synchronous functions.
 
 mod from_sync_fn;
 mod next;

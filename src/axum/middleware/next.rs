@@ -1,4 +1,4 @@
-//! [`Next`]: what is below a middleware function.
+//! [`Next`]: the rest of the stack below a middleware function.
 
 use std::convert::Infallible;
 
@@ -26,15 +26,15 @@ impl Next {
         Self { inner: BoxCloneSyncService::new(inner) }
     }
 
-    /// Runs it, and waits for the response.
+    /// Calls the rest of the stack and waits for the response.
     ///
     /// # Cancel safety
     ///
-    /// As [`await_in_fiber`]: if that unwinds, the call below is dropped, as by async middleware.
+    /// As for [`await_in_fiber`]: if the wait unwinds, the call below is dropped, as async middleware would drop it.
     ///
     /// # Panics
     ///
-    /// If what is below does, and where [`await_in_fiber`] panics.
+    /// If the code below panics, and where [`await_in_fiber`] panics.
     #[track_caller]
     pub fn run(self, request: Request) -> Response {
         match await_in_fiber(self.inner.oneshot(request)) {

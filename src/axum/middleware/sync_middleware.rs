@@ -1,14 +1,14 @@
-//! Which functions can be middleware.
+//! [`SyncMiddleware`]: the functions that can be middleware.
 
 use axum::response::{IntoResponse, Response};
 
 use super::Next;
 use crate::axum::extract::{Extract, all_the_tuples};
 
-/// A plain function that [`from_sync_fn`](super::from_sync_fn) takes: 1 to 16 extractors and [`Next`] in, a response
-/// out.
+/// A synchronous function that [`from_sync_fn`](super::from_sync_fn) accepts: it takes 1 to 16 extractors and [`Next`],
+/// and returns a response.
 ///
-/// `T` stands for the argument types and is inferred; `S` is the middleware's state. It is implemented for such
+/// `T` stands for the argument types and is inferred; `S` is the middleware's state. The trait is implemented for such
 /// functions only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a plain function that can be middleware",
@@ -19,10 +19,10 @@ use crate::axum::extract::{Extract, all_the_tuples};
     note = "the return type must implement `IntoResponse`; the function must be `Clone + Send + Sync + 'static`"
 )]
 pub trait SyncMiddleware<T, S>: sealed::Sealed<T> + Clone + Send + Sync + 'static {
-    /// How its arguments are found.
+    /// How the arguments are extracted.
     type Marker;
 
-    /// What the function is called with.
+    /// The function's arguments.
     type Arguments: Extract<Self::Marker, S>;
 
     /// Runs the function.

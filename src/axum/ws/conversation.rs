@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{error::Cancelled, run::InFiber, settings::Settings};
 
-/// A websocket that is not yet connected. What follows a call into its fiber is taken where this is made: spans,
-/// task-locals.
+/// A websocket that is not yet connected. Its constructor captures the spans and task-locals that follow a call into
+/// its fiber.
 pub(super) struct Prepared {
     fiber: InFiber<()>,
     incoming: mpsc::Sender<Received>,
@@ -50,12 +50,12 @@ impl Prepared {
     }
 }
 
-/// Ready when the function has returned and the connection is closed.
+/// A future that is ready when the function has returned and the connection is closed.
 pub(super) struct Conversation {
     fiber: Option<InFiber<()>>,
-    /// Of the function's panic.
+    /// The payload of the function's panic.
     payload: Option<Box<dyn Any + Send>>,
-    /// Until the connection has ended, however long the function goes on.
+    /// `Some` until the connection has ended, however long the function goes on.
     pump: Option<Pump>,
     shared: Arc<WebSocketState>,
 }

@@ -1,4 +1,4 @@
-//! How a websocket has ended.
+//! [`WebSocketEnd`]: how a websocket has ended.
 
 use std::{error::Error, fmt, io};
 
@@ -10,18 +10,18 @@ use crate::error::CANCELLED;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WebSocketEnd {
-    /// The client closed it, with code and reason if it gave some.
+    /// The client closed it. The frame has the code and reason if the client sent them.
     ClosedByPeer(Option<CloseFrame>),
-    /// This side closed it. The frame is the client's answer, if that came in time and has a code.
+    /// This side closed it. The frame is the client's answer, if it came in time and has a code.
     ClosedHere(Option<CloseFrame>),
-    /// The client has gone without a close: its connection was cut, or it did not read on in time. The error is the
-    /// system's, if there is one.
+    /// The client disconnected without a close: its connection was cut, or it stopped reading for too long. The error
+    /// is the system's, if there is one.
     Vanished(Option<axum::Error>),
     /// The client broke the protocol, or sent more than the limits of
-    /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. It was told so by a close frame.
+    /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. A close frame tells the client.
     Failed(axum::Error),
-    /// The fiber that wanted to receive was cancelled, by its layer's handle or since its runtime ends, or its thread
-    /// is panicking.
+    /// The receiving fiber was cancelled, by its layer's handle or because its runtime ends, or its thread is
+    /// panicking.
     Cancelled,
 }
 
@@ -32,7 +32,7 @@ impl WebSocketEnd {
         matches!(self, Self::ClosedByPeer(_) | Self::ClosedHere(_))
     }
 
-    /// Of an error of `poll_next`.
+    /// Returns the end that an error of `poll_next` means.
     pub(super) fn of_error(error: axum::Error) -> Self {
         match Kind::of(&error) {
             Kind::Io => Self::Vanished(Some(error)),
@@ -41,7 +41,7 @@ impl WebSocketEnd {
         }
     }
 
-    /// The code by which the client is told of a failure.
+    /// Returns the code that tells the client of a failure.
     pub(super) fn close_code(&self) -> Option<CloseCode> {
         let Self::Failed(error) = self else { return None };
         Some(match Kind::of(error) {
@@ -87,8 +87,8 @@ impl Kind {
         if inner.source().is_some_and(|source| source.is::<io::Error>()) {
             return Self::Io;
         }
-        // By the names of tungstenite's variants: axum takes a new version of it without saying so, and a type of
-        // another version would be another type.
+        // This matches the names of tungstenite's variants, not its types: axum may move to another version of
+        // tungstenite at any time, and the types of another version are different types.
         let name = format!("{inner:?}");
         match name.split(['(', ' ', ')']).next() {
             Some("Capacity") => Self::TooLarge,

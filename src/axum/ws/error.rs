@@ -7,7 +7,7 @@ use axum::extract::ws::Message;
 use super::wait::GivenUp;
 use crate::error::{CANCELLED, UNWINDING};
 
-/// A message was not sent; it is handed back by [`into_message`](Self::into_message).
+/// A message was not sent; [`into_message`](Self::into_message) hands it back.
 pub struct SendError {
     message: Message,
     cause: Cause,
@@ -33,8 +33,8 @@ impl SendError {
         Self { message, cause: Cause::GivenUp(why) }
     }
 
-    /// Whether the queue is full, since the client reads too slowly. Only
-    /// [`try_send`](super::WebSocketSender::try_send) fails so.
+    /// Whether the queue is full because the client reads too slowly. Only
+    /// [`try_send`](super::WebSocketSender::try_send) fails for this reason.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self.cause, Cause::Full)
@@ -46,13 +46,13 @@ impl SendError {
         matches!(self.cause, Cause::Closed)
     }
 
-    /// Whether the fiber that wanted to send was cancelled. The websocket may still be open.
+    /// Whether the sending fiber was cancelled. The websocket may still be open.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self.cause, Cause::GivenUp(GivenUp::Cancelled))
     }
 
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn into_message(self) -> Message {
         self.message
@@ -61,7 +61,7 @@ impl SendError {
 
 impl fmt::Debug for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the message, which may be large or private.
+        // Leaves out the message, which may be large or private.
         f.debug_struct("SendError").field("cause", &self.cause).finish_non_exhaustive()
     }
 }

@@ -39,15 +39,15 @@ impl<H: WebSocketHandler + ?Sized> WebSocketHandler for &mut H {
 impl SyncWebSocket {
     /// Calls `handler` for each event until the websocket has ended.
     ///
-    /// A broken protocol is also reported by a warning through `tracing` (feature `tracing`).
+    /// If the client broke the protocol, a warning is logged as well (feature `tracing`).
     ///
     /// # Cancel safety
     ///
-    /// In a cancelled fiber the handler is told by [`WebSocketEnd::Cancelled`].
+    /// In a cancelled fiber the handler gets [`WebSocketEnd::Cancelled`].
     ///
     /// # Panics
     ///
-    /// As [`recv`](Self::recv), and if the handler does.
+    /// As for [`recv`](Self::recv), and if the handler panics.
     ///
     /// # Examples
     ///
@@ -83,7 +83,7 @@ impl SyncWebSocket {
         while let Some(message) = self.recv() {
             handler.on_message(&mut self, message);
         }
-        // There is none only if this was called by a destructor while its thread panics.
+        // There is no end only if a destructor called this while its thread was panicking.
         if let Some(end) = self.known_end() {
             handler.on_close(end);
         }

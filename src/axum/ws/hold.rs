@@ -1,22 +1,22 @@
-//! How long reading waits for the function.
+//! [`Hold`]: how long reading waits for the function.
 
 use std::{future::Future as _, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// After a message, no other is read until it was answered, but at most for this long: pings want an answer, and a
-/// client that goes must be noticed.
+/// After a message, the pump reads no other one until it is answered, but at most for this long: pings need an answer,
+/// and a disconnected client must be noticed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(super) struct Hold {
     end: Option<Instant>,
-    /// Never set to later than `end`, and reset only when it fires, so that most messages cost no timer.
+    /// It never fires later than `end` and is reset only when it fires, so that most messages do not touch the timer.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Hold {
-    /// Whether reading has waited long enough. If not, the task is woken when it has.
+    /// Whether reading has waited long enough. If not, the timer wakes the task when it has.
     pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let end = *self.end.get_or_insert_with(|| Instant::now() + PATIENCE);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
@@ -29,7 +29,7 @@ impl Hold {
         false
     }
 
-    /// Reading no longer waits.
+    /// Ends the hold: reading no longer waits.
     pub(super) fn release(&mut self) {
         self.end = None;
     }

@@ -1,4 +1,4 @@
-//! Websockets for plain functions: [`SyncWebSocket`].
+//! Websockets for synchronous functions: [`SyncWebSocket`].
 //!
 //! ```text
 //!  one task of axum's ──┬─ the fiber: f(socket) ── recv ◄─ messages that have come (16 at most) ◄─┐
@@ -6,8 +6,8 @@
 //!                       └─ the pump, which owns the connection ◄──────────────────────────────────┘
 //! ```
 //!
-//! When a close has been read, nothing can be sent any more. So the pump reads on only when the last message was
-//! answered, as a loop that receives and sends in turn does, or has waited for that for too long (`hold.rs`).
+//! After a close has been read, nothing can be sent. The pump therefore reads on only when the last message was
+//! answered, as a loop that receives and sends in turn does, or when it has waited too long for the answer (`hold.rs`).
 
 mod conversation;
 mod end;

@@ -30,19 +30,19 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub(super) struct Pump {
     socket: WebSocket,
     shared: Arc<WebSocketState>,
-    /// Until the end is known or the function has returned; what comes later is dropped.
+    /// `Some` until the end is known or the function has returned; later messages are dropped.
     incoming: Option<mpsc::Sender<Received>>,
-    /// One for each message that the function has not yet asked beyond. Each ends when its other half is dropped.
+    /// One entry per unanswered message. The function drops the other half when it asks for the next message.
     unanswered: VecDeque<oneshot::Receiver<()>>,
     hold: Hold,
     reads: bool,
     outgoing: mpsc::Receiver<Message>,
     writes: bool,
     needs_flush: bool,
-    /// What is sent after all that is queued.
+    /// The close frame to send after all queued messages.
     close: Option<Close>,
     is_close_sent: bool,
-    /// Nothing may be sent any more but the answer, which tungstenite sends as it reads on.
+    /// Once set, only the answer to the close may be sent, which tungstenite does as it reads on.
     is_peer_closed: bool,
     /// Set when the websocket begins to close, by either side.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -72,7 +72,7 @@ impl Pump {
         }
     }
 
-    /// Reads what may be read; whether there was something.
+    /// Reads all that may be read now. Returns whether it has read anything.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_read = false;
         while self.reads && self.may_read(cx) {
@@ -87,25 +87,25 @@ impl Pump {
         has_read
     }
 
-    /// The function has returned: what still comes is read and dropped.
+    /// Notes that the function has returned: messages that still arrive are read and dropped.
     pub(super) fn leave(&mut self) {
         self.incoming = None;
         self.unanswered.clear();
     }
 
-    /// Sends what it can; ready when the connection has ended.
+    /// Sends what can be sent now. Ready when the connection has ended.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.take_close(cx);
         if let Poll::Ready(Err(_)) = self.poll_write(cx) {
-            // What can still be read says how it ends.
+            // The pump reads on, to learn how the connection ends.
             self.writes = false;
             self.send_no_more();
         }
         if self.is_done() || self.is_late(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether reading need not wait, for room or for an answer that is still to go out: when a close or the end of the
-    /// stream has been read, tungstenite sends nothing more.
+    /// Whether the pump may read now. It must wait for room, and for answers that are still to go out: once a close or
+    /// the end of the stream has been read, tungstenite sends nothing more.
     fn may_read(&mut self, cx: &mut Context<'_>) -> bool {
         while self.unanswered.front_mut().is_some_and(|message| Pin::new(message).poll(cx).is_ready()) {
             self.unanswered.pop_front();
@@ -128,11 +128,11 @@ impl Pump {
             Message::Text(_) | Message::Binary(_) => {
                 let Some(incoming) = &self.incoming else { return };
                 let (unanswered, answered) = oneshot::channel();
-                // There is room, or the function has dropped its socket.
+                // The queue has room, or the function has dropped its socket.
                 _ = incoming.try_send((message, unanswered));
                 self.unanswered.push_back(answered);
             }
-            // tungstenite answers.
+            // tungstenite answers pings itself.
             Message::Ping(_) | Message::Pong(_) => {}
             Message::Close(frame) => {
                 self.is_peer_closed = true;
@@ -146,7 +146,7 @@ impl Pump {
         }
     }
 
-    /// Nothing more can be read.
+    /// Called when nothing more can be read.
     fn lose(&mut self, end: WebSocketEnd) {
         self.reads = false;
         self.send_no_more();
@@ -159,7 +159,7 @@ impl Pump {
         self.end(end);
     }
 
-    /// No message follows. The end is known before the function finds its queue closed.
+    /// Sets the end; no message follows. The end is known before the function finds its queue closed.
     fn end(&mut self, end: WebSocketEnd) {
         self.shared.set_end(end);
         self.incoming = None;
@@ -172,7 +172,7 @@ impl Pump {
         self.start_deadline();
     }
 
-    /// Closes when all that is queued was sent.
+    /// Takes the function's close, which is sent after all queued messages.
     fn take_close(&mut self, cx: &mut Context<'_>) {
         if let (Some(close), None) = (self.shared.poll_close(cx), &self.deadline) {
             self.close = Some(close.clone());
@@ -193,7 +193,7 @@ impl Pump {
         if !self.writes {
             return Poll::Ready(Ok(()));
         }
-        // What the client does not take piles up in the queue, not in the buffer.
+        // Flush first, so that messages for a slow client pile up in the queue, not in the buffer.
         ready!(self.poll_flush(cx))?;
         while !self.is_peer_closed {
             ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
@@ -239,7 +239,7 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        // Too late for an answer, or the runtime ends while the function may go on.
+        // The answer came too late, or the runtime ends while the function may go on.
         self.end(self.end_without_answer());
     }
 }

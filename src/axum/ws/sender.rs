@@ -11,10 +11,10 @@ use super::{
     wait::{GivenUp, wait},
 };
 
-/// How many messages may wait until they can be sent.
+/// How many messages may be queued to be sent.
 const OUTBOUND: usize = 64;
 
-/// The longest reason that fits into a close frame.
+/// The longest reason that fits into a close frame, in bytes.
 const REASON: usize = 123;
 
 /// Sends to the client of a [`SyncWebSocket`](super::SyncWebSocket), from other fibers, tasks and threads as well.
@@ -23,8 +23,8 @@ const REASON: usize = 123;
 ///
 /// # Examples
 ///
-/// A room, in which each message goes to all. Members that read too slowly lose messages instead of holding up the
-/// others:
+/// A chat room that sends each message to all members. A member that reads too slowly loses messages instead of holding
+/// up the others:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -53,30 +53,30 @@ pub struct WebSocketSender {
 }
 
 impl WebSocketSender {
-    /// And where the pump takes the messages from.
+    /// Returns the sender, and the queue from which the pump takes the messages.
     pub(super) fn new(shared: &Arc<WebSocketState>) -> (Self, mpsc::Receiver<Message>) {
         let (queue, outgoing) = mpsc::channel(OUTBOUND);
         (Self { queue, shared: Arc::clone(shared) }, outgoing)
     }
 
-    /// Queues a message for the client, after those that are queued; waits while 64 are, since the client reads too
-    /// slowly.
+    /// Queues a message for the client. Waits while 64 messages are queued because the client reads too slowly.
     ///
-    /// `Ok` means queued, not delivered. A [`Message::Close`] closes the websocket, as [`close`](Self::close) does.
+    /// `Ok` means that the message is queued, not that it is delivered. A [`Message::Close`] closes the websocket, as
+    /// [`close`](Self::close) does.
     ///
     /// # Cancel safety
     ///
-    /// In a cancelled fiber it fails; the message was not queued and is handed back.
+    /// In a cancelled fiber it fails; the message is not queued but handed back.
     ///
     /// # Errors
     ///
-    /// If the websocket was closed or has lost its client, also while this waits; if the fiber was cancelled; and if
-    /// the thread is panicking and the queue is full.
+    /// If the websocket was closed or has lost its client, even during the wait; if the fiber was cancelled; and if the
+    /// thread is panicking and the queue is full.
     ///
     /// # Panics
     ///
-    /// Where nothing can wait: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other places
-    /// that [`await_in_fiber`](crate::await_in_fiber) names. [`try_send`](Self::try_send) can be used anywhere.
+    /// Where no wait is possible: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other
+    /// places that [`await_in_fiber`](crate::await_in_fiber) names. [`try_send`](Self::try_send) can be used anywhere.
     #[track_caller]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
@@ -88,13 +88,13 @@ impl WebSocketSender {
                 Ok(())
             }
             Ok(Err(_)) => Err(SendError::closed(message)),
-            // Nothing can wait, but what has room can go.
+            // No wait is possible, but if the queue has room, the message can be sent.
             Err(GivenUp::Unwinding) => self.try_send(message),
             Err(why @ GivenUp::Cancelled) => Err(SendError::given_up(message, why)),
         }
     }
 
-    /// Queues a message if that is possible at once. It does not wait, and can be called anywhere.
+    /// Queues a message if the queue has room. It does not wait, and can be called anywhere.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl WebSocketSender {
         })
     }
 
-    /// The message, unless it is a close, which need not be queued.
+    /// Returns the message, or `None` if it is a close, which is not queued.
     fn admit(&self, message: Message) -> Result<Option<Message>, SendError> {
         if self.is_closed() {
             return Err(SendError::closed(message));
@@ -122,16 +122,16 @@ impl WebSocketSender {
         }
     }
 
-    /// Closes the websocket: what is queued is sent, then a close frame. It does not wait, and does nothing if the
-    /// websocket is closed.
+    /// Closes the websocket: the queued messages are sent, then a close frame. It does not wait, and does nothing if
+    /// the websocket is closed.
     ///
-    /// Sending fails from now on. The function that serves the websocket gets what the client still sends before it
-    /// answers the close, then `None`. After ten seconds the connection is cut. A reason is cut at 123 bytes, which fit
-    /// into the frame. `axum::extract::ws::close_code` has names for the usual codes.
+    /// Sending fails from now on. The function that serves the websocket still receives the messages that the client
+    /// sends before it answers the close, then `None`. After ten seconds the connection is cut. A reason is cut at 123
+    /// bytes, the most that fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
     ///
     /// # Panics
     ///
-    /// If the protocol does not allow to send the code. It allows 1000 to 1003, 1007 to 1013, and 3000 to 4999.
+    /// If the protocol does not allow the code to be sent. It allows 1000 to 1003, 1007 to 1013, and 3000 to 4999.
     #[track_caller]
     pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) {
         assert!(
@@ -141,8 +141,8 @@ impl WebSocketSender {
         self.shared.close(Some(CloseFrame { code, reason: cut(reason.into()) }));
     }
 
-    /// Whether the websocket was closed by either side, has lost its client, or has been served to the end: sending
-    /// fails.
+    /// Whether sending fails because either side closed the websocket, its client was lost, or the function that serves
+    /// it has returned.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.is_closing() || self.queue.is_closed()

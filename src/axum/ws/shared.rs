@@ -1,4 +1,4 @@
-//! What the fiber, the senders and the pump of one websocket share, besides their queues.
+//! The state that the fiber, the senders and the pump of one websocket share, besides their queues.
 
 use std::{
     sync::{
@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use super::WebSocketEnd;
 
-/// A close frame, or one without a code.
+/// The content of a close frame; `None` if it has no code.
 pub(super) type Close = Option<CloseFrame>;
 
-/// A message for the function, which drops the other half when it asks for the next message.
+/// A message for the function, and a sender that the function drops when it asks for the next message.
 pub(super) type Received = (Message, oneshot::Sender<()>);
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl WebSocketState {
         self.close.get().is_some()
     }
 
-    /// What is to be sent last; the pump is woken when there is something.
+    /// Returns the close frame to send last. If there is none yet, the pump is woken when one is set.
     pub(super) fn poll_close(&self, cx: &Context<'_>) -> Option<&Close> {
         self.pump.register(cx.waker());
         self.close.get()
@@ -55,7 +55,7 @@ impl WebSocketState {
         self.end.get()
     }
 
-    /// The function has asked for the end.
+    /// Notes that the function has looked at the end.
     pub(super) fn see_end(&self) {
         self.is_end_seen.store(true, Ordering::Relaxed);
     }

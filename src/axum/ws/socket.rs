@@ -14,27 +14,26 @@ use super::{
     wait::{GivenUp, wait},
 };
 
-/// How many messages may be unanswered. Then no more are read, and the client has to wait.
+/// How many messages may be unanswered before the pump stops reading and the client has to wait.
 pub(super) const INBOUND: usize = 16;
 
-/// A websocket for plain functions, by [`on_upgrade_fiber`](super::WebSocketUpgradeExt::on_upgrade_fiber).
+/// A websocket for synchronous functions, made by [`on_upgrade_fiber`](super::WebSocketUpgradeExt::on_upgrade_fiber).
 ///
-/// Messages are read one at a time: the next one when the function waits for it and all that was sent has gone out. A
-/// client that sends a last message and closes at once thus gets the answer to it before the close is answered. If that
-/// takes longer than five seconds, reading goes on: pings are answered, a close or the loss of the client is noticed,
-/// and messages come in until the function has 16 to answer. Then nothing more is read, so that a client that sends
-/// faster than the function receives has to wait.
+/// Messages are read one at a time: the next one is read when the function waits for it and all sent messages have gone
+/// out. A client that sends a last message and closes at once therefore gets the answer to it before the close is
+/// answered. If the function takes longer than five seconds, reading goes on: pings are answered, a close or the loss
+/// of the client is noticed, and messages come in until 16 are unanswered. Then reading stops, so that a client that
+/// sends faster than the function receives has to wait.
 ///
-/// What is sent goes out at any time, and while the function has received nothing that it may want to answer, pings are
-/// answered at any time.
+/// Sent messages go out at any time. Pings are answered at any time while the function has no unanswered message.
 ///
-/// As an iterator it gives what [`recv`](Self::recv) does. To send inside such a loop, take a [`sender`](Self::sender)
-/// before.
+/// As an iterator it yields what [`recv`](Self::recv) returns. To send inside such a loop, take a
+/// [`sender`](Self::sender) first.
 ///
 /// # Cancel safety
 ///
-/// In a cancelled fiber [`recv`](Self::recv) gives `None` and [`send`](Self::send) fails, under every
-/// [`OnDrop`](crate::OnDrop): nothing unwinds here.
+/// In a cancelled fiber [`recv`](Self::recv) returns `None` and [`send`](Self::send) fails under every
+/// [`OnDrop`](crate::OnDrop); neither unwinds.
 ///
 /// # Examples
 ///
@@ -58,31 +57,33 @@ pub(super) const INBOUND: usize = 16;
 /// ```
 pub struct SyncWebSocket {
     incoming: mpsc::Receiver<Received>,
-    /// Dropped when the message that came last counts as answered.
+    /// Dropped when the latest message counts as answered.
     unanswered: Option<oneshot::Sender<()>>,
     sender: WebSocketSender,
     protocol: Option<HeaderValue>,
 }
 
 impl SyncWebSocket {
-    /// And where the pump puts the messages.
+    /// Returns the socket, and the queue into which the pump puts the messages.
     pub(super) fn new(sender: WebSocketSender, protocol: Option<HeaderValue>) -> (Self, mpsc::Sender<Received>) {
         let (queue, incoming) = mpsc::channel(INBOUND);
         (Self { incoming, unanswered: None, sender, protocol }, queue)
     }
 
-    /// Waits for the next message; `None` when the websocket has ended ([`end`](Self::end) says how).
+    /// Waits for the next message. Returns `None` when the websocket has ended; [`end`](Self::end) says how.
     ///
-    /// Gives [`Message::Text`] and [`Message::Binary`]. Pings are answered, pongs are dropped, a close is the end.
+    /// Returns only [`Message::Text`] and [`Message::Binary`]. Pings are answered, pongs are dropped, and a close is
+    /// the end.
     ///
     /// # Cancel safety
     ///
-    /// In a cancelled fiber it gives `None`. While the thread is panicking it gives `None` if no message is there.
+    /// In a cancelled fiber it returns `None`. While the thread is panicking it returns `None` if no message has
+    /// arrived.
     ///
     /// # Panics
     ///
-    /// Where nothing can wait: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other places
-    /// that [`await_in_fiber`](crate::await_in_fiber) names.
+    /// Where no wait is possible: outside a fiber and [`block_on_waits`](crate::block_on_waits), and in the other
+    /// places that [`await_in_fiber`](crate::await_in_fiber) names.
     #[track_caller]
     pub fn recv(&mut self) -> Option<Message> {
         self.unanswered = None;
@@ -100,41 +101,41 @@ impl SyncWebSocket {
         }
     }
 
-    /// Queues a message for the client, as [`WebSocketSender::send`].
+    /// Queues a message for the client, as [`WebSocketSender::send`] does.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Same as [`WebSocketSender::send`].
     #[track_caller]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.sender.send(message)
     }
 
-    /// Closes the websocket without waiting, as [`WebSocketSender::close`]. [`recv`](Self::recv) then gives what the
-    /// client still sends before it answers the close, and `None`.
+    /// Closes the websocket without waiting, as [`WebSocketSender::close`] does. [`recv`](Self::recv) then returns the
+    /// messages that the client still sends before it answers the close, and then `None`.
     ///
     /// If neither side has closed the websocket, it is closed with the code 1000 when the function returns, with 1001
-    /// if that was cancelled, and with 1011 if it panics.
+    /// if the function was cancelled, and with 1011 if it panics.
     ///
     /// # Panics
     ///
-    /// If the protocol does not allow to send the code.
+    /// If the protocol does not allow the code to be sent.
     #[track_caller]
     pub fn close(&mut self, code: CloseCode, reason: impl Into<Utf8Bytes>) {
         self.sender.close(code, reason);
     }
 
-    /// Another way to send to this client, which can be cloned and given to other fibers, tasks and threads.
+    /// Returns a sender to this client, which can be cloned and given to other fibers, tasks and threads.
     #[must_use]
     pub fn sender(&self) -> WebSocketSender {
         self.sender.clone()
     }
 
-    /// How the websocket has ended; `None` while it has not. Messages that came before may still be there to be
+    /// Returns how the websocket has ended, or `None` while it has not. Earlier messages may still be waiting to be
     /// received.
     ///
-    /// A broken protocol that the function does not ask for here is reported by a warning through `tracing` (feature
-    /// `tracing`) when the function has returned.
+    /// If the client broke the protocol and the function has not called this method, a warning is logged when the
+    /// function returns (feature `tracing`).
     #[must_use]
     pub fn end(&self) -> Option<&WebSocketEnd> {
         let end = self.known_end();
@@ -144,12 +145,12 @@ impl SyncWebSocket {
         end
     }
 
-    /// Without being seen to ask.
+    /// Like `end`, but does not count as a look at the end.
     pub(super) fn known_end(&self) -> Option<&WebSocketEnd> {
         self.sender.shared.end()
     }
 
-    /// The subprotocol that was chosen by [`protocols`](axum::extract::WebSocketUpgrade::protocols).
+    /// Returns the subprotocol that [`protocols`](axum::extract::WebSocketUpgrade::protocols) chose.
     #[must_use]
     pub fn protocol(&self) -> Option<&HeaderValue> {
         self.protocol.as_ref()

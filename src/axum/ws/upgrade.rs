@@ -8,11 +8,11 @@ use axum::{
 use super::{SyncWebSocket, conversation::Prepared};
 use crate::{layer::FiberLayer, settings::Settings, util::timers};
 
-/// Serves a websocket by a plain function: for axum's [`WebSocketUpgrade`], whose settings (`protocols`,
-/// `max_message_size`, `on_failed_upgrade`) apply.
+/// Extends axum's [`WebSocketUpgrade`] to serve a websocket with a synchronous function. The settings of the upgrade
+/// (`protocols`, `max_message_size`, `on_failed_upgrade`) apply.
 ///
-/// The function and what moves its messages run in one task, which axum spawns; the function's panic goes to that task,
-/// after the client was told by a close frame with the code 1011.
+/// The function and the pump that moves its messages run in one task, which axum spawns. If the function panics, the
+/// client gets a close frame with the code 1011, then the task panics.
 ///
 /// axum's notes on [`ws`](axum::extract::ws) apply, so use [`any`](axum::routing::any) for routes that HTTP/2 clients
 /// should reach.
@@ -35,15 +35,14 @@ use crate::{layer::FiberLayer, settings::Settings, util::timers};
 /// let app: Router = Router::new().route("/", any(fiber(upgrade)));
 /// ```
 pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
-    /// Upgrades the connection, and runs `f` with the websocket in a fiber with all defaults, as
+    /// Upgrades the connection, and runs `f` with the websocket in a fiber with default settings, as
     /// [`run_in_fiber`](crate::run_in_fiber) does.
     ///
-    /// When `f` returns, what it has sent goes out, and the websocket is closed (see
-    /// [`SyncWebSocket::close`]).
+    /// When `f` returns, its queued messages go out, and the websocket is closed (see [`SyncWebSocket::close`]).
     ///
     /// # Cancel safety
     ///
-    /// Only the end of the runtime drops `f` while it waits. A client that goes ends the websocket, not `f`.
+    /// Only the end of the runtime drops `f` while it waits. A client that disconnects ends the websocket, not `f`.
     ///
     /// # Panics
     ///
@@ -53,7 +52,7 @@ pub trait WebSocketUpgradeExt: Sized + sealed::Sealed {
     where
         G: FnOnce(SyncWebSocket) + Send + 'static;
 
-    /// As [`on_upgrade_fiber`](Self::on_upgrade_fiber), with the settings of `layer`, whose name and counters it
+    /// Like [`on_upgrade_fiber`](Self::on_upgrade_fiber), but with the settings of `layer`, whose name and counters it
     /// shares.
     ///
     /// The spans and [carried](crate::FiberLayerBuilder::carry) values that are current at this call follow it into the

@@ -13,7 +13,7 @@ pub(super) enum GivenUp {
 
 /// # Panics
 ///
-/// Where nothing can wait, but not while unwinding, where that would end the process.
+/// Where no wait is possible, except during unwinding, where a panic would end the process.
 #[track_caller]
 pub(super) fn wait<F: Future>(future: F) -> Result<F::Output, GivenUp> {
     match try_await_in_fiber(future) {
