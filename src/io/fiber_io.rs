@@ -14,17 +14,17 @@ use super::limit::Limit;
 ///
 /// # Time-outs
 ///
-/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout) limit each read and
-/// write, as those of `std::net::TcpStream` do, and not an operation of several: `read_to_end` of a slow but steady
-/// stream takes as long as it takes. Put [`timeout`](fn@crate::timeout) around the whole operation to limit that.
-/// Time-outs need the timers of a tokio runtime (`enable_time`).
+/// [`set_read_timeout`](Self::set_read_timeout) and [`set_write_timeout`](Self::set_write_timeout) limit each single
+/// read and write, as in `std::net::TcpStream`. They do not limit an operation of several: `read_to_end` of a slow but
+/// steady stream has no limit. To limit the whole operation, put [`timeout`](fn@crate::timeout) around it. Time-outs
+/// need the timers of a tokio runtime (`enable_time`).
 ///
 /// # Cancel safety
 ///
-/// When the fiber is cancelled, the call that waits fails, and so do later ones (see Errors). A `read`, `write`,
-/// `flush` or `fill_buf` that fails has transferred nothing. After an operation of several reads or writes has
-/// failed, std says what is left: `read_to_end` keeps the bytes that have come, `read_exact` has filled an unspecified
-/// part of the buffer, and `write_all` has written an unspecified part of it.
+/// When the fiber is cancelled, the waiting call and all later calls fail (see Errors). A `read`, `write`, `flush` or
+/// `fill_buf` that fails has transferred nothing. After an operation of several reads or writes has failed, the rules
+/// of std apply: `read_to_end` keeps the bytes that have arrived, `read_exact` has filled an unspecified part of the
+/// buffer, and `write_all` has written an unspecified part of it.
 ///
 /// # Errors
 ///
@@ -40,13 +40,13 @@ use super::limit::Limit;
 /// waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or a time-out is set and the runtime has no
 /// timers. The text says what to do |
 ///
-/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), which `write_all` and others would repeat for ever. A
-/// call that the stream reports as interrupted is repeated here. Writers that write in `Drop` (compressors, archives,
-/// `BufWriter`) therefore get an error, not an abort, while their fiber unwinds.
+/// None of them is [`Interrupted`](io::ErrorKind::Interrupted), because `write_all` and similar loops would repeat the
+/// call for ever. If the stream reports `Interrupted`, the adapter itself repeats the call. Writers that write in
+/// `Drop` (compressors, archives, `BufWriter`) therefore get an error, not an abort, while their fiber unwinds.
 ///
 /// # Panics
 ///
-/// Only if the stream does.
+/// Only if the stream panics.
 ///
 /// # Examples
 ///

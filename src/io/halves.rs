@@ -1,4 +1,4 @@
-//! The two halves of a connection, and how both and the whole read and write.
+//! The two halves of a connection, and the macros by which the halves and the whole connection read and write.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -12,7 +12,7 @@ use tokio::net::{
 
 use super::FiberIo;
 
-/// Lets a type read as the [`FiberIo`] inside does.
+/// Lets a type read through the [`FiberIo`] inside it.
 macro_rules! reads {
     ($stream:ty) => {
         impl $stream {
@@ -44,7 +44,7 @@ macro_rules! reads {
     };
 }
 
-/// Lets a type write as the [`FiberIo`] inside does.
+/// Lets a type write through the [`FiberIo`] inside it.
 macro_rules! writes {
     ($stream:ty) => {
         impl $stream {
@@ -88,9 +88,9 @@ macro_rules! writes {
 
 pub(super) use {reads, writes};
 
-/// The reading half of a [`TcpStream`](super::TcpStream), by [`into_split`](super::TcpStream::into_split).
+/// The reading half of a [`TcpStream`](super::TcpStream), made by [`into_split`](super::TcpStream::into_split).
 ///
-/// The connection ends when both halves are dropped.
+/// The connection is closed when both halves are dropped.
 #[derive(Debug)]
 pub struct TcpReadHalf(pub(super) FiberIo<OwnedReadHalf>);
 
@@ -102,9 +102,9 @@ impl AsRef<TcpStream> for TcpReadHalf {
     }
 }
 
-/// The writing half of a [`TcpStream`](super::TcpStream), by [`into_split`](super::TcpStream::into_split).
+/// The writing half of a [`TcpStream`](super::TcpStream), made by [`into_split`](super::TcpStream::into_split).
 ///
-/// When it is dropped, the writing direction is closed.
+/// Dropping it closes the writing direction.
 #[derive(Debug)]
 pub struct TcpWriteHalf(pub(super) FiberIo<OwnedWriteHalf>);
 

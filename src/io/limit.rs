@@ -1,4 +1,4 @@
-//! How long an operation may wait.
+//! [`Limit`]: how long an operation may wait.
 
 use std::{
     future::Future as _,
@@ -15,11 +15,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A time-out and its text.
+/// A time-out and the text of its error.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     time: Option<Duration>,
-    /// Says what did not happen, and within which time-out.
+    /// Says which operation did not happen, and within which time-out.
     text: &'static str,
 }
 
@@ -40,11 +40,12 @@ impl Limit {
         Self { time: None, text: "" }
     }
 
-    /// Polls the timer of a pending operation, which the first poll starts. It is ready with the error to return.
+    /// Polls the timer of a pending operation; the first poll starts it. Ready with the error to return when the time
+    /// has elapsed.
     pub(super) fn poll(self, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some(time) = self.time else { return Poll::Pending };
         if timer.is_none() {
-            // The wait is about to be refused, and a second panic would abort the process.
+            // The wait is about to be refused. Starting a timer may panic, and a second panic would abort the process.
             if thread::panicking() {
                 return Poll::Pending;
             }
@@ -61,7 +62,7 @@ impl Limit {
 }
 
 fn start(time: Duration) -> io::Result<Sleep> {
-    // tokio panics if it has no timers. A missing runtime is found first, without a panic's message.
+    // tokio panics if the runtime has no timers. `try_current` finds a missing runtime first, without a panic message.
     let timer = Handle::try_current().ok().and_then(|_| catch_unwind(|| sleep(time)).ok());
     timer.ok_or_else(|| {
         io::Error::new(

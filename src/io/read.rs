@@ -1,4 +1,4 @@
-//! [`Read`] and [`BufRead`].
+//! [`Read`] and [`BufRead`] for [`FiberIo`].
 
 use std::{
     io::{self, BufRead, Read},
@@ -13,7 +13,7 @@ use super::{FiberIo, wait::wait};
 impl<T: AsyncRead + Unpin + ?Sized> Read for FiberIo<T> {
     #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A socket would wait for bytes.
+        // With an empty buffer, a socket would still wait for bytes.
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -30,7 +30,7 @@ impl<T: AsyncBufRead + Unpin + ?Sized> BufRead for FiberIo<T> {
         if wait(limit, |cx| Pin::new(&mut self.inner).poll_fill_buf(cx).map_ok(<[u8]>::is_empty))? {
             return Ok(&[]);
         }
-        // A wait cannot lend what its closure borrows, so the stream is asked again for the bytes that it has.
+        // A wait cannot return a borrow from its closure, so the stream is polled again for the bytes in its buffer.
         match Pin::new(&mut self.inner).poll_fill_buf(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(bytes) => bytes,
             Poll::Pending => {

@@ -1,4 +1,4 @@
-//! [`lookup_host`]: resolving names without blocking.
+//! [`lookup_host`]: resolves names without blocking the thread.
 
 use std::{
     future::Future,
@@ -18,13 +18,13 @@ use super::{limit::Limit, wait::wait_within};
 ///
 /// # Cancel safety
 ///
-/// A cancelled fiber gets an error. The resolver cannot be stopped: it occupies a thread of the blocking pool until it
-/// answers.
+/// In a cancelled fiber it returns an error. The resolver cannot be stopped: it occupies a thread of the blocking pool
+/// until it answers.
 ///
 /// # Errors
 ///
-/// Those of the resolver and of the waits of [`FiberIo`](super::FiberIo), and
-/// [`Unsupported`](ErrorKind::Unsupported) where there is no tokio runtime.
+/// The errors of the resolver and of the waits of [`FiberIo`](super::FiberIo), and
+/// [`Unsupported`](ErrorKind::Unsupported) outside a tokio runtime.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ use super::{limit::Limit, wait::wait_within};
 #[track_caller]
 pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     wait_on_runtime(Limit::none(), async {
-        // The addresses may borrow from the host.
+        // The addresses may borrow from `host`.
         let found: Vec<_> = tokio::net::lookup_host(host).await?.collect();
         Ok(Addresses(found.into_iter()))
     })
@@ -67,7 +67,7 @@ impl Iterator for Addresses {
 impl ExactSizeIterator for Addresses {}
 impl FusedIterator for Addresses {}
 
-/// Waits for a future of tokio's that would panic without a runtime.
+/// Waits for a tokio future that would panic without a runtime.
 #[track_caller]
 pub(super) fn wait_on_runtime<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     wait_within(limit, async {

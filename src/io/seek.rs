@@ -1,4 +1,4 @@
-//! [`Seek`].
+//! [`Seek`] for [`FiberIo`].
 
 use std::{
     io::{self, Seek, SeekFrom},
@@ -12,7 +12,7 @@ use super::{FiberIo, limit::Limit, wait::wait};
 
 /// What a seek does next.
 enum Progress {
-    /// It completes what was begun before.
+    /// Completes a seek that was begun before.
     Settling,
     Seeking,
 }
@@ -29,7 +29,7 @@ impl<T: AsyncSeek + Unpin + ?Sized> Seek for FiberIo<T> {
                 progress = Progress::Seeking;
             }
             let sought = ready!(inner.poll_complete(cx));
-            // An interrupted seek begins anew.
+            // If this seek was interrupted, the next poll starts it again.
             progress = Progress::Settling;
             Poll::Ready(sought)
         })

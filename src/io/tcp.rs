@@ -1,4 +1,4 @@
-//! [`TcpStream`]: TCP for code that was written for std's.
+//! [`TcpStream`]: TCP for code that was written for std's `TcpStream`.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
@@ -27,8 +27,8 @@ use super::{
 /// | `Read`, `Write` of `&TcpStream` | [`into_split`](Self::into_split) |
 /// | `set_nonblocking` | none: nothing blocks |
 ///
-/// A tokio stream, such as one that an async listener has accepted, becomes one by `From`. Reads and writes wait, time
-/// out and fail as those of [`FiberIo`] do.
+/// `From` converts a tokio stream, such as one that an async listener has accepted. Reads and writes wait, time out and
+/// fail like those of [`FiberIo`].
 ///
 /// # Examples
 ///
@@ -67,20 +67,20 @@ pub struct TcpStream(FiberIo<tokio::net::TcpStream>);
 impl TcpStream {
     /// Connects to a host, trying its addresses in turn.
     ///
-    /// Names are resolved as by [`lookup_host`](super::lookup_host).
+    /// Names are resolved as [`lookup_host`](super::lookup_host) does.
     ///
     /// # Cancel safety
     ///
-    /// A cancelled fiber gets an error, and a connection that was begun is closed.
+    /// In a cancelled fiber it returns an error, and a connection that was begun is closed.
     ///
     /// # Errors
     ///
-    /// Those of the resolver, of the connection and of the waits of [`FiberIo`], and
-    /// [`Unsupported`](ErrorKind::Unsupported) where there is no tokio runtime.
+    /// The errors of the resolver, of the connection and of the waits of [`FiberIo`], and
+    /// [`Unsupported`](ErrorKind::Unsupported) outside a tokio runtime.
     ///
     /// # Panics
     ///
-    /// On a runtime without sockets (`enable_io`), with tokio's text.
+    /// On a runtime without I/O (`enable_io`), with tokio's message.
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         wait_on_runtime(Limit::none(), tokio::net::TcpStream::connect(address)).map(Self::from)
@@ -91,16 +91,16 @@ impl TcpStream {
     ///
     /// # Cancel safety
     ///
-    /// As [`connect`](Self::connect).
+    /// Same as [`connect`](Self::connect).
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect); [`TimedOut`](ErrorKind::TimedOut) when the time has elapsed, and
+    /// As for [`connect`](Self::connect); also [`TimedOut`](ErrorKind::TimedOut) when the time has elapsed, and
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a time-out of zero.
     ///
     /// # Panics
     ///
-    /// As [`connect`](Self::connect).
+    /// Same as [`connect`](Self::connect).
     #[track_caller]
     pub fn connect_timeout(address: impl ToSocketAddrs, timeout: Duration) -> io::Result<Self> {
         if timeout.is_zero() {
@@ -128,7 +128,7 @@ impl TcpStream {
         self.0.inner.local_addr()
     }
 
-    /// Closes one direction or both at once, which ends waits on it.
+    /// Closes one direction or both, which ends the waits on them.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl TcpStream {
         SockRef::from(&self.0.inner).shutdown(how)
     }
 
-    /// Waits for bytes and leaves them for the next read.
+    /// Waits for bytes and copies them, but leaves them for the next read.
     ///
     /// # Cancel safety
     ///
@@ -170,7 +170,7 @@ impl TcpStream {
         self.0.inner.set_nodelay(nodelay)
     }
 
-    /// Returns over how many hops packets may go (`IP_TTL`).
+    /// Returns how many hops a packet may take (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl TcpStream {
         self.0.inner.ttl()
     }
 
-    /// Sets over how many hops packets may go (`IP_TTL`).
+    /// Sets how many hops a packet may take (`IP_TTL`).
     ///
     /// # Errors
     ///
@@ -188,7 +188,7 @@ impl TcpStream {
         self.0.inner.set_ttl(ttl)
     }
 
-    /// Takes the socket's pending error, if it has one (`SO_ERROR`).
+    /// Takes the socket's pending error, if any (`SO_ERROR`).
     ///
     /// # Errors
     ///
@@ -197,15 +197,15 @@ impl TcpStream {
         self.0.inner.take_error()
     }
 
-    /// Splits the connection into a half for reading and one for writing, for two fibers, or for code that reads
-    /// through a buffer and writes beside it. They keep the time-outs.
+    /// Splits the connection into a half for reading and one for writing, which keep the time-outs. Use them in two
+    /// fibers, or in code that reads through a buffer and writes directly.
     #[must_use = "both halves are dropped otherwise"]
     pub fn into_split(self) -> (TcpReadHalf, TcpWriteHalf) {
         let (read, write) = self.0.split(tokio::net::TcpStream::into_split);
         (TcpReadHalf(read), TcpWriteHalf(write))
     }
 
-    /// Returns tokio's stream.
+    /// Returns the tokio stream.
     pub fn into_inner(self) -> tokio::net::TcpStream {
         self.0.into_inner()
     }

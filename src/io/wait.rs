@@ -1,4 +1,4 @@
-//! How an operation waits.
+//! Waits for I/O operations.
 
 use std::{
     future::{Future, poll_fn},
@@ -10,7 +10,7 @@ use std::{
 use super::limit::Limit;
 use crate::wait::try_await_in_fiber;
 
-/// Waits until `operation` is ready, and repeats it while it is interrupted: a loop in std's code would do the same.
+/// Waits until `operation` is ready, and repeats it while it is interrupted, as the loops in std do.
 #[track_caller]
 pub(super) fn wait<R>(
     limit: Limit,
@@ -24,7 +24,7 @@ pub(super) fn wait<R>(
     }
 }
 
-/// Waits for a future, up to the limit.
+/// Waits for `future`, but no longer than `limit`.
 #[track_caller]
 pub(super) fn wait_within<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     let mut timer = pin!(None);

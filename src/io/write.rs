@@ -1,4 +1,4 @@
-//! [`Write`].
+//! [`Write`] for [`FiberIo`].
 
 use std::{
     io::{self, IoSlice, Write},
@@ -27,12 +27,12 @@ impl<T: AsyncWrite + Unpin + ?Sized> Write for FiberIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin + ?Sized> FiberIo<T> {
-    /// Flushes the stream and tells the other side that no more bytes come: tokio's `shutdown`, which TLS and
+    /// Flushes the stream and tells the other side that no more bytes follow. This is tokio's `shutdown`, which TLS and
     /// compressing streams need at their end.
     ///
     /// # Cancel safety
     ///
-    /// As for [`FiberIo`]. It may be called again.
+    /// As for [`FiberIo`]. The call may be repeated.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! One acceptor for all cores, where the system does not spread connections itself.
+//! [`Acceptor`]: accepts for all cores where the system does not distribute the connections itself.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,8 +15,8 @@ use tokio::{
 
 use super::listener::{Handed, pause_after};
 
-/// How many connections may wait for one core. More would wait for a busy core while others are free; they wait in the
-/// socket's queue instead.
+/// How many connections may wait for one core. If it were higher, connections would wait for a busy core while other
+/// cores are free. They wait in the socket's queue instead.
 const QUEUE: usize = 128;
 
 /// Accepts connections and hands them to the cores in turn.
@@ -26,13 +26,13 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// An acceptor for `cores` cores, and their ends.
+    /// Returns an acceptor for `cores` cores, and the receiver of each core.
     pub(super) fn new(socket: StdListener, cores: usize) -> (Self, Vec<Receiver<Handed>>) {
         let (cores, ends) = (0..cores).map(|_| channel(QUEUE)).unzip();
         (Self { socket, cores }, ends)
     }
 
-    /// Registers the socket with the runtime. The future accepts until no core listens any more, then closes the
+    /// Registers the socket with the runtime. The future accepts until no core listens any more. It then closes the
     /// socket, so that clients are refused instead of waiting.
     pub(super) fn ready(self) -> io::Result<impl Future<Output = ()> + Send> {
         let socket = TcpListener::from_std(self.socket)?;
@@ -58,8 +58,8 @@ async fn hand_out(socket: TcpListener, cores: Vec<Sender<Handed>>) {
     }
 }
 
-/// Gives the connection to the core whose turn it is, or to the next one that has room. Returns which it was, or `None`
-/// if no core listens.
+/// Gives the connection to the core whose turn it is, or to the next one that has room. Returns the index of that core,
+/// or `None` if no core listens.
 async fn give(cores: &[Sender<Handed>], turn: usize, mut connection: Handed) -> Option<usize> {
     loop {
         for core in (turn..cores.len()).chain(0..turn) {
@@ -74,14 +74,14 @@ async fn give(cores: &[Sender<Handed>], turn: usize, mut connection: Handed) -> 
     }
 }
 
-/// Waits until a core has room. Returns `false` if none listens.
+/// Waits until a core has room. Returns `false` if no core listens.
 async fn room(cores: &[Sender<Handed>]) -> bool {
     let listening = cores.iter().filter(|core| !core.is_closed());
     let mut waits: Vec<Pin<Box<_>>> = listening.map(|core| Box::pin(core.reserve())).collect();
     if waits.is_empty() {
         return false;
     }
-    // A wait also ends when its core stops listening. The caller then looks anew.
+    // A wait also ends when its core stops listening; the caller then tries all cores again.
     poll_fn(|cx| match waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready()) {
         true => Poll::Ready(true),
         false => Poll::Pending,

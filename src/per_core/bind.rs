@@ -1,4 +1,4 @@
-//! One socket for each core, on one address.
+//! Opens one socket for each core, all on one address.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Whether the system distributes connections over the sockets of one address.
+/// Whether the system distributes connections among the sockets of one address.
 pub(super) const BALANCES: bool = cfg!(any(target_os = "android", target_os = "linux"));
 
 /// The length of a socket's queue, as in tokio. The system may have a lower limit.
@@ -28,8 +28,8 @@ pub(super) fn listen(addresses: &[SocketAddr], count: usize) -> Result<Vec<TcpLi
 }
 
 fn listen_on(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    // The first socket shares its address only when it listens. Otherwise the system would accept an address on which
-    // another process of the same user listens with `SO_REUSEPORT`.
+    // The first socket gets `SO_REUSEPORT` only once it listens. Otherwise the system would allow an address on which
+    // another process of the same user already listens with `SO_REUSEPORT`.
     let first = open(address)?;
     listen_by(&first, address)?;
     let mut sockets = vec![first];
@@ -49,8 +49,8 @@ fn listen_on(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> 
 fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // As in std and tokio, a restarted server does not wait for its old connections. On Windows the option would let
-    // others take the port.
+    // As in std and tokio, a restarted server need not wait until its old connections have expired. On Windows the
+    // option would let other processes take the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     Ok(socket)
@@ -66,7 +66,7 @@ fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
-/// Never called: elsewhere there is one socket.
+/// Never called: on other systems there is only one socket.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 fn share_port(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

@@ -49,7 +49,7 @@ pub struct PerCore {
     pub(super) settings: PerCoreBuilder,
     pub(super) cores: usize,
     pub(super) address: SocketAddr,
-    /// One for each core, or one for all.
+    /// One socket for each core, or one for all.
     pub(super) sockets: Vec<TcpListener>,
 }
 
@@ -75,7 +75,7 @@ impl PerCore {
         }
     }
 
-    /// Returns the bound address. If port 0 was asked for, it has the port that the system chose.
+    /// Returns the bound address. If `addr` had port 0, this has the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -89,9 +89,9 @@ impl PerCore {
 
     /// Runs `f` once per core until all have returned, and returns their values in the order of the cores.
     ///
-    /// It blocks the calling thread. That thread waits for `shutdown` inside a tokio runtime of its own, so that
+    /// This blocks the calling thread, which waits for `shutdown` inside a tokio runtime of its own, so that
     /// `tokio::signal` works, and then makes each core's [`Core::shutdown`] ready. `f` is called when the threads and
-    /// runtimes of all cores have started. From async code, call it inside `tokio::task::spawn_blocking`.
+    /// runtimes of all cores have started. From async code, call `run` inside `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl PerCore {
     ///
     /// # Panics
     ///
-    /// If it is called from async code. If `shutdown` panics, with its payload, after the cores have ended.
+    /// If called from async code. If `shutdown` panics, with its payload, after the cores have ended.
     pub fn run<F, Fut, T, E>(self, shutdown: impl Future<Output = ()>, f: F) -> Result<Vec<T>, PerCoreError>
     where
         F: Fn(Core, Listener) -> Fut + Sync,
@@ -112,7 +112,7 @@ impl PerCore {
     }
 }
 
-/// Settings of a [`PerCore`]. They are checked by [`bind`](Self::bind).
+/// Settings of a [`PerCore`]. [`bind`](Self::bind) checks them.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `bind` is called"]
 pub struct PerCoreBuilder {
@@ -134,19 +134,19 @@ impl PerCoreBuilder {
 
     /// Sets whether each thread is pinned to one CPU; `false` by default.
     ///
-    /// The threads take turns among the CPUs that the thread which calls [`run`](PerCore::run) may use. Where the
+    /// The threads are assigned in turn to the CPUs that the thread that calls [`run`](PerCore::run) may use. Where the
     /// system cannot pin (only Linux and Android can) or refuses to, the server runs unpinned: [`Core::cpu`] is `None`,
     /// and the feature `tracing` logs a warning.
     ///
-    /// Pin only on CPUs that no other busy process uses, since the scheduler can no longer move a pinned thread out of
-    /// its way; two pinned servers on one machine share its first CPUs. tokio's blocking threads, where
+    /// Pin only to CPUs that no other busy process uses, because the scheduler cannot move a pinned thread out of the
+    /// way of that process. Two pinned servers on one machine share its first CPUs. tokio's blocking threads, on which
     /// [`offload`](crate::offload) runs, are not pinned. Threads that `f` starts inherit the pin.
     pub fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
     }
 
-    /// Sets the name of the threads, which a number follows: `per-core-0` by default.
+    /// Sets the prefix of the threads' names, which is followed by a number: `per-core-0` by default.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
@@ -159,22 +159,22 @@ impl PerCoreBuilder {
         self
     }
 
-    /// Limits how long a core may run after the shutdown has begun, also when another core's failure has caused it.
-    /// Then its future is dropped, which cuts its connections, and [`run`](PerCore::run) returns an error. No limit by
-    /// default. It cannot end a core that blocks its thread.
+    /// Limits how long a core may run after the shutdown has begun, even if another core's failure caused the shutdown.
+    /// After the limit the core's future is dropped, which cuts its connections, and [`run`](PerCore::run) returns an
+    /// error. No limit by default. The limit cannot end a core that blocks its thread.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = Some(timeout);
         self
     }
 
     /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, even
-    /// where the system could distribute them. The [module](super) says when that is better.
+    /// where the system could distribute them. The [module](super) explains when this is better.
     pub fn single_acceptor(mut self) -> Self {
         self.single_acceptor = true;
         self
     }
 
-    /// Binds `addr`, or the first of several addresses that works. Port 0 takes a free port.
+    /// Binds `addr`, or the first of several addresses that works. For port 0 the system chooses a free port.
     ///
     /// # Errors
     ///

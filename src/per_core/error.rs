@@ -35,7 +35,7 @@ pub(super) enum Kind {
 }
 
 impl PerCoreError {
-    /// Returns the core on which it happened, or `None` if the server as a whole could not listen or start.
+    /// Returns the core on which the failure happened, or `None` if the server as a whole could not listen or start.
     #[must_use]
     pub fn core(&self) -> Option<usize> {
         self.core
@@ -47,7 +47,8 @@ impl PerCoreError {
         matches!(self.kind, Kind::Panicked(..))
     }
 
-    /// Returns the payload of the panic, for [`resume_unwind`](std::panic::resume_unwind), or `None` if it was none.
+    /// Returns the payload of the panic, for [`resume_unwind`](std::panic::resume_unwind), or `None` if the core's
+    /// closure did not panic.
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send + 'static>> {
         match self.kind {
@@ -56,7 +57,7 @@ impl PerCoreError {
         }
     }
 
-    /// Returns what went wrong on further cores, in the order in which it happened.
+    /// Returns the failures of further cores, in the order in which they happened.
     #[must_use]
     pub fn others(&self) -> &[PerCoreError] {
         &self.others
@@ -72,7 +73,7 @@ impl PerCoreError {
         Self::new(Some(core), Kind::Panicked(message, Mutex::new(payload)))
     }
 
-    /// The first of `failures`, with the others.
+    /// Returns the first of `failures`, with the rest as its `others`.
     pub(super) fn first_of(failures: Vec<Self>) -> Option<Self> {
         let mut failures = failures.into_iter();
         let first = failures.next()?;

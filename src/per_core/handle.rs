@@ -1,4 +1,4 @@
-//! [`Core`]: what the closure knows about the core on which it runs.
+//! [`Core`]: tells the closure on which core it runs.
 
 use std::future::Future;
 
@@ -16,7 +16,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// Returns the number of this core, from 0. Let core 0 do what only one core may do: a second port, a periodic job.
+    /// Returns the number of this core, from 0. Let core 0 do the work that only one core may do, such as a second port
+    /// or a periodic job.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
@@ -28,7 +29,7 @@ impl Core {
         self.count
     }
 
-    /// Returns the number of the CPU to which the thread is [pinned](super::PerCoreBuilder::pin), if it is.
+    /// Returns the number of the CPU to which the thread is [pinned](super::PerCoreBuilder::pin), if it is pinned.
     #[must_use]
     pub fn cpu(&self) -> Option<usize> {
         self.cpu
@@ -39,7 +40,7 @@ impl Core {
     pub fn shutdown(&self) -> impl Future<Output = ()> + Send + Sync + Unpin + use<> {
         let mut phase = self.phase.clone();
         Box::pin(async move {
-            // It fails only after `run` has returned, which waits for its cores.
+            // The wait fails only after `run` has returned, and `run` waits for its cores.
             let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
         })
     }

@@ -1,4 +1,4 @@
-//! [`Listener`]: where a core's connections come from, also as a stream.
+//! [`Listener`] and [`Incoming`]: a core's connections, one by one or as a stream.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,7 +16,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long to wait when the process has too many open files.
+/// How long to pause when the process has too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One core's share of the server's connections. With the feature `axum` it is a listener for `axum::serve`.
@@ -25,7 +25,7 @@ pub struct Listener {
     source: Source,
     address: SocketAddr,
     nodelay: bool,
-    /// After an error that would come again at once.
+    /// A pause after an error that would recur at once.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Source {
     Handed(mpsc::Receiver<Handed>),
 }
 
-/// A connection on its way to a core. It is registered with that core's runtime.
+/// A connection on its way to a core, which registers it with its own runtime.
 pub(super) type Handed = (StdStream, SocketAddr);
 
 impl Listener {
@@ -47,11 +47,11 @@ impl Listener {
 
     /// Accepts the next connection, and returns it with the client's address.
     ///
-    /// A shutdown does not end it: wait for [`Core::shutdown`](super::Core::shutdown) beside it.
+    /// A shutdown does not end this wait; wait for [`Core::shutdown`](super::Core::shutdown) at the same time.
     ///
     /// # Errors
     ///
-    /// As [`TcpListener::accept`]: if the client has gone again, or the process has too many open files.
+    /// As for [`TcpListener::accept`]: if the client has already disconnected, or the process has too many open files.
     ///
     /// # Cancel safety
     ///
@@ -64,7 +64,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// Same as [`accept`](Self::accept).
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let connection = match &mut self.source {
             Source::Socket(socket) => ready!(socket.poll_accept(cx)),
@@ -74,7 +74,7 @@ impl Listener {
             },
         };
         if let (true, Ok((stream, _))) = (self.nodelay, &connection) {
-            // It fails when the client has gone, which the first read will tell.
+            // This fails if the client has disconnected, which the first read will report.
             let _ = stream.set_nodelay(true);
         }
         Poll::Ready(connection)
@@ -84,17 +84,18 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Never; the type is that of other listeners.
+    /// Never; the return type matches that of other listeners.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
     }
 
-    /// Turns the listener into a `Stream`, as tonic's `serve_with_incoming_shutdown` takes it.
+    /// Turns the listener into a `Stream`, which tonic's `serve_with_incoming_shutdown` takes.
     pub fn into_incoming(self) -> Incoming {
         Incoming(self)
     }
 
-    /// Polls for the next connection. It skips errors of one client, and pauses after others (too many open files).
+    /// Polls for the next connection. It skips errors that concern one client, and pauses after other errors (too many
+    /// open files).
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<(TcpStream, SocketAddr)> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -109,10 +110,10 @@ impl Listener {
     }
 }
 
-/// The connections of a [`Listener`], by [`Listener::into_incoming`].
+/// The connections of a [`Listener`], made by [`Listener::into_incoming`].
 ///
-/// The stream has no end and no errors. It skips clients that leave at once, and when the process has too many open
-/// files it tries again after a second.
+/// The stream has no end and no errors. It skips clients that disconnect at once. When the process has too many open
+/// files, it tries again after a second.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming(Listener);
@@ -125,7 +126,7 @@ impl Stream for Incoming {
     }
 }
 
-/// Returns a pause if the same error would come again at once.
+/// Returns a pause if the same error would recur at once.
 pub(super) fn pause_after(error: &io::Error) -> Option<Sleep> {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {

@@ -1,4 +1,4 @@
-//! A server once per core (feature `per-core`): the fast way to serve fibers.
+//! Runs a server once per core (feature `per-core`), the fast way to serve fibers.
 //!
 //! [`per_core`](fn@per_core) and [`PerCore`] run an async closure once per core, each on a thread with a tokio
 //! [`LocalRuntime`](tokio::runtime::LocalRuntime) and a [`Listener`] of its own, all on one address. On such a runtime
@@ -27,24 +27,25 @@
 //!
 //! tonic takes [`listener.into_incoming()`](Listener::into_incoming):
 //! `serve_with_incoming_shutdown(listener.into_incoming(), core.shutdown())`. axum's `ConnectInfo<SocketAddr>` needs
-//! `listener.tap_io(|_| {})` (`axum::serve::ListenerExt`), since only axum can implement it for a foreign listener.
+//! `listener.tap_io(|_| {})` (`axum::serve::ListenerExt`), because only axum can implement it for another crate's
+//! listener.
 //!
 //! # How connections reach the cores
 //!
 //! On Linux and Android each core has its own socket with `SO_REUSEPORT`, and the kernel chooses one for each new
-//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A busy core gets its share
-//! as well, since a connection never changes cores.
+//! connection by a hash of the two addresses. Many connections spread evenly; a few may not. A busy core still gets its
+//! share of new connections, and a connection never changes cores.
 //!
 //! On other systems `SO_REUSEPORT` does not balance, or is missing. There the thread that called [`run`](PerCore::run)
 //! accepts every connection and hands it to the cores in turn, skipping those with a long queue.
 //! [`single_acceptor`](PerCoreBuilder::single_acceptor) chooses this on Linux too. It costs a hand-off for each
-//! connection (not for each request) and spreads few, long connections evenly, such as those of gRPC clients.
+//! connection (not for each request), and distributes few, long connections evenly, such as those of gRPC clients.
 //!
 //! On Linux, a socket that closes resets the connections in its queue. If only one core ends, the sysctl
-//! `net.ipv4.tcp_migrate_req=1` (Linux 5.14) passes those to the other cores.
+//! `net.ipv4.tcp_migrate_req=1` (Linux 5.14) passes such connections to the other cores.
 //!
-//! A second server on the same address is an error, as without `SO_REUSEPORT`. Once the first server listens, another
-//! process of the same user can still join it by setting `SO_REUSEPORT` itself.
+//! Binding a second server to the same address is an error, as without `SO_REUSEPORT`. Once the first server listens,
+//! another process of the same user can still join it by setting `SO_REUSEPORT` itself.
 //!
 //! # How it ends
 //!
@@ -57,10 +58,11 @@
 //! | a core does not end within [`shutdown_timeout`](PerCoreBuilder::shutdown_timeout) | its future is dropped, and `run` returns an error |
 //!
 //! A closure that ignores [`Core::shutdown`] runs until the time-out, or for ever without one. Tasks that a closure has
-//! spawned end with it. tokio catches a panic in one of them, which ends no core.
+//! spawned end with it. tokio catches a panic in such a task, so it does not end the core.
 //!
 //! When a core's closure has ended, its runtime shuts down: fibers that still wait are leaked and counted, as the
-//! [lifecycle chapter](crate::docs::lifecycle) says, and functions under [`offload`](crate::offload) are waited for.
+//! [lifecycle chapter](crate::docs::lifecycle) explains, and functions under [`offload`](crate::offload) run to their
+//! end first.
 
 mod acceptor;
 mod bind;
@@ -87,7 +89,7 @@ pub use self::{
 
 /// Binds `addr` and runs `f` once per core until all have returned: [`PerCore::bind`] and [`PerCore::run`] in one.
 ///
-/// Use [`PerCore`] for settings, or to learn the port that the system chose for port 0.
+/// Use [`PerCore`] for other settings, or to find out which port the system chose for port 0.
 ///
 /// # Errors
 ///
@@ -95,7 +97,7 @@ pub use self::{
 ///
 /// # Panics
 ///
-/// If it is called from async code, which must not block. If `shutdown` panics, with its payload.
+/// If called from async code, which must not block. If `shutdown` panics, with its payload.
 ///
 /// # Examples
 ///

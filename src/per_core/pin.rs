@@ -1,4 +1,4 @@
-//! Pinning threads to CPUs.
+//! Pins threads to CPUs.
 
 use std::io;
 
@@ -11,12 +11,12 @@ pub(super) struct Cpus(#[cfg(any(target_os = "android", target_os = "linux"))] C
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 impl Cpus {
-    /// Returns those of this thread.
+    /// Returns the CPUs of this thread.
     pub(super) fn of_this_thread() -> io::Result<Self> {
         Ok(Self(sched_getaffinity(None)?))
     }
 
-    /// Pins this thread to the `index`th of them, modulo their number, and returns the system's number of it.
+    /// Pins this thread to the `index`th CPU, modulo their count, and returns the system's number of that CPU.
     pub(super) fn pin_to(&self, index: usize) -> io::Result<usize> {
         let cpus = (0..CpuSet::MAX_CPU).filter(|&cpu| self.0.is_set(cpu)).collect::<Vec<_>>();
         let cpu = *index.checked_rem(cpus.len()).and_then(|index| cpus.get(index)).ok_or(io::ErrorKind::NotFound)?;
@@ -26,13 +26,13 @@ impl Cpus {
         Ok(cpu)
     }
 
-    /// Lets this thread use all of them.
+    /// Lets this thread use all of these CPUs.
     pub(super) fn unpin(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.0)?)
     }
 }
 
-/// Other systems cannot pin.
+/// Pinning is not supported on other systems.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 impl Cpus {
     pub(super) fn of_this_thread() -> io::Result<Self> {

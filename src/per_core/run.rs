@@ -1,4 +1,4 @@
-//! [`PerCore::run`]: the threads, and what each of them does.
+//! [`PerCore::run`]: starts the threads and runs the closure on each.
 
 use std::{
     error::Error,
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// A [`Source`] before the core's runtime knows of it.
+/// A [`Source`] that is not yet registered with the core's runtime.
 enum Origin {
     Socket(TcpListener),
     Acceptor(Receiver<Handed>),
@@ -113,7 +113,7 @@ fn origins(mut sockets: Vec<TcpListener>, cores: usize, single_acceptor: bool) -
     }
 }
 
-/// What one thread needs.
+/// The data of one core's thread.
 struct Life<'a> {
     core: Core,
     origin: Origin,
@@ -138,7 +138,7 @@ impl Life<'_> {
             Ok(runtime) => runtime,
             Err(error) => return tell(events, Event::Done(index, Err(not_started_on(index, error)))),
         };
-        // A panic is told at once, before the runtime's end, which may take long.
+        // The panic is reported at once, because the runtime's shutdown may take long.
         let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live(f, events))))
             .unwrap_or_else(|payload| Err(PerCoreError::panicked(index, payload)));
         tell(events, Event::Done(index, done));
@@ -148,7 +148,7 @@ impl Life<'_> {
         let mut builder = Builder::new_current_thread();
         builder.enable_all();
         if let (Some(cpus), Some(_)) = (self.cpus, self.core.cpu) {
-            // Threads for blocking functions inherit the pin and would take this thread's time.
+            // tokio's blocking threads inherit the pin and would compete with this thread for its CPU.
             builder.on_thread_start(move || {
                 let _ = cpus.unpin();
             });
@@ -156,7 +156,7 @@ impl Life<'_> {
         builder.build_local(LocalOptions::default())
     }
 
-    /// Runs the closure. `None` if the core was told not to.
+    /// Runs the closure. Returns `None` if the core was told not to run it.
     async fn live<F, Fut, T, E>(self, f: F, events: &UnboundedSender<Event<T>>) -> Result<Option<T>, PerCoreError>
     where
         F: Fn(Core, Listener) -> Fut,
@@ -192,7 +192,7 @@ impl Life<'_> {
 }
 
 fn tell<T>(events: &UnboundedSender<Event<T>>, event: Event<T>) {
-    // It fails only after `run` has returned, which waits for the threads.
+    // The send fails only after `run` has returned, and `run` waits for the threads.
     let _ = events.send(event);
 }
 

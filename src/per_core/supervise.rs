@@ -1,4 +1,4 @@
-//! What the calling thread does: it waits for the shutdown and for the cores.
+//! [`Supervisor`]: runs on the calling thread, where it waits for the shutdown and for the cores.
 
 use std::{
     any::Any,
@@ -13,32 +13,32 @@ use tokio::sync::{mpsc::UnboundedReceiver, watch};
 
 use super::PerCoreError;
 
-/// What the cores are told.
+/// The phase of the server, which the supervisor announces to the cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Wait until all cores are ready.
     Starting,
     /// Run the closure.
     Running,
-    /// Run the closure, and end it soon.
+    /// Run the closure, but tell it to end.
     Stopping,
     /// Do not run the closure: a core could not start.
     Abandoned,
 }
 
-/// What a core tells.
+/// What a core reports to the supervisor.
 pub(super) enum Event<T> {
     Ready,
     /// The closure has ended or the core could not start. `None` if the core was told not to run the closure.
     Done(usize, Result<Option<T>, PerCoreError>),
 }
 
-/// The result when all cores have ended.
+/// The result of the server, once all cores have ended.
 pub(super) struct Outcome<T> {
-    /// By core.
+    /// Indexed by core.
     pub(super) values: Vec<Option<T>>,
     pub(super) failures: Vec<PerCoreError>,
-    /// Of the shutdown future.
+    /// The payload if the shutdown future panicked.
     pub(super) panic: Option<Box<dyn Any + Send>>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Supervisor<T> {
     phase: watch::Sender<Phase>,
     /// How many cores are not ready yet.
     starting: usize,
-    /// The shutdown was asked for.
+    /// Whether the shutdown future is ready.
     asked: bool,
     outcome: Outcome<T>,
 }
@@ -66,7 +66,7 @@ impl<T> Supervisor<T> {
         self.phase.subscribe()
     }
 
-    /// Waits until all threads have ended, and with them the senders of `events`.
+    /// Waits until all threads have ended, which drops the senders of `events`.
     pub(super) async fn run(
         mut self,
         shutdown: impl Future<Output = ()>,
@@ -87,7 +87,7 @@ impl<T> Supervisor<T> {
         self.outcome
     }
 
-    /// Catches a panic, so that the cores are still told and waited for.
+    /// Catches a panic, so that the cores are still stopped and awaited.
     fn poll_shutdown(&mut self, shutdown: Pin<&mut impl Future<Output = ()>>, cx: &mut Context<'_>) {
         match catch_unwind(AssertUnwindSafe(|| shutdown.poll(cx))) {
             Ok(Poll::Pending) => return,

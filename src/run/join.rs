@@ -71,7 +71,7 @@ fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
 ///
 /// # Cancel safety
 ///
-/// As [`join`].
+/// Same as [`join`].
 ///
 /// # Panics
 ///
@@ -131,7 +131,7 @@ where
 ///
 /// # Cancel safety
 ///
-/// As [`join`].
+/// Same as [`join`].
 ///
 /// # Panics
 ///
@@ -188,15 +188,15 @@ where
 ///
 /// # Errors
 ///
-/// As [`try_join`].
+/// Same as [`try_join`].
 ///
 /// # Cancel safety
 ///
-/// As [`join`].
+/// Same as [`join`].
 ///
 /// # Panics
 ///
-/// As [`try_join`].
+/// Same as [`try_join`].
 ///
 /// # Examples
 ///

@@ -78,7 +78,7 @@ where
 ///
 /// # Cancel safety
 ///
-/// As [`race`].
+/// Same as [`race`].
 ///
 /// # Panics
 ///
@@ -124,11 +124,11 @@ where
 ///
 /// # Cancel safety
 ///
-/// As [`join`](crate::join).
+/// Same as [`join`](crate::join).
 ///
 /// # Panics
 ///
-/// As [`timeout`].
+/// Same as [`timeout`].
 ///
 /// # Examples
 ///

@@ -9,18 +9,18 @@ use crate::{
     wait::{await_in_fiber, try_await_in_fiber},
 };
 
-/// Makes an iterator of a [`Stream`]: each `next` waits for the next item.
+/// Makes an iterator from a [`Stream`]: each `next` waits for the next item.
 ///
-/// A stream that is not `Unpin` is boxed first: `FiberIter::new(Box::pin(stream))`.
+/// Box a stream that is not `Unpin` first: `FiberIter::new(Box::pin(stream))`.
 ///
 /// # Cancel safety
 ///
-/// `next` waits as [`await_in_fiber`] does: it goes on in a cancelled fiber, or unwinds it under
-/// [`OnDrop::Unwind`](crate::OnDrop::Unwind), and no item is lost. [`try_next`](Self::try_next) gives an error instead.
+/// `next` waits as [`await_in_fiber`] does: in a cancelled fiber it goes on, or unwinds under
+/// [`OnDrop::Unwind`](crate::OnDrop::Unwind). No item is lost. [`try_next`](Self::try_next) returns an error instead.
 ///
 /// # Panics
 ///
-/// `next` panics outside a fiber, naming the fixes, and if the stream does.
+/// `next` panics outside a fiber, with a message that names the fixes, and if the stream panics.
 ///
 /// # Examples
 ///
@@ -49,28 +49,28 @@ impl<S> FiberIter<S> {
         Self { stream }
     }
 
-    /// The wrapped stream.
+    /// Borrows the wrapped stream.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The wrapped stream.
+    /// Borrows the wrapped stream mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The wrapped stream.
+    /// Returns the wrapped stream.
     pub fn into_inner(self) -> S {
         self.stream
     }
 }
 
 impl<S: Stream + Unpin> FiberIter<S> {
-    /// The next item, or an error where no wait is possible or the fiber was cancelled.
+    /// Returns the next item, or an error where no wait is possible or the fiber was cancelled.
     ///
     /// # Errors
     ///
-    /// As [`try_await_in_fiber`]. No item is lost: the next call gets it.
+    /// As for [`try_await_in_fiber`]. No item is lost: the next call returns it.
     #[track_caller]
     pub fn try_next(&mut self) -> Result<Option<S::Item>, TryAwaitError<()>> {
         try_await_in_fiber(poll_fn(|cx| Pin::new(&mut self.stream).poll_next(cx)))

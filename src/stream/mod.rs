@@ -1,4 +1,4 @@
-//! Streams as iterators, and synchronous functions and iterators as streams (feature `stream`).
+//! Turns streams into iterators, and synchronous functions and iterators into streams (feature `stream`).
 //!
 //! ```
 //! use tower_fiber::{run_in_fiber, stream::{FiberIter, fiber_stream}};

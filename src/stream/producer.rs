@@ -15,22 +15,23 @@ use tokio::sync::mpsc;
 use super::Yielder;
 use crate::{layer::FiberLayer, run::InFiber, settings::Settings};
 
-/// Makes a [`Stream`] of a synchronous function, which runs in a fiber and gives its items to [`Yielder::send`].
+/// Makes a [`Stream`] from a synchronous function that runs in a fiber and passes its items to [`Yielder::send`].
 ///
-/// The function starts when the stream is first polled, and is at most one item ahead of the reader. It returns
-/// nothing, or, if items are `Result`s, a `Result` whose error is the last item, so that `?` works in it.
+/// The function starts when the stream is first polled, and is at most one item ahead of the reader. It returns `()`
+/// or, if the items are `Result`s, a `Result` whose error becomes the last item, so that the function can use `?`.
 ///
-/// The fiber has all defaults, as for [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
+/// The fiber has default settings, as with [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
 ///
 /// # Cancel safety
 ///
-/// When the stream is dropped, the next [`send`](Yielder::send) gives an error and [`caller_gone`](crate::caller_gone)
-/// is true; a producer that ends then ends with the stream. Before the first poll, `f` is dropped unrun.
+/// When the stream is dropped, the next [`send`](Yielder::send) returns an error and
+/// [`caller_gone`](crate::caller_gone) is true. A producer that returns on the error thus ends with the stream. Before
+/// the first poll, `f` is dropped unrun.
 ///
 /// # Panics
 ///
-/// Polling the stream panics if `f` does, with the same payload, after the items before it; outside a tokio runtime;
-/// and on a current-thread runtime on another thread than at first.
+/// Polling the stream panics if `f` does, with the same payload, after the items that `f` sent before; outside a tokio
+/// runtime; and, on a current-thread runtime, on a different thread than the first poll.
 ///
 /// # Examples
 ///
@@ -65,15 +66,15 @@ where
     FiberStream::new(f, Settings::process_wide())
 }
 
-/// As [`fiber_stream`], with the settings of `layer`, whose name and counters it shares.
+/// Like [`fiber_stream`], but with the settings of `layer`, whose name and counters it shares.
 ///
 /// # Cancel safety
 ///
-/// As [`fiber_stream`]; the producer is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+/// As for [`fiber_stream`]; the producer is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
 ///
 /// # Panics
 ///
-/// As [`fiber_stream`], and if the layer is closed.
+/// As for [`fiber_stream`], and if the layer is closed.
 pub fn fiber_stream_with<T, F, R>(layer: &FiberLayer, f: F) -> FiberStream<T>
 where
     T: Send + 'static,
@@ -83,15 +84,15 @@ where
     FiberStream::new(f, layer.settings())
 }
 
-/// Makes a [`Stream`] of an iterator whose `next` may wait, by [`fiber_stream`].
+/// Makes a [`Stream`] from an iterator whose `next` may wait, through [`fiber_stream`].
 ///
 /// # Cancel safety
 ///
-/// When the stream is dropped, the iterator is dropped once it has given its next item.
+/// When the stream is dropped, the iterator is dropped once it has returned its next item.
 ///
 /// # Panics
 ///
-/// As [`fiber_stream`].
+/// Same as [`fiber_stream`].
 ///
 /// # Examples
 ///
@@ -112,15 +113,15 @@ where
     fiber_stream(|y| give_all(items, y))
 }
 
-/// As [`iter`], with the settings of `layer`, whose name and counters it shares.
+/// Like [`iter`], but with the settings of `layer`, whose name and counters it shares.
 ///
 /// # Cancel safety
 ///
-/// As [`iter`]; the iterator is also cancelled as the layer's [`OnDrop`](crate::OnDrop) says.
+/// As for [`iter`]; the iterator is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
 ///
 /// # Panics
 ///
-/// As [`fiber_stream_with`].
+/// Same as [`fiber_stream_with`].
 pub fn iter_with<I>(layer: &FiberLayer, items: I) -> FiberStream<I::Item>
 where
     I: IntoIterator<Item: Send + 'static> + Send + 'static,
@@ -136,9 +137,9 @@ fn give_all<I: IntoIterator>(items: I, y: &mut Yielder<I::Item>) {
     }
 }
 
-/// What a producer may return: nothing, or a `Result` whose error is the stream's last item.
+/// What a producer may return: `()`, or a `Result` whose error becomes the stream's last item.
 pub trait Outcome<T>: sealed::Sealed {
-    /// The stream's last item, if there is one.
+    /// Returns the stream's last item, if the outcome has one.
     fn last(self) -> Option<T>;
 }
 
@@ -165,7 +166,7 @@ mod sealed {
 /// The stream of [`fiber_stream`].
 #[must_use = "streams do nothing unless polled"]
 pub struct FiberStream<T> {
-    // Dropped first, so that a producer that finds the stream closed finds `caller_gone` true.
+    // Dropped first, so that `caller_gone` is already true when the producer finds the stream closed.
     producer: Producer<T>,
     items: mpsc::Receiver<T>,
 }
@@ -205,7 +206,7 @@ impl<T> Stream for FiberStream<T> {
             return Poll::Ready(Some(item));
         }
         match &mut this.producer {
-            // On a pool worker, it has dropped its sender and is about to end.
+            // The producer runs on a pool worker, has dropped its sender and is about to end.
             Producer::Runs(_) => Poll::Pending,
             Producer::Ended(last) => Poll::Ready(last.take()),
             Producer::Panicked(_) => match std::mem::replace(&mut this.producer, Producer::Ended(None)) {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{error::TryAwaitError, wait::try_await_in_fiber};
 
-/// Takes the items of a producer; see [`fiber_stream`](super::fiber_stream).
+/// Sends a producer's items to the reader of its stream; see [`fiber_stream`](super::fiber_stream).
 pub struct Yielder<T> {
     items: mpsc::Sender<T>,
 }
@@ -20,16 +20,16 @@ impl<T> Yielder<T> {
         Self { items }
     }
 
-    /// Gives `item` to the reader of the stream, and waits until the reader has taken the item before it.
+    /// Sends `item` to the reader of the stream. It first waits until the reader has taken the previous item.
     ///
     /// # Errors
     ///
-    /// If the stream was dropped; if the fiber was cancelled; and if its thread is panicking and the reader is not
+    /// If the stream was dropped, if the fiber was cancelled, or if its thread is panicking and the reader is not
     /// ready. The item is dropped.
     ///
     /// # Cancel safety
     ///
-    /// As [`try_await_in_fiber`].
+    /// Same as [`try_await_in_fiber`].
     #[track_caller]
     pub fn send(&mut self, item: T) -> Result<(), YieldError> {
         match try_await_in_fiber(self.items.send(item)) {
@@ -52,10 +52,10 @@ impl<T> fmt::Debug for Yielder<T> {
     }
 }
 
-/// An item was not taken.
+/// An item was not sent.
 ///
-/// As an [`io::Error`] it is a [`BrokenPipe`](ErrorKind::BrokenPipe) if the stream was dropped, and otherwise of the
-/// kind that `io::FiberIo` gives.
+/// It converts to an [`io::Error`]: of kind [`BrokenPipe`](ErrorKind::BrokenPipe) if the stream was dropped, and
+/// otherwise of the kind that `io::FiberIo` returns.
 #[derive(Debug)]
 pub struct YieldError(Reason);
 

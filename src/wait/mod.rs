@@ -143,11 +143,11 @@ pub trait WaitExt: IntoFuture + Sized {
     ///
     /// # Cancel safety
     ///
-    /// As [`await_in_fiber`].
+    /// Same as [`await_in_fiber`].
     ///
     /// # Panics
     ///
-    /// As [`await_in_fiber`].
+    /// Same as [`await_in_fiber`].
     #[track_caller]
     fn wait(self) -> Self::Output {
         await_in_fiber(self)

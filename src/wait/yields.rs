@@ -9,11 +9,11 @@ use crate::raw::State;
 ///
 /// # Cancel safety
 ///
-/// As [`await_in_fiber`].
+/// Same as [`await_in_fiber`].
 ///
 /// # Panics
 ///
-/// As [`await_in_fiber`].
+/// Same as [`await_in_fiber`].
 #[track_caller]
 pub fn yield_now() {
     let mut yielded = false;
