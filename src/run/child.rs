@@ -1,4 +1,4 @@
-//! One of several functions that run side by side on one thread.
+//! [`Child`]: one of several functions that run side by side on one thread.
 
 use std::{
     panic::resume_unwind,
@@ -28,7 +28,7 @@ pub(super) struct Child<R: 'static> {
     wake: Arc<ChildWake>,
 }
 
-/// Notes which child was woken, so that only that is polled.
+/// Notes that its child was woken, so that only woken children are polled.
 struct ChildWake {
     is_woken: AtomicBool,
     parent: AtomicWaker,
@@ -52,12 +52,12 @@ impl<R: 'static> Child<R> {
         Self { fiber, outcome: None, wake: Arc::new(wake) }
     }
 
-    /// Whether it has ended.
+    /// Polls the child if it was woken. Returns whether it has ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         if self.outcome.is_some() {
             return true;
         }
-        // Before `is_woken` is read: a wake after that finds this waker.
+        // Register before reading `is_woken`, so that a later wake finds this waker.
         self.wake.parent.register(cx.waker());
         if !self.wake.is_woken.swap(false, Ordering::AcqRel) {
             return false;
@@ -69,7 +69,7 @@ impl<R: 'static> Child<R> {
         self.outcome.is_some()
     }
 
-    /// Whether it is in a [`shield`](crate::shield), and must not be dropped yet.
+    /// Whether the child is in a [`shield`](crate::shield) and must not be dropped yet.
     pub(super) fn is_shielded(&self) -> bool {
         self.fiber.is_shielded()
     }
@@ -80,20 +80,20 @@ impl<R: 'static> Child<R> {
 }
 
 impl<R: 'static, E: 'static> Child<Result<R, E>> {
-    /// Whether it has ended with an error, or has panicked.
+    /// Whether the child has returned an error or panicked.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.outcome, Some(Err(_) | Ok(Err(_))))
     }
 }
 
 impl<R: 'static> Drop for Child<R> {
-    /// Quietly, since the thread may be panicking by the hook of another child.
+    /// Drops the outcome quietly, because a hook of another child may have made the thread panic.
     fn drop(&mut self) {
         drop_quietly(self.outcome.take());
     }
 }
 
-/// The data of this fiber's layer, for fibers that end before the wait for them does.
+/// Returns the shared data of this fiber's layer, for fibers that end before the wait for them does.
 fn inherited_shared() -> Arc<Shared> {
     with_current(|state| match (state, blocking::scopes()) {
         (Some(state), _) => state.shared_arc(),
@@ -102,7 +102,7 @@ fn inherited_shared() -> Arc<Shared> {
     })
 }
 
-/// Lets a panic go on.
+/// Returns the result, or resumes the panic.
 pub(super) fn unwrap<T>(outcome: thread::Result<T>) -> T {
     outcome.unwrap_or_else(|payload| resume_unwind(payload))
 }

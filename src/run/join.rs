@@ -1,4 +1,4 @@
-//! Functions side by side, all of whose results are wanted: [`join`], [`try_join`].
+//! [`join`], [`try_join`]: run functions side by side and return all results.
 
 use std::{any::Any, future::poll_fn, panic::resume_unwind, task::Poll};
 
@@ -11,18 +11,19 @@ use crate::{
 /// Runs two synchronous functions side by side, each in its own fiber on this thread, and returns both results. While
 /// one waits, the other goes on.
 ///
-/// They need not be `Send`. They have the stack size, name and counters of this fiber's layer, and their own
-/// [`fiber_local!`](crate::fiber_local)s. This fiber's carried task-locals, hooks, span and dispatcher follow them.
+/// The functions need not be `Send`. Their fibers use the stack size, name and counters of this fiber's layer, and have
+/// their own [`fiber_local!`](crate::fiber_local)s. This fiber's carried task-locals, hooks, span and dispatcher follow
+/// them.
 ///
 /// # Cancel safety
 ///
-/// A cancel of this fiber cancels both: their fallible waits fail, and under
-/// [`OnDrop::Unwind`](crate::OnDrop::Unwind) both unwind before this fiber does.
+/// Cancelling this fiber cancels both: their fallible waits fail, and under [`OnDrop::Unwind`](crate::OnDrop::Unwind)
+/// both unwind before this fiber does.
 ///
 /// # Panics
 ///
-/// If one has panicked, with its payload, once both have ended; if both have, with that of `a`. If a hook or the
-/// `Clone` of a carried value panics. Where [`await_in_fiber`] panics.
+/// If one function panics, with its payload, once both have ended; if both panic, with the payload of `a`. If a hook or
+/// the `Clone` of a carried value panics. Where [`await_in_fiber`] panics.
 ///
 /// # Examples
 ///
@@ -51,7 +52,7 @@ where
     let (mut a, mut b) = (Child::new(a), Child::new(b));
     // The future owns the children, so that they unwind first when the wait is cut.
     let outcomes = await_in_fiber(poll_fn(move |cx| {
-        // Not `&&`: both are polled.
+        // `&` instead of `&&`, because both must be polled.
         if a.poll(cx) & b.poll(cx) { Poll::Ready((a.take(), b.take())) } else { Poll::Pending }
     }));
     match outcomes {
@@ -61,13 +62,13 @@ where
     }
 }
 
-/// Resumes the panic of one function. The other results are dropped first, since their destructors may panic.
+/// Resumes the panic of one function. It first drops the other results, because their destructors may panic.
 fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
     drop_quietly(others);
     resume_unwind(payload)
 }
 
-/// As [`join`], for any number of functions; their results are in the same order.
+/// Like [`join`], for any number of functions. The results are in the order of the functions.
 ///
 /// # Cancel safety
 ///
@@ -75,7 +76,7 @@ fn resume_first<T>(payload: Box<dyn Any + Send>, others: T) -> ! {
 ///
 /// # Panics
 ///
-/// As [`join`]; if several have panicked, with the payload of the first in order.
+/// As for [`join`]; if several functions panic, with the payload of the first in order.
 ///
 /// # Examples
 ///
@@ -119,15 +120,15 @@ where
     }
 }
 
-/// As [`join`], for functions that may fail: returns both results, or the first error.
+/// Like [`join`], for functions that may fail: returns both results, or the first error.
 ///
-/// When one has failed, the other is dropped as a [`LocalFiber`](crate::LocalFiber) is, whatever the layer's
-/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. A
-/// [`shield`](crate::shield)ed section ends first.
+/// When one function fails, the other is dropped like a [`LocalFiber`](crate::LocalFiber), whatever the layer's
+/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. If it is in a
+/// [`shield`](crate::shield)ed section, the section ends first.
 ///
 /// # Errors
 ///
-/// That of the function that fails first; if both fail in one poll, that of `a`.
+/// The error of the function that fails first; if both fail in one poll, the error of `a`.
 ///
 /// # Cancel safety
 ///
@@ -135,7 +136,7 @@ where
 ///
 /// # Panics
 ///
-/// If one panics, with its payload, once the other has been dropped as above. Otherwise as [`join`].
+/// If one function panics, with its payload, once the other has been dropped as above. Otherwise as for [`join`].
 ///
 /// # Examples
 ///
@@ -184,7 +185,7 @@ where
     Ok((unwrap(a.take())?, unwrap(b.take())?))
 }
 
-/// As [`try_join`], for any number of functions; their results are in the same order.
+/// Like [`try_join`], for any number of functions. The results are in the order of the functions.
 ///
 /// # Errors
 ///

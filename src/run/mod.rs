@@ -1,4 +1,4 @@
-//! Entering a fiber without a service.
+//! Runs functions in fibers, without a service.
 
 mod child;
 mod join;
@@ -38,10 +38,11 @@ use crate::{
 type SendFn<R> = dyn FnOnce() -> R + Send;
 type LocalFn<R> = dyn FnOnce() -> R;
 
-/// Runs `f` in a fiber: the synchronous code in it may wait by [`await_in_fiber`](crate::await_in_fiber).
+/// Runs `f` in a fiber, in which synchronous code may wait with [`await_in_fiber`](crate::await_in_fiber).
 ///
-/// The future is `Send` and lazy: `f` runs when it is first polled, where [`Placement::Auto`](crate::Placement::Auto)
-/// says. [`FiberLayer::run`](crate::FiberLayer::run) does the same with a layer's settings.
+/// The future is `Send` and lazy: `f` starts when the future is first polled, where
+/// [`Placement::Auto`](crate::Placement::Auto) places it. [`FiberLayer::run`](crate::FiberLayer::run) does the same
+/// with a layer's settings.
 ///
 /// # Cancel safety
 ///
@@ -50,8 +51,8 @@ type LocalFn<R> = dyn FnOnce() -> R;
 ///
 /// # Panics
 ///
-/// The future panics if `f` does, with the same payload; outside a tokio runtime; after it was ready; and on a
-/// current-thread runtime if it is polled on another thread than at first.
+/// The future panics if `f` does, with the same payload; outside a tokio runtime; if polled after it was ready; and, on
+/// a current-thread runtime, if polled on a different thread than the first time.
 ///
 /// # Examples
 ///
@@ -79,7 +80,7 @@ where
 /// The future of [`run_in_fiber`] and [`FiberLayer::run`](crate::FiberLayer::run).
 #[must_use = "futures do nothing unless polled"]
 pub struct InFiber<R: Send + 'static> {
-    // The struct has its bounds as a `ResponseFuture` does.
+    // The bounds are on the struct, as they are in `ResponseFuture`.
     call: Call<Closure<SendFn<R>>>,
 }
 
@@ -91,7 +92,7 @@ impl<R: Send + 'static> InFiber<R> {
         Self { call: Call::new(Closure(Box::new(f)), Admission::default(), settings, label) }
     }
 
-    /// Polls it; a panic is an outcome too.
+    /// Polls the call and returns a panic as an outcome.
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
         self.call.poll_outcome(cx)
     }
@@ -116,21 +117,22 @@ impl<R: Send + 'static> fmt::Debug for InFiber<R> {
     }
 }
 
-/// Runs `f` in a fiber on this thread: nothing need be `Send`, and no runtime is needed.
+/// Runs `f` in a fiber on this thread. `f` and its result need not be `Send`, and no runtime is needed.
 ///
-/// The future is lazy and not `Send`. Any executor of this thread can poll it.
+/// The future is lazy and not `Send`. Any executor on this thread can poll it.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future while `f` waits unwinds the fiber: the wait panics with the payload
-/// [`Cancelled`](crate::error::Cancelled), without message or hook, and destructors run before `drop` returns. A fiber
-/// that catches this and waits again is unwound again, up to 64 times, and then leaked. So is one that keeps waiting by
-/// [`try_await_in_fiber`](crate::try_await_in_fiber), after some hundred thousand errors. With `panic = "abort"` it is
-/// leaked unless all its waits are fallible. Before the first poll, `f` is dropped unrun.
+/// [`Cancelled`](crate::error::Cancelled), without a message or a call of the panic hook, and destructors run before
+/// `drop` returns. A fiber that catches this panic and waits again is unwound again, up to 64 times, and then leaked. A
+/// fiber that keeps waiting with [`try_await_in_fiber`](crate::try_await_in_fiber) is leaked after some hundred
+/// thousand errors. With `panic = "abort"` the fiber is leaked unless all its waits are fallible. Before the first
+/// poll, `f` is dropped unrun.
 ///
 /// # Panics
 ///
-/// The future panics if `f` does, with the same payload, and after it was ready.
+/// The future panics if `f` does, with the same payload, and if polled after it was ready.
 ///
 /// # Examples
 ///
@@ -157,7 +159,7 @@ where
 /// The future of [`run_local`].
 #[must_use = "futures do nothing unless polled"]
 pub struct LocalFiber<R: 'static> {
-    // First, so that a compiler error about `Send` names this.
+    // The first field, so that a compiler error about `Send` names this type.
     _stays: StaysOnItsThread,
     fiber: InContext<Closure<LocalFn<R>>>,
     /// See [`is_cut_with_its_poller`].
@@ -173,7 +175,7 @@ impl<R: 'static> LocalFiber<R> {
         Self { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context), is_cut: false }
     }
 
-    /// Whether it waits in a [`shield`](crate::shield), which its drop would not let end.
+    /// Whether the fiber waits in a [`shield`](crate::shield), which would not end if the fiber were dropped now.
     pub(crate) fn is_shielded(&self) -> bool {
         self.fiber.is_shielded()
     }
@@ -185,17 +187,17 @@ impl<R: 'static> LocalFiber<R> {
         let mut outcome = Poll::Pending;
         self.fiber.poll(cx, None, &mut outcome);
         if outcome.is_ready() {
-            // Now, since this may lie in a fiber that is leaked and never drop.
+            // Close it now, because `self` may live in a fiber that is leaked, and then it is never dropped.
             self.fiber.close();
         }
         outcome
     }
 }
 
-/// How often a local fiber may yield while it is dropped. Then it is leaked, so that no drop hangs.
+/// How often a local fiber may yield while it is dropped. After that it is leaked, so that the drop does not hang.
 const YIELDS: u32 = 1024;
 
-/// Notes that its task was woken.
+/// A waker that notes that it was woken.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -204,7 +206,7 @@ impl Wake for Woken {
     }
 }
 
-/// Not `Send`: a local fiber may hold anything.
+/// Makes a local fiber `!Send`, because its stack may hold values that are not `Send`.
 struct StaysOnItsThread(PhantomData<*const ()>);
 
 impl<R: 'static> Future for LocalFiber<R> {
@@ -227,16 +229,16 @@ impl<R: 'static> Future for LocalFiber<R> {
 
 impl<R: 'static> Drop for LocalFiber<R> {
     fn drop(&mut self) {
-        // On another thread (the executor is unsound) the fiber is leaked and counted.
+        // If dropped on another thread (by an unsound executor), the fiber is leaked and counted.
         if !self.fiber.is_home() || self.fiber.phase() != Phase::Suspended {
             return;
         }
         self.fiber.unwind();
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
-        // A hook may panic, also while the thread is panicking.
+        // A hook may panic, even while the thread is panicking.
         let mut panics = FirstPanic::default();
-        // Again if it has only yielded, as it does after many waits in a row.
+        // Poll again if the fiber has only yielded, as it does after many waits in a row.
         for _ in 0..YIELDS {
             let mut outcome = Poll::Pending;
             panics.run(|| self.fiber.poll(&mut Context::from_waker(&waker), None, &mut outcome));

@@ -1,4 +1,4 @@
-//! Work that leaves the fiber's thread.
+//! [`offload`]: runs work on another thread than the fiber's.
 
 use std::panic::resume_unwind;
 
@@ -10,20 +10,20 @@ use crate::{
     wait::{WaitMode, await_in_fiber, caller::watch_caller, wait_mode},
 };
 
-/// Runs `f` on tokio's blocking pool and waits for it: for code that burns CPU or really blocks.
+/// Runs `f` on tokio's blocking pool and waits for it. Use it for code that uses much CPU or blocks its thread.
 ///
-/// Waits inside `f` block that pool's thread, as under [`block_on_waits`](crate::block_on_waits). Called under
-/// `block_on_waits`, `f` runs on this thread, which may block anyway. [`BlockingLayer::run`](crate::BlockingLayer::run)
-/// has a limit of threads and a choice of runtime.
+/// Waits inside `f` block that pool's thread, as under [`block_on_waits`](crate::block_on_waits). If `offload` is
+/// called under `block_on_waits`, `f` runs on this thread, which may block anyway.
+/// [`BlockingLayer::run`](crate::BlockingLayer::run) also offers a limit on threads and a choice of runtime.
 ///
 /// The current span and `tracing` dispatcher follow `f`, and so do the [carried](crate::FiberLayerBuilder::carry)
-/// task-locals and the [`Hook`](crate::Hook)s of the fiber's layer: `f` sees clones of the values that the fiber has
-/// here. Hooks are called once before and once after `f`. Fibers that `f` makes by [`join`](crate::join) or
-/// [`race`](crate::race) have all of that too.
+/// task-locals and the [`Hook`](crate::Hook)s of the fiber's layer: `f` sees clones of the fiber's current values.
+/// Hooks are called once before and once after `f`. All of this also applies to the fibers that `f` makes with
+/// [`join`](crate::join) or [`race`](crate::race).
 ///
 /// # Cancel safety
 ///
-/// As [`await_in_fiber`]; `f` itself always runs to its end.
+/// As for [`await_in_fiber`]; `f` itself always runs to its end.
 ///
 /// # Panics
 ///

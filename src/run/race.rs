@@ -1,4 +1,5 @@
-//! Functions side by side, of which the first result is wanted: [`race`]; or one with a time limit: [`timeout`].
+//! [`race`]: runs functions side by side and returns the first result. [`timeout`]: runs one function with a time
+//! limit.
 
 use std::{
     any::type_name,
@@ -23,20 +24,20 @@ use crate::{
     wait::await_in_fiber,
 };
 
-/// Runs synchronous functions side by side, each in its own fiber, and returns the result of the first that ends.
+/// Runs synchronous functions side by side, each in its own fiber, and returns the result of the first one to end.
 ///
-/// The others are dropped calls of this fiber's layer, for which its [`OnDrop`](crate::OnDrop) applies: by default they
-/// run to their end in the background, on this thread. The same follows them as in [`join`](crate::join). Under
-/// [`run_local`](crate::run_local) on a worker of a multi-thread runtime, where no task can go on with them, they are
-/// leaked and counted.
+/// The other functions become dropped calls of this fiber's layer, to which its [`OnDrop`](crate::OnDrop) applies: by
+/// default they run to their end in the background, on this thread. The context that follows them is the same as in
+/// [`join`](crate::join). Under [`run_local`](crate::run_local) on a worker of a multi-thread runtime, no task can
+/// continue them, so they are leaked and counted.
 ///
 /// # Cancel safety
 ///
-/// As [`await_in_fiber`]; when it unwinds, all functions are dropped calls as above.
+/// As for [`await_in_fiber`]; when it unwinds, all functions become dropped calls as above.
 ///
 /// # Panics
 ///
-/// If there are no functions. If the first that ends panics, with its payload. Where [`await_in_fiber`] panics.
+/// If there are no functions. If the first function to end panics, with its payload. Where [`await_in_fiber`] panics.
 ///
 /// # Examples
 ///
@@ -67,10 +68,10 @@ where
     first(runners, None).unwrap_or_else(|_| unreachable!("it has no limit"))
 }
 
-/// Runs a synchronous function in its own fiber, and returns its result unless that takes longer than `limit`.
+/// Runs a synchronous function in its own fiber, and returns its result unless it takes longer than `limit`.
 ///
-/// After `limit` the function is a dropped call, as one that has lost a [`race`]: by default it runs to its end in the
-/// background. [`timeout_or_unwind`] ends it.
+/// After `limit` the function becomes a dropped call, like one that has lost a [`race`]: by default it runs to its end
+/// in the background. To end the function instead, use [`timeout_or_unwind`].
 ///
 /// # Errors
 ///
@@ -112,11 +113,11 @@ where
     first(vec![InFiber::new(f, &inherited(), type_name::<F>())], Some(limit))
 }
 
-/// As [`timeout`], but ends the function, which need not be `Send`.
+/// Like [`timeout`], but ends the function at the limit. The function need not be `Send`.
 ///
-/// After `limit` the function is dropped as a [`LocalFiber`](crate::LocalFiber) is, whatever the layer's
-/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. A
-/// [`shield`](crate::shield)ed section ends first.
+/// After `limit` the function is dropped like a [`LocalFiber`](crate::LocalFiber), whatever the layer's
+/// [`OnDrop`](crate::OnDrop) says: it unwinds from its wait, and its destructors run before this returns. If it is in a
+/// [`shield`](crate::shield)ed section, the section ends first.
 ///
 /// # Errors
 ///
@@ -179,7 +180,7 @@ where
     Ok(unwrap(child.take()))
 }
 
-/// The result of the first that ends within `limit`.
+/// Returns the result of the first runner that ends within `limit`.
 #[track_caller]
 fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration>) -> Result<R, Elapsed> {
     let (outcome, runners) = await_in_fiber(async move {
@@ -196,20 +197,21 @@ fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration
             }
         })
         .await;
-        // Its waker may panic when it is dropped, and Rust forgets what is being returned then (rust-lang/rust#47949).
+        // The timer's waker may panic when it is dropped, and Rust would then leak the value being returned
+        // (rust-lang/rust#47949).
         drop_quietly(limit);
         (outcome, runners)
     });
-    // The destructors of a function that has not begun may wait, and panic.
+    // The destructors of a function that has not begun may wait and may panic.
     runners.into_iter().for_each(drop_quietly);
     outcome.map(unwrap)
 }
 
-/// The settings of this fiber's layer, for fibers that stay on its thread.
+/// Returns the settings of this fiber's layer, for fibers that stay on its thread.
 fn inherited() -> Settings {
     with_current(|state| match (state, blocking::scopes()) {
         (Some(state), _) => Settings::inside(state.shared_arc()),
-        // No task on a thread that blocks could go on with those that are left.
+        // No task on a blocked thread could continue the fibers that are left.
         (None, Some(scopes)) => Settings::beside(&scopes),
         (None, None) => Settings { placement: Some(Placement::SharedPool), ..Settings::process_wide().clone() },
     })

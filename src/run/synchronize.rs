@@ -1,22 +1,22 @@
-//! An async function as a plain one.
+//! [`synchronize`]: turns an async function into a synchronous one.
 
 use std::future::Future;
 
 use crate::wait::await_in_fiber;
 
-/// Makes a synchronous function of an async one: calling it waits for its result, in a fiber or under
+/// Turns an async function into a synchronous one, which waits for the result, in a fiber or under
 /// [`block_on_waits`](crate::block_on_waits).
 ///
-/// Takes async functions and closures of 0 to 8 owned arguments and returns a boxed closure of the same arguments,
+/// It takes an async function or closure of 0 to 8 owned arguments and returns a boxed closure with the same arguments,
 /// for code that takes an `Fn` (callbacks, template functions, hooks).
 ///
 /// # Cancel safety
 ///
-/// The plain function waits as [`await_in_fiber`] does.
+/// The returned closure waits as [`await_in_fiber`] does.
 ///
 /// # Panics
 ///
-/// The plain function panics as [`await_in_fiber`] does, and if the async one panics.
+/// The returned closure panics where [`await_in_fiber`] does, and if the async function panics.
 ///
 /// # Examples
 ///
@@ -45,7 +45,8 @@ where
     f.into_plain()
 }
 
-/// An async function or closure of 0 to 8 owned arguments; see [`synchronize`]. It is implemented for these only.
+/// An async function or closure of 0 to 8 owned arguments; see [`synchronize`]. The trait is implemented for such
+/// functions only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async function that `synchronize` can make plain",
     label = "not an async function of 0 to 8 owned arguments",
@@ -53,10 +54,10 @@ where
     note = "a function that is not async can be called as it is"
 )]
 pub trait AsyncFunction<Args>: sealed::Sealed<Args> + Sized {
-    /// The plain function: a boxed `Fn` of the same arguments.
+    /// The synchronous function: a boxed `Fn` with the same arguments.
     type Plain;
 
-    /// What [`synchronize`] returns.
+    /// Returns the value that [`synchronize`] returns.
     fn into_plain(self) -> Self::Plain;
 }
 

@@ -1,4 +1,4 @@
-//! Whether the caller still waits for this call.
+//! [`caller_gone`], [`until_caller_gone`]: tell whether the caller still waits for this call.
 
 use std::{
     fmt,
@@ -13,11 +13,11 @@ use crate::{
     raw::with_current,
 };
 
-/// Whether this fiber's response future was dropped: the client went away, or a time-out elapsed.
+/// Whether this fiber's response future was dropped, because the client disconnected or a time-out elapsed.
 ///
-/// Long loops can stop early by it. It is also `true` if the caller of a fiber around this one on the same thread has
-/// gone. In a call of [`BlockingLayer`](crate::BlockingLayer) and in [`offload`](crate::offload) it tells the same of
-/// that call, or of the fiber. Elsewhere it is `false`.
+/// Check it to stop long loops early. It is also `true` if the caller of a fiber around this one on the same thread has
+/// gone. In a call of [`BlockingLayer`](crate::BlockingLayer) it tells the same of that call, and in
+/// [`offload`](crate::offload) of the fiber that called `offload`. Elsewhere it is `false`.
 ///
 /// # Examples
 ///
@@ -41,19 +41,19 @@ pub fn caller_gone() -> bool {
     }
 }
 
-/// To tell another thread that the caller has gone.
+/// Lets code on another thread see that the caller has gone.
 pub(crate) fn watch_caller() -> Option<blocking::Caller> {
     with_current(|state| state.map(|state| state.watch_caller())).or_else(blocking::caller)
 }
 
-/// A future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
+/// Returns a future that is ready when the caller of this fiber has gone, for `select!`; see [`caller_gone`].
 ///
-/// It belongs to the call in which it was made, may be awaited anywhere, and is also ready when that call has ended.
-/// Outside of calls it is never ready.
+/// The future belongs to the call in which it was made, may be awaited anywhere, and is also ready when that call has
+/// ended. Outside calls it is never ready.
 ///
 /// # Cancel safety
 ///
-/// It can be dropped and made again at any time.
+/// The future can be dropped and made again at any time.
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ pub(crate) fn watch_caller() -> Option<blocking::Caller> {
 /// ```
 pub fn until_caller_gone() -> UntilCallerGone {
     let gone: Pin<Box<dyn Future<Output = ()> + Send + Sync>> = match watch_caller() {
-        // An error says that the call has ended.
+        // An error means that the call has ended.
         Some(mut watched) => {
             let gone = async move { _ = watched.wait_for(|gone| *gone).await };
             Box::pin(Relayed::new(Box::pin(gone)))

@@ -1,4 +1,4 @@
-//! How synchronous code waits for a future.
+//! Waits for futures from synchronous code.
 
 pub(crate) mod caller;
 mod mode;
@@ -36,26 +36,26 @@ use crate::{
 
 /// Waits for `future` from synchronous code that runs in a fiber.
 ///
-/// The fiber suspends and its thread goes on with other work until the future is ready; one that is ready at once costs
+/// The fiber suspends, and its thread does other work until the future is ready. A future that is ready at once costs
 /// no switch. The future is polled on the fiber's own stack, so it may borrow from the caller and need not be `Send`.
 /// Every 128th wait in a row that did not suspend yields once, so that a loop over ready futures does not starve the
 /// thread. Under [`block_on_waits`](crate::block_on_waits) the thread is blocked instead.
 ///
 /// # Cancel safety
 ///
-/// By default ([`OnDrop::Finish`](crate::OnDrop::Finish)) the wait always ends, also when the fiber's caller has gone.
+/// By default ([`OnDrop::Finish`](crate::OnDrop::Finish)) the wait is never cut, even when the fiber's caller has gone.
 /// Under [`OnDrop::Unwind`](crate::OnDrop::Unwind), and in a [`LocalFiber`](crate::LocalFiber) that is dropped, it
 /// unwinds with [`Cancelled`](crate::Cancelled) instead, which drops the future.
 ///
 /// # Panics
 ///
 /// Outside a fiber, inside a future that this fiber is already waiting for, and inside
-/// [`on_thread_stack`](crate::on_thread_stack); the text says what to do. The location is that of the caller, or of an
-/// adapter (diesel's `BlockOn`) around it. If the future panics, with its payload.
+/// [`on_thread_stack`](crate::on_thread_stack); the message says what to do. The panic's location is that of the
+/// caller, or of an adapter (diesel's `BlockOn`) around it. If the future panics, with its payload.
 ///
 /// If the future is not ready while the thread is panicking (in a `Drop` during unwinding, or in a panic hook) the
-/// process is aborted with a text that names the service and this line: the fiber cannot suspend there. Use
-/// [`try_await_in_fiber`] or `io::FiberIo` in such places.
+/// process is aborted with a message that names the service and the line of the wait, because the fiber cannot suspend
+/// there. Use [`try_await_in_fiber`] or `io::FiberIo` in such places.
 ///
 /// # Examples
 ///
@@ -87,21 +87,21 @@ pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
     }
 }
 
-/// Waits for `future` like [`await_in_fiber`], or says why that is not possible.
+/// Waits for `future` like [`await_in_fiber`], or returns an error that says why this is not possible.
 ///
 /// # Cancel safety
 ///
-/// Under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and [`OnDrop::Unwind`](crate::OnDrop::Unwind) the present and all
-/// later calls return [`TryAwaitError::Cancelled`] when the fiber's caller has gone; a future whose wait had begun is
+/// Under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and [`OnDrop::Unwind`](crate::OnDrop::Unwind) the current and all
+/// later calls return [`TryAwaitError::Cancelled`] once the fiber's caller has gone. A future whose wait had begun is
 /// dropped.
 ///
 /// # Errors
 ///
-/// [`TryAwaitError`], whose [`into_future`](TryAwaitError::into_future) hands back a future that was not polled.
+/// [`TryAwaitError`], whose [`into_future`](TryAwaitError::into_future) hands back the future if it was not polled.
 ///
 /// # Panics
 ///
-/// Only if the future does.
+/// Only if the future panics.
 ///
 /// # Examples
 ///
@@ -156,7 +156,7 @@ pub trait WaitExt: IntoFuture + Sized {
 
 impl<F: IntoFuture> WaitExt for F {}
 
-/// Where a wait was called.
+/// The location of the code that called a wait.
 type Caller = &'static Location<'static>;
 
 /// Waits in a fiber that is neither polling nor being unwound.
@@ -165,12 +165,13 @@ fn wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> F::Output {
     // An `Option`, so that the future can be dropped before the wait unwinds.
     let mut awaited = pin!(Some(future.into_future()));
     if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
-        // Now, since Rust forgets what is being returned when a destructor panics (rust-lang/rust#47949).
+        // Drop the future now: if its destructor panicked during the return, Rust would leak the output
+        // (rust-lang/rust#47949).
         awaited.set(None);
         yield_if_due(state, caller);
         return output;
     }
-    // Checked once: a fiber that has suspended is not panicking, even if its poller is.
+    // One check is enough: a fiber that has suspended is not panicking, even if its poller is.
     if thread::panicking() && !state.is_poller_panicking() {
         end_process(state, caller);
     }
@@ -191,8 +192,8 @@ fn poll<F: Future>(state: &State, awaited: Pin<&mut Option<F>>) -> Poll<F::Outpu
     state.poll_awaited(awaited.as_pin_mut().expect("it is there until the wait is cut"))
 }
 
-/// Suspends until the future is ready. `None` if the wait is to be cut.
-// Always inlined: the processor mispredicts the return of a function across a switch of stacks.
+/// Suspends until the future is ready. Returns `None` if the wait must be cut.
+// Always inlined, because the processor mispredicts a function's return across a switch of stacks.
 #[inline(always)]
 fn wait_pending<F: Future>(
     state: &State,
@@ -200,7 +201,8 @@ fn wait_pending<F: Future>(
     caller: Caller,
     is_cancelled: impl Fn(&State) -> bool,
 ) -> Option<F::Output> {
-    // It may have been cancelled while `into_future` waited. The first poll has told the fibers inside.
+    // The fiber may have been cancelled while `into_future` waited. The first poll has passed the cancel on to the
+    // fibers inside.
     if is_cancelled(state) && !state.has_nested_shield() {
         return None;
     }
@@ -209,8 +211,8 @@ fn wait_pending<F: Future>(
         let (mut waiting, mut tries) = (usize::MAX, 0);
         loop {
             if is_cancelled(state) {
-                // The fibers inside unwind first, when they are polled. A combinator may poll only some of them at a
-                // time, so it has as many tries as there are fibers.
+                // The fibers inside must unwind first, which they do when polled. A combinator may poll only some of
+                // them at a time, so the loop allows as many polls as there are fibers.
                 let now = state.nested_waiting();
                 if now == 0 {
                     return None;
@@ -238,7 +240,7 @@ fn wait_pending<F: Future>(
 #[cold]
 fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
-    // A wait of a destructor during unwinding may still return the output of a future that is ready at once.
+    // A destructor that waits during unwinding may still get the output of a future that is ready at once.
     if state.is_unwinding() && !thread::panicking() {
         drop_quietly(future);
         unwind(state, caller);
@@ -250,7 +252,7 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
     let future = refuse_misplaced(state, future)?;
     if state.is_cancelled() {
         count_refused(state);
-        // Code that retries after each error must not starve the thread.
+        // Yield, so that code that retries after each error does not starve the thread.
         yield_if_due(state, caller);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }

@@ -1,4 +1,4 @@
-//! Asking where the code runs.
+//! [`wait_mode`]: tells how the current code can wait.
 
 use crate::{blocking, raw::with_current};
 
@@ -6,17 +6,17 @@ use crate::{blocking, raw::with_current};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitMode {
-    /// The code runs in a fiber, which suspends.
+    /// The code runs in a fiber, which suspends during the wait.
     Fiber,
-    /// The code runs under [`block_on_waits`](crate::block_on_waits), and the thread is blocked.
+    /// The code runs under [`block_on_waits`](crate::block_on_waits), and a wait blocks the thread.
     Blocking,
-    /// A wait is refused.
+    /// A wait would be refused.
     None,
 }
 
 /// How a wait at this point is done.
 ///
-/// Inside the `poll` of a future that is waited for, where nested waits are refused, it is that of the code around.
+/// Inside the `poll` of an awaited future, where nested waits are refused, this is the mode of the code that waits.
 ///
 /// # Examples
 ///

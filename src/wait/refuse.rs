@@ -1,4 +1,4 @@
-//! What happens where a wait is not possible.
+//! Refuses, unwinds or aborts where a wait is not possible.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -13,7 +13,7 @@ use crate::{
     raw::State,
 };
 
-/// Gives the future back if nothing can wait here.
+/// Hands the future back in an error if no wait is possible here.
 #[inline]
 pub(super) fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwaitError<F>> {
     if !state.is_misplaced() {
@@ -58,8 +58,8 @@ pub(super) fn unwind(state: &State, caller: Caller) -> ! {
     resume_unwind(Box::new(Cancelled))
 }
 
-/// Cuts a wait that has begun. The future is dropped before the fiber unwinds, since a panic of its destructor during
-/// that would end the process. If it panics, the fiber unwinds with that panic instead.
+/// Cuts a wait that has begun. The future is dropped before the fiber unwinds, because a panic of its destructor during
+/// unwinding would end the process. If the destructor panics, the fiber unwinds with that panic instead.
 #[cold]
 pub(super) fn cut<F>(state: &State, mut awaited: Pin<&mut Option<F>>, caller: Caller) -> ! {
     state.count_unwind(caller);
@@ -69,8 +69,8 @@ pub(super) fn cut<F>(state: &State, mut awaited: Pin<&mut Option<F>>, caller: Ca
     }
 }
 
-/// Ends the process: if the fiber suspended, `thread::panicking()` would be true for the thread's other tasks, and an
-/// infallible wait has no error to return.
+/// Ends the process, because there is no alternative: if the fiber suspended, `thread::panicking()` would be true for
+/// the thread's other tasks, and an infallible wait has no error to return.
 #[cold]
 pub(super) fn end_process(state: &State, caller: Caller) -> ! {
     state.with_shared(|shared, label| {

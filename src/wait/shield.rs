@@ -1,20 +1,20 @@
-//! Sections that are not cancelled.
+//! [`shield`]: sections that are not cancelled.
 
 use crate::raw::with_current;
 
-/// Runs `f`; a cancel that arrives meanwhile takes effect at the first wait after it.
+/// Runs `f`. A cancel that arrives during `f` takes effect at the first wait after `f`.
 ///
-/// It protects what must not be cut in half under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and
+/// A shield protects operations that must not be cut in half under [`OnDrop::Cancel`](crate::OnDrop::Cancel) and
 /// [`OnDrop::Unwind`](crate::OnDrop::Unwind), such as a payment and its record. Of nested sections the outermost
-/// counts. An earlier cancel stays in effect. While a fiber waits in the section, a cancel of the fibers around it is
-/// deferred too. Outside fibers it just runs `f`.
+/// counts. A cancel that arrived before `f` stays in effect. While a fiber waits in the section, a cancel of the fibers
+/// around it is deferred too. Outside fibers `shield` just runs `f`.
 ///
-/// A [`LocalFiber`](crate::LocalFiber) that is dropped inside a section first runs to the end of the section. If it
-/// must wait for that, it is leaked and counted.
+/// A [`LocalFiber`](crate::LocalFiber) that is dropped inside a section first runs to the end of the section. If the
+/// section then has to wait, the fiber is leaked and counted.
 ///
 /// # Panics
 ///
-/// Only if `f` does.
+/// Only if `f` panics.
 ///
 /// # Examples
 ///

@@ -1,18 +1,19 @@
-//! The stack of the code: how much of it is left, and how to leave it.
+//! The stack of the current code: how much of it is left, and how to run on another one.
 
 use crate::raw;
 
-/// Runs `f` on the thread's stack, for code that cannot run on that of a fiber.
+/// Runs `f` on the thread's stack, for code that cannot run on a fiber's stack.
 ///
 /// Some code compares its stack pointer with the limits of the *thread's* stack, and fails in a fiber (parsers made
-/// with pest 2.9: "stack limit reached"). Some needs more stack than a fiber has. `f` runs below the frames of the code
-/// that polls the fiber, and nothing else runs on the thread until it returns. Outside of fibers it just runs `f`.
+/// with pest 2.9: "stack limit reached"). Other code needs more stack than a fiber has. `f` runs below the frames of
+/// the code that polls the fiber, and no other work runs on the thread until `f` returns. Outside fibers it just runs
+/// `f`.
 ///
 /// # Panics
 ///
-/// If `f` does, with the same payload. A wait inside `f` is refused, since nothing can suspend there:
-/// [`await_in_fiber`] panics, [`try_await_in_fiber`] gives [`OnThreadStack`]. A future or service polled inside `f` may
-/// run fibers of its own.
+/// If `f` does, with the same payload. A wait inside `f` is refused, because the fiber cannot suspend there:
+/// [`await_in_fiber`] panics, [`try_await_in_fiber`] returns [`OnThreadStack`]. A future or service polled inside `f`
+/// may run fibers of its own.
 ///
 /// [`await_in_fiber`]: crate::await_in_fiber
 /// [`try_await_in_fiber`]: crate::try_await_in_fiber
@@ -39,10 +40,11 @@ pub fn on_thread_stack<R>(f: impl FnOnce() -> R) -> R {
     raw::on_thread_stack(f)
 }
 
-/// How many bytes of its stack this code has left, in a fiber or on a thread: for code that guards its own recursion.
+/// Returns how many bytes are left on the current stack, of a fiber or a thread, for code that guards its own
+/// recursion.
 ///
-/// `None` where that is not known: on a thread's own stack except on Linux, and on a stack that other code made
-/// (`stacker::grow`). It costs a few instructions, except for the first call on a thread's own stack.
+/// Returns `None` where this is not known: on a thread's own stack except on Linux, and on a stack that another library
+/// made (`stacker::grow`). A call costs a few instructions, except for the first one on a thread's own stack.
 ///
 /// # Examples
 ///

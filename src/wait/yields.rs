@@ -1,4 +1,4 @@
-//! Letting other tasks run: on request, and after waits that did not suspend.
+//! Lets other tasks run: on request, and after waits that did not suspend.
 
 use std::{task::Poll, thread};
 
@@ -26,7 +26,7 @@ pub fn yield_now() {
     }));
 }
 
-/// After a wait that did not suspend.
+/// Called after a wait that did not suspend: yields if enough of them came in a row.
 #[inline]
 pub(super) fn yield_if_due(state: &State, caller: Caller) {
     if state.is_yield_due() {
@@ -34,7 +34,7 @@ pub(super) fn yield_if_due(state: &State, caller: Caller) {
     }
 }
 
-/// Lets other tasks of the thread run, unless the code holds something that it must not hold while suspended.
+/// Lets other tasks of the thread run, unless the code holds a value that it must not hold while suspended.
 #[cold]
 fn yield_to_others(state: &State, caller: Caller) {
     if !thread::panicking() && !state.is_barred() {

@@ -18,7 +18,7 @@ pub enum WebSocketEnd {
     /// is the system's, if there is one.
     Vanished(Option<axum::Error>),
     /// The client broke the protocol, or sent more than the limits of
-    /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. A close frame tells the client.
+    /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. The client is told by a close frame.
     Failed(axum::Error),
     /// The receiving fiber was cancelled, by its layer's handle or because its runtime ends, or its thread is
     /// panicking.
