@@ -25,7 +25,8 @@ use crate::{blocking::BlockingLayer, layer::future::InBlocking};
 /// It takes the same functions as [`fiber`](super::fiber). Ordinary async code extracts the arguments before a thread
 /// is taken.
 ///
-/// All defaults apply, as for [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or another runtime.
+/// The settings are the defaults, as with [`BlockingLayer::new`]; [`blocking_with`] takes a layer with a limit or
+/// another runtime.
 ///
 /// # Cancel safety
 ///

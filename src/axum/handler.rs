@@ -32,7 +32,7 @@ use crate::{
 /// [`IntoResponse`](axum::response::IntoResponse) type, including a `Result`. It may wait with
 /// [`await_in_fiber`](crate::await_in_fiber). Ordinary async code extracts the arguments before a stack is taken.
 ///
-/// All defaults apply, as for [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
+/// The settings are the defaults, as with [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
 /// `#[debug_handler]` accepts only async functions.
 ///
 /// # Cancel safety

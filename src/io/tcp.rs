@@ -22,10 +22,10 @@ use super::{
 /// | of `std::net::TcpStream` | here |
 /// |---|---|
 /// | `connect`, `connect_timeout`, `peer_addr`, `local_addr`, `peek`, `shutdown`, `nodelay`, `ttl`, `take_error` and their setters | the same |
-/// | `set_read_timeout`, `set_write_timeout` | the same, but by `&mut self`; the error is always [`TimedOut`](ErrorKind::TimedOut) |
+/// | `set_read_timeout`, `set_write_timeout` | the same, but they take `&mut self`; the error is always [`TimedOut`](ErrorKind::TimedOut) |
 /// | `try_clone`, one for reading and one for writing | [`into_split`](Self::into_split) |
 /// | `Read`, `Write` of `&TcpStream` | [`into_split`](Self::into_split) |
-/// | `set_nonblocking` | none: nothing blocks |
+/// | `set_nonblocking` | none, because no call blocks |
 ///
 /// `From` converts a tokio stream, such as one that an async listener has accepted. Reads and writes wait, time out and
 /// fail like those of [`FiberIo`].
@@ -114,7 +114,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.inner.peer_addr()
     }
@@ -123,7 +123,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.inner.local_addr()
     }
@@ -132,7 +132,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         SockRef::from(&self.0.inner).shutdown(how)
     }
@@ -156,7 +156,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.0.inner.nodelay()
     }
@@ -165,7 +165,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.0.inner.set_nodelay(nodelay)
     }
@@ -174,7 +174,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.inner.ttl()
     }
@@ -183,7 +183,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.0.inner.set_ttl(ttl)
     }
@@ -192,7 +192,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.inner.take_error()
     }

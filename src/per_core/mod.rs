@@ -51,9 +51,9 @@
 //!
 //! | event | consequence |
 //! |---|---|
-//! | the `shutdown` future is ready | every core's [`Core::shutdown`] is ready; `run` returns when all closures have |
-//! | a closure returns `Err` or panics | the others' [`Core::shutdown`] is ready; `run` returns the error when they have returned |
-//! | a closure returns `Ok` | this core has ended, the others go on |
+//! | the `shutdown` future is ready | every core's [`Core::shutdown`] is ready; `run` returns when all closures have returned |
+//! | a closure returns `Err` or panics | the other cores' [`Core::shutdown`] is ready; `run` returns the error when their closures have returned |
+//! | a closure returns `Ok` | this core ends, the other cores go on |
 //! | `shutdown` itself panics | the cores shut down, then `run` panics with the same payload |
 //! | a core does not end within [`shutdown_timeout`](PerCoreBuilder::shutdown_timeout) | its future is dropped, and `run` returns an error |
 //!

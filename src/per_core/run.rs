@@ -46,7 +46,7 @@ where
     let cpus = if settings.pin { Cpus::of_this_thread().inspect_err(unpinned).ok() } else { None };
     let (f, settings) = (&f, &settings);
     let outcome = thread::scope(|scope| {
-        // Threads are started inside, because `block_on` panics in async code.
+        // The threads are started inside `block_on`, so that in async code it panics before any thread starts.
         runtime.block_on(async {
             let mut acceptor = acceptor.map(Acceptor::ready).transpose().map_err(not_started)?;
             let mut supervisor = Supervisor::new(cores);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Runs two synchronous functions side by side, each in its own fiber on this thread, and returns both results. While
-/// one waits, the other goes on.
+/// one function waits, the other goes on.
 ///
 /// The functions need not be `Send`. Their fibers use the stack size, name and counters of this fiber's layer, and have
 /// their own [`fiber_local!`](crate::fiber_local)s. This fiber's carried task-locals, hooks, span and dispatcher follow

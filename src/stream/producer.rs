@@ -1,4 +1,4 @@
-//! Synchronous functions and iterators as streams.
+//! Turns synchronous functions and iterators into streams.
 
 use std::{
     any::{Any, type_name},

@@ -139,7 +139,7 @@ pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwai
 /// # }
 /// ```
 pub trait WaitExt: IntoFuture + Sized {
-    /// Waits for this future from synchronous code: [`await_in_fiber`].
+    /// Waits for this future from synchronous code, like [`await_in_fiber`].
     ///
     /// # Cancel safety
     ///

@@ -2,7 +2,7 @@
 
 use crate::{blocking, raw::with_current};
 
-/// How a wait at this point is done.
+/// How a wait at this point would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitMode {
@@ -14,7 +14,7 @@ pub enum WaitMode {
     None,
 }
 
-/// How a wait at this point is done.
+/// Returns how a wait at this point would be done.
 ///
 /// Inside the `poll` of an awaited future, where nested waits are refused, this is the mode of the code that waits.
 ///

@@ -18,7 +18,7 @@ use http_body_util::LengthLimitError;
 /// |---|---|
 /// | 413 Payload Too Large | the body is longer than axum's [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) allows |
 /// | 400 Bad Request | the body could not be read, because the client disconnected or broke the protocol, or its content is wrong ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
-/// | 500 Internal Server Error | anything else; the text is not sent |
+/// | 500 Internal Server Error | any other error; its text is not sent |
 ///
 /// The causes of an error are found through `source()`, which the errors of `serde_json` implement. The errors of `csv`
 /// do not: take the `io::Error` out with `csv::Error::into_kind`.
@@ -102,7 +102,7 @@ impl fmt::Display for ReadError {
             return f.write_str("the body of the request is longer than is allowed here");
         }
         f.write_str("the body of the request could not be read")?;
-        // The errors in between add nothing.
+        // The errors in between add no information.
         chain(&self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct WebSocketState {
 }
 
 impl WebSocketState {
-    /// Only the first one counts.
+    /// Asks for a close; only the first call counts.
     pub(super) fn close(&self, close: Close) {
         if self.close.set(close).is_ok() {
             self.pump.wake();
@@ -46,7 +46,7 @@ impl WebSocketState {
         self.close.get()
     }
 
-    /// Only the first one counts.
+    /// Sets the end; only the first call counts.
     pub(super) fn set_end(&self, end: WebSocketEnd) {
         _ = self.end.set(end);
     }

@@ -1,4 +1,4 @@
-//! How the calls of a websocket wait.
+//! Waits for the methods of a websocket.
 
 use std::{future::Future, thread};
 
