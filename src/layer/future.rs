@@ -19,28 +19,30 @@ use crate::{
 
 /// The response of a call that runs in a fiber.
 ///
-/// It is `Send` although the wrapped service's own future need not be, and lazy: the service is called when it is first
-/// polled.
+/// It is `Send` although the wrapped service's own future need not be. It is lazy: the service is called when the
+/// response future is first polled.
 ///
 /// # Cancel safety
 ///
 /// If it is dropped while synchronous code waits, the fiber does what the layer's [`OnDrop`](crate::OnDrop) says: by
 /// default it runs to its end in the background. If the service's own future is pending with no synchronous code below
-/// it, that future is dropped, as without the layer. Before the first poll, service and request are dropped.
+/// it, that future is dropped, as it is without the layer. If the response future is dropped before its first poll, so
+/// are service and request.
 ///
 /// # Panics
 ///
-/// If the service panics, with the same payload; outside a tokio runtime; after it was ready; on a current-thread
-/// runtime if it is polled on another thread than at first; if the layer is [closed](crate::FiberHandle::close) and the
-/// service's error is no `BoxError`; and with a [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
+/// It panics if the service panics, with the same payload; outside a tokio runtime; if it is polled after it was ready;
+/// on a current-thread runtime if it is polled on another thread than at first; if the layer is
+/// [closed](crate::FiberHandle::close) and the service's error is no `BoxError`; and with a
+/// [`grace`](crate::FiberLayerBuilder::grace) on a runtime without timers.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<S, Request>
 where
     S: Service<Request, Response: Send + 'static, Error: Send + 'static, Future: 'static> + Send + 'static,
     Request: Send + 'static,
 {
-    // In place, so that a call does not allocate for it. Its `Drop` hands over a fiber that waits, which needs these
-    // bounds, and a struct has those of its `Drop`.
+    // Stored in place, so that a call does not allocate for it. Its `Drop` hands over a fiber that waits, which needs
+    // these bounds, and a struct must have the bounds of its `Drop`.
     call: Call<ServiceCall<S, Request>>,
 }
 
@@ -68,7 +70,7 @@ where
     }
 }
 
-/// This as tower's `BoxError`, if that is what `E` is.
+/// Returns `closed` as tower's `BoxError`, if `E` is that type.
 fn as_box_error<E: 'static>(closed: Closed) -> Result<E, Closed> {
     let mut error = Some(Box::<dyn Error + Send + Sync>::from(closed.clone()));
     let error: &mut dyn Any = &mut error;

@@ -1,4 +1,4 @@
-//! Looking at a layer from outside: its handle and its numbers.
+//! Observing a layer from outside: its handle and its counters.
 
 use std::{fmt, pin::pin, sync::Arc};
 
@@ -24,7 +24,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct FiberHandle {
-    // Not the settings, which would keep the threads of the layer's pool.
+    // Not the settings, which would keep the threads of the layer's pool alive.
     shared: Watcher,
 }
 
@@ -37,7 +37,7 @@ impl FiberHandle {
         &self.shared
     }
 
-    /// The number of fibers that exist now, running or suspended.
+    /// Returns the number of fibers that exist now, running or suspended.
     ///
     /// This is not the number of requests in flight: an async service that is pending with no synchronous code below it
     /// has no fiber.
@@ -48,11 +48,11 @@ impl FiberHandle {
 
     /// Refuses new calls.
     ///
-    /// Calls that have begun go on, and so do the calls that they make of this layer's services. A call that begins
+    /// Calls that have begun go on, and so do the calls that they make to this layer's services. A call that begins
     /// later fails with [`Closed`](crate::error::Closed) if the service's error type is `Box<dyn Error + Send + Sync>`
-    /// (tower's `BoxError`). No other error type can hold it: there the call panics with its text. Stop the server
-    /// first (axum's `with_graceful_shutdown`), so that there are no such calls, or put tower's `map_err` directly
-    /// inside the layer; see the [lifecycle chapter](crate::docs::lifecycle#shutting-down).
+    /// (tower's `BoxError`). No other error type can hold `Closed`: there the call panics with its text. To have no
+    /// such calls, stop the server first (axum's `with_graceful_shutdown`), or put tower's `map_err` directly inside
+    /// the layer; see the [lifecycle chapter](crate::docs::lifecycle#shutting-down).
     ///
     /// # Examples
     ///
@@ -80,9 +80,9 @@ impl FiberHandle {
 
     /// Cancels all calls that have begun, at once.
     ///
-    /// Fallible waits fail; under [`OnDrop::Unwind`](crate::OnDrop::Unwind) infallible ones unwind, and a caller that
-    /// still waits then gets the payload [`Cancelled`](crate::Cancelled) as it would get any panic. Under the other
-    /// policies infallible waits go on. [`shield`](crate::shield)ed sections end first. Calls that begin later are not
+    /// Fallible waits fail. Under [`OnDrop::Unwind`](crate::OnDrop::Unwind) infallible waits unwind, and a caller that
+    /// still waits gets the payload [`Cancelled`](crate::Cancelled) as it would get any panic. Under the other policies
+    /// infallible waits go on. [`shield`](crate::shield)ed sections end first. Calls that begin later are not
     /// cancelled.
     ///
     /// An async service that is pending with no synchronous code below it is not affected.
@@ -92,7 +92,7 @@ impl FiberHandle {
 
     /// Waits until no call is in flight: each call that has begun has ended, been dropped, or been leaked and counted.
     ///
-    /// New calls may begin meanwhile unless the layer is [closed](Self::close). A fiber may wait for ever: put a
+    /// New calls may begin meanwhile unless the layer is [closed](Self::close). A fiber may wait for ever, so put a
     /// time-out around this.
     ///
     /// # Cancel safety
@@ -124,12 +124,12 @@ impl FiberHandle {
         Relayed::new(pin!(self.shared.drained())).await;
     }
 
-    /// Measures how much of its stack each of the next `fibers` fibers uses, to help in choosing a
+    /// Measures how much of its stack each of the next `fibers` fibers uses, to help you choose a
     /// [`stack_size`](crate::FiberLayerBuilder::stack_size).
     ///
-    /// The results are [`Counters::stacks_measured`] and [`Counters::deepest_stack`]; zero ends the measurement. A
-    /// measured fiber costs some system calls, since it begins on an untouched stack, which is examined at its end.
-    /// Linux only: elsewhere the result is zero.
+    /// The results are [`Counters::stacks_measured`] and [`Counters::deepest_stack`]. Zero `fibers` ends the
+    /// measurement. A measured fiber costs some system calls, since it begins on an untouched stack, which is examined
+    /// at its end. Linux only: elsewhere the result is zero.
     ///
     /// # Examples
     ///
@@ -152,7 +152,7 @@ impl FiberHandle {
         self.shared.usage.want(fibers);
     }
 
-    /// The layer's counters. `live` is read first: when it is zero, the others are final.
+    /// Returns the layer's counters. `live` is read first: when it is zero, the others are final.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let Shared { counters, usage, .. } = &**self.shared;
@@ -171,9 +171,8 @@ impl FiberHandle {
 
     /// Lists the fibers that have waited and not ended.
     ///
-    /// It can be called anywhere, also while a thread is stuck. Fibers go on meanwhile, so the list is a snapshot of
-    /// each thread, not of one moment. Of fibers that have not waited yet only the number is known:
-    /// [`Dump::unlisted`].
+    /// It can be called anywhere, even while a thread is stuck. Fibers go on meanwhile, so the list is a snapshot of
+    /// each thread, not of one moment. Fibers that have not waited yet are only counted, in [`Dump::unlisted`].
     ///
     /// # Examples
     ///
@@ -199,10 +198,10 @@ impl FiberHandle {
     /// Lists the same fibers, each with a backtrace of the code that waits. It shows which code called an adapter
     /// (diesel's `BlockOn`, `io::FiberIo`) that waits.
     ///
-    /// Each fiber that waits is woken, takes the backtrace on its own stack, and waits on: its future is polled once
-    /// more. A fiber is listed without a backtrace if its thread does not resume it within a second (the thread is
-    /// stuck, or its runtime is not driven), or if less than 24 KiB of its stack are left. Without symbols, a backtrace
-    /// has addresses only.
+    /// Each waiting fiber is woken, takes the backtrace on its own stack, and waits on: its future is polled once more.
+    /// A fiber is listed without a backtrace if its thread does not resume it within a second (the thread is stuck, or
+    /// its runtime is not driven), or if less than 24 KiB of its stack are left. Without symbols, a backtrace has only
+    /// addresses.
     ///
     /// # Cancel safety
     ///
@@ -241,13 +240,13 @@ impl fmt::Debug for FiberHandle {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Fibers that exist now: running, or suspended in a wait.
+    /// Fibers that exist now, running or suspended in a wait.
     pub live: u64,
-    /// Stacks that fibers hold now, those of leaked fibers included.
+    /// Stacks that fibers hold now, including those of leaked fibers.
     pub stacks_in_use: u64,
     /// Fibers and futures that could not be ended where they were dropped; what they own is lost.
     pub leaked: u64,
-    /// Fibers that ended after they had been cancelled.
+    /// Fibers that ended after being cancelled.
     pub cancelled: u64,
     /// Fibers that went on in another task because their response future was dropped.
     pub handed_over: u64,
@@ -258,6 +257,6 @@ pub struct Counters {
     pub blocked: u64,
     /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
     pub stacks_measured: u64,
-    /// The most bytes of stack that one of those used, in whole pages.
+    /// The most bytes of stack that a measured fiber used, in whole pages.
     pub deepest_stack: u64,
 }

@@ -23,18 +23,17 @@ pub use self::{
 };
 use crate::{fiber::Watcher, run::InFiber, settings::Settings};
 
-/// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait by
+/// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait with
 /// [`await_in_fiber`](crate::await_in_fiber).
 ///
 /// It wraps services that work synchronously in `call` ([`sync_fn`](crate::sync_fn)) and async services whose futures
 /// reach synchronous code further down (an axum `Router`, a tonic server).
 ///
-/// Settings that cannot fail are methods of the layer; [`builder`](Self::builder) has all of them. Clones of a layer
-/// and the services that it makes share its name, limit and counters. A setter gives a layer of its own, which shares
-/// nothing with clones, services and handles that were made before: change settings first.
+/// Settings that cannot fail are methods of the layer; [`builder`](Self::builder) has all settings. Clones of a layer
+/// and the services that it makes share its name, limit and counters. A setter returns a separate layer, which shares
+/// nothing with clones, services and handles made before: change settings first.
 ///
-/// Put it innermost. Layers whose scope is a `poll` (tracing, task-locals, time-outs, catch-panic) belong outside of
-/// it.
+/// Put it innermost. Layers whose scope is a `poll` (tracing, task-locals, time-outs, catch-panic) belong outside it.
 ///
 /// # Examples
 ///
@@ -60,13 +59,13 @@ use crate::{fiber::Watcher, run::InFiber, settings::Settings};
 pub struct FiberLayer {
     settings: Arc<Settings>,
     watcher: Watcher,
-    /// What the settings were made of.
+    /// The builder that the settings were made from.
     builder: Arc<FiberLayerBuilder>,
 }
 
 impl FiberLayer {
-    /// A layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`](crate::OnDrop::Finish), placement by the
-    /// runtime's flavor.
+    /// Makes a layer with all defaults: no name, stacks of 2 MiB, [`OnDrop::Finish`](crate::OnDrop::Finish), placement
+    /// by the runtime's flavor.
     pub fn new() -> Self {
         Self::of(FiberLayerBuilder::new())
     }
@@ -78,7 +77,7 @@ impl FiberLayer {
         Self { settings: Arc::new(settings), watcher, builder: Arc::new(builder) }
     }
 
-    /// All settings for a layer.
+    /// Returns a builder with all settings of a layer.
     pub fn builder() -> FiberLayerBuilder {
         FiberLayerBuilder::new()
     }
@@ -87,12 +86,14 @@ impl FiberLayer {
     ///
     /// # Cancel safety
     ///
-    /// As the layer's [`OnDrop`](crate::OnDrop) says. Before the first poll, `f` is dropped unrun.
+    /// The fiber does what the layer's [`OnDrop`](crate::OnDrop) says. If the future is dropped before its first poll,
+    /// `f` is dropped unrun.
     ///
     /// # Panics
     ///
-    /// The future panics as that of [`run_in_fiber`](crate::run_in_fiber) does, and if the layer is
-    /// [closed](FiberHandle::close) or has a [`grace`](FiberLayerBuilder::grace) and the caller's runtime no timers.
+    /// The future panics where that of [`run_in_fiber`](crate::run_in_fiber) does. It also panics if the layer is
+    /// [closed](FiberHandle::close), and if the layer has a [`grace`](FiberLayerBuilder::grace) and the caller's
+    /// runtime has no timers.
     pub fn run<F, R>(&self, f: F) -> InFiber<R>
     where
         F: FnOnce() -> R + Send + 'static,
@@ -101,13 +102,13 @@ impl FiberLayer {
         InFiber::new(f, &self.settings, type_name::<F>())
     }
 
-    /// Unlike the layer, they do not count as a view of its fibers.
+    /// Unlike the layer, the settings do not count as a view of its fibers.
     #[cfg(any(feature = "axum", feature = "stream"))]
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings
     }
 
-    /// A view of the fibers that run under this layer.
+    /// Returns a view of the fibers that run under this layer.
     #[must_use]
     pub fn handle(&self) -> FiberHandle {
         FiberHandle::new(self.watcher.clone())

@@ -24,25 +24,26 @@ use crate::{
 ///
 /// # Back-pressure
 ///
-/// `poll_ready` asks the inner service first. When that is ready, it is pending while the layer's
-/// [`max_fibers`](crate::FiberLayerBuilder::max_fibers) are in use, and while no stack can be had (an address-space
-/// limit, or on kernels before 6.13 the sysctl `vm.max_map_count`). Callers are served first come, first served.
+/// `poll_ready` asks the inner service first. When the inner service is ready, `poll_ready` is still pending while the
+/// layer's [`max_fibers`](crate::FiberLayerBuilder::max_fibers) are in use, and while no stack can be had (an
+/// address-space limit, or on kernels before 6.13 the sysctl `vm.max_map_count`). Callers are served first come, first
+/// served.
 ///
 /// A service that is ready holds a reservation until its call begins or the service is dropped. A reservation holds
-/// *new* calls back for some turns of the scheduler only; if there is no free permit after that, its own call waits in
-/// the response future. Permits belong to fibers, so neither unused readiness nor a call that is never polled can stop
-/// others, and layers with limits can be stacked in any order, also around `Buffer`, `Balance`, `Steer` and
+/// *new* calls back for only some turns of the scheduler; if no permit is free after that, the service's own call waits
+/// in the response future. Permits belong to fibers, so neither unused readiness nor a call that is never polled can
+/// stop others. Layers with limits can be stacked in any order, also around `Buffer`, `Balance`, `Steer` and
 /// `ConcurrencyLimit`.
 ///
 /// # Differences from the inner service
 ///
 /// A call is lazy: `inner.call` runs on the fiber when the response future is first polled. Each call clones the inner
-/// service once: the instance that was ready is called, and its clone takes its place.
+/// service once more: the instance that was ready is called, and its clone takes its place.
 #[must_use = "services do nothing unless called"]
 pub struct FiberService<S> {
     inner: S,
     settings: Arc<Settings>,
-    /// What `poll_ready` reserved for the next call.
+    /// The reservation that `poll_ready` made for the next call.
     admission: Admission,
 }
 
@@ -82,7 +83,7 @@ where
     type Future = ResponseFuture<S, Request>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // The inner service first: while it waits for calls in flight, it must not hold a reservation.
+        // Poll the inner service first: while it waits for calls in flight, this service must not hold a reservation.
         ready!(self.inner.poll_ready(cx))?;
         self.admission.poll_ready(&self.settings.shared, type_name::<S>(), cx).map(Ok)
     }

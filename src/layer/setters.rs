@@ -1,4 +1,4 @@
-//! The settings that cannot fail, on the layer itself.
+//! The settings that cannot fail, as methods of the layer.
 
 use std::sync::Arc;
 

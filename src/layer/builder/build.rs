@@ -1,4 +1,4 @@
-//! Checks the settings of a layer, and makes it.
+//! Checks the settings of a layer and makes it.
 
 use super::FiberLayerBuilder;
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
     settings::{OnDrop, Settings},
 };
 
-/// Smallest usable stack: a panic with its hook and a backtrace needs more than 16 KiB.
+/// The smallest stack allowed: a panic with its hook and a backtrace needs more than 16 KiB.
 const MIN_STACK_SIZE: usize = 64 * 1024;
-/// Largest usable stack, so that sums of sizes do not overflow and typing errors are found.
+/// The largest stack allowed, so that sums of sizes do not overflow and typing errors are found.
 const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
-/// Largest `max_fibers`.
+/// The largest `max_fibers`.
 const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 impl FiberLayerBuilder {
@@ -20,8 +20,8 @@ impl FiberLayerBuilder {
     ///
     /// # Errors
     ///
-    /// If the stack size, the number of fibers or the threshold of the detector is out of range, or a `grace` was set
-    /// that nothing ends ([`OnDrop::Finish`]).
+    /// It fails if the stack size, the number of fibers or the threshold of the detector is out of range, or if a
+    /// `grace` is set with [`OnDrop::Finish`], which never cancels.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
             return Err(ConfigError::new(format!(
@@ -44,7 +44,7 @@ impl FiberLayerBuilder {
         Ok(FiberLayer::of(self))
     }
 
-    /// What the layer and its services share.
+    /// The settings that the layer and its services share.
     pub(in crate::layer) fn settings(&self) -> Settings {
         let name = self.name.as_deref();
         let scopes = self.scopes.clone();

@@ -15,7 +15,7 @@ use crate::{
 
 /// All settings of a [`FiberLayer`](crate::FiberLayer), checked by [`build`](Self::build).
 ///
-/// The layer has those that cannot fail itself: `FiberLayer::new().name("orders")`.
+/// The settings that cannot fail are also methods of the layer itself: `FiberLayer::new().name("orders")`.
 ///
 /// # Examples
 ///
@@ -55,14 +55,14 @@ impl FiberLayerBuilder {
         }
     }
 
-    /// What the layer is called in messages and events. Without a name, or with an empty one, they say the service's
+    /// Sets the layer's name in messages and events. Without a name, or with an empty one, they show the service's
     /// type.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into()).filter(|name| !name.is_empty());
         self
     }
 
-    /// Usable bytes of each stack; 2 MiB by default, as a std thread has. Only touched pages take memory.
+    /// Sets the usable bytes of each stack; 2 MiB by default, as a std thread has. Only touched pages take memory.
     ///
     /// At least 64 KiB (a panic with its hook and a backtrace needs more than 16 KiB), at most 1 GiB; rounded up to
     /// whole pages.
@@ -71,25 +71,25 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// How many fibers of the layer there may be at once; without a limit by default.
+    /// Limits how many fibers of the layer exist at once; no limit by default.
     ///
     /// At the limit [`poll_ready`](crate::FiberService#back-pressure) is pending, and so is the future of
     /// [`FiberLayer::run`](crate::FiberLayer::run); callers are served first come, first served. The limit counts
     /// fibers, not requests:
     ///
-    /// * A fiber whose response was dropped counts until it has ended, and a leaked one for ever.
+    /// * A fiber whose response was dropped counts until it has ended; a leaked fiber counts for ever.
     /// * An async service that is pending with no synchronous code below it does not count. When it is polled again, it
     ///   goes before new calls.
     /// * A call that is made and awaited inside a fiber of the same layer shares that fiber's permit. If it is left
     ///   behind (a time-out elapsed, it lost a [`race`](crate::race)), it counts as a fiber of its own from then on:
-    ///   new calls wait until there are fewer than `fibers` again, and further calls inside while there are twice as
-    ///   many.
+    ///   new calls wait until there are fewer than `fibers` again, and further calls inside wait while there are twice
+    ///   as many.
     ///
-    /// So at most `fibers` calls run that were made outside of the layer's fibers, beside at most `fibers` that were
-    /// left behind inside, and those that are awaited inside one of these.
+    /// So at most `fibers` calls run that were made outside the layer's fibers, beside at most `fibers` that were left
+    /// behind inside, and those that are awaited inside one of these.
     ///
     /// axum asks a layer whether it is ready *inside* each request's task, so requests wait there, each with its
-    /// connection. To refuse them instead, put tower's `LoadShed` directly outside of this layer (around a `Router` it
+    /// connection. To refuse them instead, put tower's `LoadShed` directly outside this layer (around a `Router` it
     /// would shed nothing, since a `Router` is always ready):
     ///
     /// ```
@@ -112,22 +112,22 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Whether each stack is wiped when its fiber has ended, so that a later bug cannot read secrets from it; `false`
-    /// by default. It costs each call a system call and page faults. A leaked fiber's stack is not wiped.
+    /// Wipes each stack when its fiber has ended, so that a later bug cannot read secrets from it; `false` by default.
+    /// It costs each call a system call and page faults. A leaked fiber's stack is not wiped.
     pub fn stack_hygiene(mut self, wipe: bool) -> Self {
         self.stacks.hygiene = wipe;
         self
     }
 
-    /// What becomes of a fiber whose response future is dropped; [`OnDrop::Finish`] by default.
+    /// Sets what happens to a fiber whose response future is dropped; [`OnDrop::Finish`] by default.
     pub fn on_drop(mut self, policy: OnDrop) -> Self {
         self.on_drop = policy;
         self
     }
 
-    /// How long a fiber whose response future is dropped may go on before [`OnDrop::Cancel`] or [`OnDrop::Unwind`]
-    /// cancels it; zero by default. It is measured by the caller's runtime, which must have timers (`enable_time`):
-    /// without them a call panics. It ends early if that runtime does.
+    /// Sets how long a fiber whose response future is dropped may go on before [`OnDrop::Cancel`] or [`OnDrop::Unwind`]
+    /// cancels it; zero by default. The caller's runtime measures the time, and must have timers (`enable_time`):
+    /// without them a call panics. The time ends early if that runtime ends.
     ///
     /// [`cancel_all`](crate::FiberHandle::cancel_all) does not wait for it.
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -136,16 +136,16 @@ impl FiberLayerBuilder {
     }
 
     /// Lets a tokio task-local follow each call into its fiber, also on the pool and after the caller has gone. Any
-    /// number can be carried.
+    /// number of them can be carried.
     ///
-    /// The fiber begins with a clone of the value where the call is first polled, or else where it was made, if there
-    /// is one. The value belongs to the fiber: changes (in a `Cell`) outlast a wait, and no other task sees them. The
-    /// fibers that it makes and the closures that it offloads begin with clones: put a large value into an `Arc`. A
-    /// wait in its `Clone` is refused.
+    /// The fiber begins with a clone of the value where the call is first polled, or else where the call was made, if
+    /// either has a value. The value belongs to the fiber: changes (in a `Cell`) outlast a wait, and no other task sees
+    /// them. The fibers that it makes and the closures that it offloads begin with clones, so put a large value into an
+    /// `Arc`. A wait in the value's `Clone` is refused.
     ///
-    /// A wait that would suspend inside `KEY.with(|value| ..)` is refused: clone what you need, and wait afterwards. So
-    /// is one inside `KEY.sync_scope(value, ..)` in a fiber that began without a value, since tokio takes a value off
-    /// the thread only in exchange for another: set one outside of the layer.
+    /// A wait that would suspend inside `KEY.with(|value| ..)` is refused: clone what you need, and wait afterwards. A
+    /// wait inside `KEY.sync_scope(value, ..)` is also refused in a fiber that began without a value, since tokio takes
+    /// a value off the thread only in exchange for another: set one outside the layer.
     ///
     /// A task-local that is not carried can be read in place while the caller waits, but not on the pool.
     ///
@@ -171,7 +171,7 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Adds a [`Hook`], by which other context follows each call. Any number can be added.
+    /// Adds a [`Hook`], which lets other context follow each call. Any number of hooks can be added.
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.scopes.hook(hook);
         self
@@ -185,7 +185,7 @@ impl FiberLayerBuilder {
         self
     }
 
-    /// Where fibers run; [`Placement::Auto`] by default.
+    /// Sets where fibers run; [`Placement::Auto`] by default.
     ///
     /// # Examples
     ///
@@ -205,8 +205,8 @@ impl FiberLayerBuilder {
     /// Counts fibers that block their thread, and logs a warning while they do: see [`BlockingDetector`]. Off by
     /// default.
     ///
-    /// Inside another fiber, a fiber of this layer is watched separately; one of a layer without a detector counts as
-    /// code of the fiber around it.
+    /// Inside another fiber, a fiber of this layer is watched separately; a fiber of a layer without a detector counts
+    /// as code of the fiber around it.
     pub fn detect_blocking(mut self, detector: impl Into<BlockingDetector>) -> Self {
         self.detector = Some(detector.into());
         self
