@@ -34,7 +34,8 @@
 //! | state | slot | stack | who may touch what |
 //! |---|---|---|---|
 //! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
-//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it; coroutine and owner are borrowed by the poll |
+//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it;
+//! coroutine and owner are borrowed by the poll |
 //! | suspended | `Taken` | on its stack | the owner, at home only: resume |
 //! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
 //! | finished | `Taken` | none | no code |
@@ -73,7 +74,7 @@
 //!    slab is unmapped when all its slots are free; its guards are made and taken away in free slots. A `FiberStack`
 //!    leaves a coroutine only when that is done; by then `entry` has returned, and with it every destructor of the
 //!    fiber has run.
-//! 9. **Root.** `entry` never unwinds: all but its first two statements, which run no foreign code, is inside its
+//! 9. **Root.** `entry` never unwinds: all but its first three statements, which run no foreign code, is inside its
 //!    `catch_unwind`, and a panic is handed out through the ending.
 //! 10. **Send.** A fresh fiber holds its job, a suspended or parked one what is `AtHome` (invariant 1), and an outcome
 //!     goes to the poller within the poll that produced it. So a `Coroutine<J>` is `Send` if its job is, by its fields

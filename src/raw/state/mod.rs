@@ -73,8 +73,8 @@ impl State {
     /// The frame of the latest resume. Only for code that runs on the fiber.
     #[inline]
     pub(super) fn frame(&self) -> &Frame {
-        // SAFETY: invariant 5: the latest frame lives until control returns to the poller. No caller in this file and
-        // in `entry` keeps the reference across a suspend.
+        // SAFETY: invariant 5: the latest frame lives until control returns to the poller. No caller in this folder,
+        // in `entry` and in `coroutine` keeps the reference across a suspend.
         unsafe { self.frame.get().as_ref() }
     }
 
@@ -96,7 +96,7 @@ impl State {
     #[inline]
     pub(super) fn owner(&self) -> &dyn Owner {
         // SAFETY: invariant 5: the owner is borrowed by the poll that made the frame. No caller keeps the reference
-        // across a suspend.
+        // across a suspend: `with_owner` and `foreign` refuse waits, and the other callers only read.
         unsafe { self.frame().owner.as_ref() }
     }
 
