@@ -8,6 +8,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use tokio::{
@@ -48,11 +49,16 @@ enum Blocker {
     Own(Runtime),
 }
 
-impl Blocker {
-    fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self {
-            Self::Entered(handle) => handle.block_on(future),
-            Self::Own(runtime) => runtime.block_on(future),
+impl Blocked {
+    /// Blocks the thread until `poll` is ready. Not generic, since each `wait` of a program comes here.
+    fn block_on(self: &Rc<Self>, poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
+        let future = poll_fn(|cx| {
+            let _polling = Switch::to(Mode::Polling(Rc::clone(self)));
+            poll(cx)
+        });
+        match &self.blocker {
+            Blocker::Entered(handle) => handle.block_on(future),
+            Blocker::Own(runtime) => runtime.block_on(future),
         }
     }
 }
@@ -198,9 +204,7 @@ pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<
         Mode::On(blocked) => (blocked, Switch::to(Mode::Off)),
     };
     let mut future = pin!(future.into_future());
-    let output = blocked.blocker.block_on(poll_fn(|cx| {
-        let _polling = Switch::to(Mode::Polling(Rc::clone(&blocked)));
-        future.as_mut().poll(cx)
-    }));
-    Ok(output)
+    let mut output = None;
+    blocked.block_on(&mut |cx| future.as_mut().poll(cx).map(|ready| output = Some(ready)));
+    Ok(output.expect("the thread was blocked until the future was ready"))
 }

@@ -1,6 +1,6 @@
 //! Where a fiber goes on after its response future is dropped.
 
-use std::task::Waker;
+use std::{future::Future, pin::Pin, task::Waker};
 
 use tokio::runtime::Handle;
 
@@ -52,14 +52,18 @@ impl Host {
         }
     }
 
-    /// Makes the fiber a task on its home thread. A host that is shutting down drops the task, which leaks the fiber
+    /// Makes the fiber a task on its home thread, of one type for all: tokio's part of a task is compiled for each. A host that is shutting down drops the task, which leaks the fiber
     /// and counts the leak.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),
-            Self::Runtime(runtime) => drop(runtime.spawn(TokioTask::alone(Hosted::alone(fiber, None)))),
+            Self::Runtime(runtime) => {
+                let task: Pin<Box<dyn Future<Output = ()> + Send>> =
+                    Box::pin(TokioTask::alone(Hosted::alone(fiber, None)));
+                drop(runtime.spawn(task));
+            }
             Self::LocalSet if local_set::is_here() && fiber.is_home() => {
-                local_set::spawn(TokioTask::alone(Hosted::alone(fiber, None)));
+                local_set::spawn(Box::pin(TokioTask::alone(Hosted::alone(fiber, None))));
             }
             Self::LocalSet | Self::Nobody => drop(fiber),
         }

@@ -41,7 +41,7 @@ impl<J: SendJob> JoinHandle<J> {
     /// `name` is the service's name.
     pub(super) fn in_local_set(fiber: InContext<J>, name: &str) -> Self {
         let (task, outcome) = TokioTask::new(Hosted::new(fiber, None));
-        if !local_set::spawn(task) {
+        if !local_set::spawn(Box::pin(task)) {
             refuse_in_place(name);
         }
         Self::LocalSet(Relayed::new(outcome))

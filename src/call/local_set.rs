@@ -25,20 +25,20 @@ pub(super) fn is_here() -> bool {
 
 /// Hosts a fiber in the surrounding `LocalSet`. Returns `false` if there is none; tokio has then said so on standard
 /// error.
-pub(super) fn spawn(task: impl Future<Output = ()> + Unpin + 'static) -> bool {
+pub(super) fn spawn(task: Pin<Box<dyn Future<Output = ()>>>) -> bool {
     let spawned = catch_unwind(AssertUnwindSafe(|| task::spawn_local(Inside(task))));
     spawned.map(drop).map_err(drop_quietly).is_ok()
 }
 
-/// A task of a `LocalSet`.
-struct Inside<F>(F);
+/// A task of a `LocalSet`. Of one type for all calls: tokio's part of a task is compiled for each type of task.
+struct Inside(Pin<Box<dyn Future<Output = ()>>>);
 
-impl<F: Future + Unpin> Future for Inside<F> {
-    type Output = F::Output;
+impl Future for Inside {
+    type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _restore = Restore(IS_HERE.replace(true));
-        Pin::new(&mut self.0).poll(cx)
+        self.0.as_mut().poll(cx)
     }
 }
 

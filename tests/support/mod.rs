@@ -4,6 +4,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::{Builder, LocalOptions},
+    runtime::{Builder, LocalOptions, Runtime},
     task::{LocalSet, spawn_local},
     time::timeout,
 };
@@ -38,11 +39,18 @@ pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
     }
 }
 
+/// A test's future, of one type for all: what runs it is then compiled once, not for each of hundreds.
+type Test = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Runs a test on a current-thread runtime, on one as each core has, on one with two workers, and in a task in which calls have been made
 /// before, as a connection is one. A test that hangs fails.
 pub(crate) fn on_each_runtime<F: Future<Output = ()> + 'static>(test: impl Fn() -> F) {
+    run_on_each_runtime(&|| Box::pin(test()));
+}
+
+fn run_on_each_runtime(test: &dyn Fn() -> Test) {
     println!("on a current-thread runtime");
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(limited(test()));
+    current_thread().block_on(limited(test()));
     println!("on a local runtime");
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     runtime.block_on(limited(test()));
@@ -50,27 +58,38 @@ pub(crate) fn on_each_runtime<F: Future<Output = ()> + 'static>(test: impl Fn() 
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(limited(test()));
     println!("in a task that has made calls");
-    in_used_task(test());
+    run_in_used_task(test());
 }
 
-async fn limited(test: impl Future<Output = ()>) {
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn limited(test: Test) {
     timeout(Duration::from_secs(120), test).await.expect("the test hangs");
 }
 
 /// Runs a test under `block_on`, where there is no task, and in a task that has made calls.
 pub(crate) fn in_each_task<F: Future<Output = ()> + 'static>(test: impl Fn() -> F) {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(limited(test()));
-    in_used_task(test());
+    run_in_each_task([Box::pin(test()), Box::pin(test())]);
+}
+
+fn run_in_each_task([first, second]: [Test; 2]) {
+    current_thread().block_on(limited(first));
+    run_in_used_task(second);
 }
 
 /// Runs a test in a task of a current-thread runtime in which a call was made before, so that the place of the next ones is known.
 pub(crate) fn in_used_task(test: impl Future<Output = ()> + 'static) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    run_in_used_task(Box::pin(test));
+}
+
+fn run_in_used_task(test: Test) {
     let task = async {
         run_in_fiber(|| ()).await;
         limited(test).await;
     };
-    LocalSet::new().block_on(&runtime, async { spawn_local(task).await.unwrap() });
+    LocalSet::new().block_on(&current_thread(), async { spawn_local(task).await.unwrap() });
 }
 
 /// Lets other tasks run until `condition` holds; a generous bound turns a hang into a failure.
@@ -107,7 +126,7 @@ impl Drop for Held {
 
 /// Polls a future once, with the waker of this task.
 pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *future).poll(cx) {
+    std::future::poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
         std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
         std::task::Poll::Pending => std::task::Poll::Ready(None),
     })

@@ -50,14 +50,14 @@ impl<J: Job> Fiber<J> {
     fn leak(&mut self, what: &str, has_nested: bool) {
         // This usually runs in a `Drop`, which must not panic because a tracing subscriber does: in a thread that is
         // ending, the subscriber's thread-locals may be gone.
-        drop_quietly(catch_unwind(AssertUnwindSafe(|| self.report_leak(what))));
+        drop_quietly(catch_unwind(AssertUnwindSafe(|| report_leak(self.name(), what))));
         self.header.call_guard.leak(has_nested);
     }
+}
 
-    fn report_leak(&self, what: &str) {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(service = self.name(), "leaked {what}: it was dropped where it cannot be ended");
-        #[cfg(not(feature = "tracing"))]
-        let _ = what;
-    }
+fn report_leak(service: &str, what: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(service, "leaked {what}: it was dropped where it cannot be ended");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (service, what);
 }
