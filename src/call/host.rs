@@ -52,8 +52,8 @@ impl Host {
         }
     }
 
-    /// Makes the fiber a task on its home thread, of one type for all: tokio's part of a task is compiled for each. A host that is shutting down drops the task, which leaks the fiber
-    /// and counts the leak.
+    /// Makes the fiber a task on its home thread. A host that is shutting down drops the task, which leaks the fiber
+    /// and counts the leak. The task has one type for all calls: tokio's part of a task is compiled for each type.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),
