@@ -1,7 +1,7 @@
 //! No stack can be had: calls wait, the rest of the process does not notice, and everything goes on when stacks come back. Each case is
 //! a process of its own, with a limit.
 
-use std::{convert::Infallible, fs, pin::Pin, thread, time::Duration};
+use std::{convert::Infallible, fs, pin::Pin, sync::mpsc, thread, time::Duration};
 
 use tokio::{runtime::Builder, sync::oneshot};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, load_shed::error::Overloaded};
@@ -232,6 +232,34 @@ fn shortage_with_load_shed_directly_outside_is_an_error() {
             assert!(refused.is::<Overloaded>(), "{refused}");
             finish(calls).await;
             service.oneshot(()).await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn idle_stacks_of_another_thread_go_to_where_there_are_none() {
+    child::passes_under("shortage::idle_stacks_of_another_thread_go_to_where_there_are_none", ADDRESSES, &[], || {
+        let [layer, _] = layers();
+        let all = || {
+            block_on(async {
+                let calls = exhaust(&layer).await;
+                let count = calls.len();
+                finish(calls).await;
+                count
+            })
+        };
+        thread::scope(|scope| {
+            let (ended, is_over) = mpsc::channel();
+            let (end, is_due) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                ended.send(all()).unwrap();
+                // It keeps its idle stacks while it lives.
+                _ = is_due.recv();
+            });
+            let count = is_over.recv().unwrap();
+            let here = all();
+            assert!(here > count * 3 / 4, "{count} there, {here} here");
+            drop(end);
         });
     });
 }

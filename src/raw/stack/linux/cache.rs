@@ -1,30 +1,29 @@
-//! Each thread's cache of recently used stacks: taking and returning one costs a few instructions.
+//! Each thread's last few stacks: taking and returning one costs a few instructions.
 
-use std::{cell::RefCell, cmp::Reverse, io};
+use std::{cell::RefCell, cmp::Reverse};
 
-use super::class::Class;
+use super::{class::Class, idle::Idle};
 
-/// How many stacks of one size a thread keeps for itself. These few may hold memory that a deep call has touched.
+/// How many stacks of one size a thread keeps at hand.
 const KEPT: usize = 16;
 
-/// How many stacks move at once between a thread and the class.
+/// How many stacks move at once to the thread's other idle ones, and back.
 const BATCH: usize = KEPT / 2;
 
-/// After this many returns to a thread, one of its idle stacks moves to the class.
-const RETURNS_PER_MOVE: u32 = 256;
+/// After so many returns to a thread it looks at what it has not needed.
+const RETURNS_PER_LOOK: u32 = 256;
 
 thread_local! {
     static CACHE: Cache = const { Cache(RefCell::new(Vec::new())) };
 }
 
-/// The idle stacks, by the index of their class.
-struct Cache(RefCell<Vec<Idle>>);
+/// The stacks at hand, by the index of their class.
+struct Cache(RefCell<Vec<AtHand>>);
 
-/// The stacks with the lowest addresses stay. Otherwise the last stacks of a burst would keep whole slabs mapped in
-/// which nothing else is used.
-struct Idle {
-    class: &'static Class,
+struct AtHand {
     bases: Vec<usize>,
+    /// This thread's other stacks.
+    idle: &'static Idle,
     returns: u32,
 }
 
@@ -34,39 +33,34 @@ pub(super) fn take_warm(class: &'static Class) -> Option<usize> {
     CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop()).ok().flatten()
 }
 
-/// A free stack, this thread's own first.
-pub(super) fn take(class: &'static Class, reserve: bool) -> io::Result<usize> {
-    take_warm(class).map_or_else(|| take_shared(class, reserve), Ok)
-}
-
+/// A free stack, when none is at hand: this thread's own first.
 #[cold]
-fn take_shared(class: &'static Class, reserve: bool) -> io::Result<usize> {
+pub(super) fn take_shared(class: &'static Class) -> Option<usize> {
     let cached = CACHE.try_with(|cache| {
         let mut cache = cache.0.borrow_mut();
-        let idle = Idle::of(&mut cache, class);
-        class.take(&mut idle.bases, BATCH);
-        idle.bases.pop()
-    });
-    match cached {
-        Ok(Some(base)) => Ok(base),
-        Ok(None) => class.make(reserve),
-        Err(_) => {
-            let mut bases = Vec::new();
-            class.take(&mut bases, 1);
-            bases.pop().map_or_else(|| class.make(reserve), Ok)
+        let AtHand { bases, idle, .. } = AtHand::of(&mut cache, class);
+        idle.take(bases, BATCH);
+        if bases.is_empty() {
+            class.take(bases, BATCH);
         }
-    }
+        bases.pop()
+    });
+    cached.unwrap_or_else(|_| {
+        let mut bases = Vec::new();
+        class.take(&mut bases, 1);
+        bases.pop()
+    })
 }
 
 #[inline]
 pub(super) fn put(class: &'static Class, base: usize) {
     let is_kept = CACHE.try_with(|cache| match cache.0.borrow_mut().get_mut(class.index) {
         // The capacity was reserved up front, so this never allocates.
-        Some(idle) if idle.bases.len() < idle.bases.capacity() => {
-            idle.bases.push(base);
-            idle.returns += 1;
-            if idle.returns == RETURNS_PER_MOVE {
-                idle.move_one();
+        Some(at_hand) if at_hand.bases.len() < at_hand.bases.capacity() => {
+            at_hand.bases.push(base);
+            at_hand.returns += 1;
+            if at_hand.returns == RETURNS_PER_LOOK {
+                at_hand.look();
             }
             true
         }
@@ -81,50 +75,59 @@ pub(super) fn put(class: &'static Class, base: usize) {
 fn put_shared(class: &'static Class, base: usize) {
     let is_kept = CACHE.try_with(|cache| {
         let mut cache = cache.0.borrow_mut();
-        let idle = Idle::of(&mut cache, class);
-        if idle.bases.len() >= KEPT {
-            idle.bases.sort_unstable_by_key(|&base| Reverse(base));
-            class.put(idle.bases.drain(..BATCH));
+        let AtHand { bases, idle, .. } = AtHand::of(&mut cache, class);
+        if bases.len() >= KEPT {
+            idle.add(bases.drain(..BATCH));
         }
-        idle.bases.push(base);
+        bases.push(base);
     });
     if is_kept.is_err() {
-        class.put([base].into_iter());
+        class.put(vec![base]);
     }
 }
 
-/// Gives this thread's idle stacks to the calls that wait for one.
+/// Gives this thread's stacks to the calls that wait for one.
 #[cold]
 pub(super) fn flush() {
-    _ = CACHE.try_with(|cache| cache.0.borrow_mut().iter_mut().for_each(Idle::flush));
+    _ = CACHE.try_with(|cache| cache.0.borrow_mut().iter_mut().for_each(AtHand::flush));
 }
 
-impl Idle {
+impl AtHand {
     fn of<'a>(cache: &'a mut Vec<Self>, class: &'static Class) -> &'a mut Self {
         // Indices are assigned consecutively, and most programs have one or two.
         while cache.len() <= class.index {
-            let class = Class::at(cache.len());
-            cache.push(Self { class, bases: Vec::with_capacity(KEPT), returns: 0 });
+            let idle = Idle::of_thread(Class::at(cache.len()));
+            cache.push(Self { bases: Vec::with_capacity(KEPT), idle, returns: 0 });
         }
         &mut cache[class.index]
     }
 
+    /// Lets the thread's other stacks age, and exchanges these for such with lower addresses if some go.
     #[cold]
-    fn move_one(&mut self) {
+    fn look(&mut self) {
         self.returns = 0;
-        self.bases.sort_unstable_by_key(|&base| Reverse(base));
-        self.class.put(self.bases.drain(..1));
+        let bases = &mut self.bases;
+        bases.iter().for_each(|&base| self.idle.class().trim_deep(base));
+        self.idle.age(|idle| {
+            let at_hand = bases.len();
+            bases.append(idle);
+            bases.sort_unstable_by_key(|&base| Reverse(base));
+            idle.extend(bases.drain(..bases.len() - at_hand));
+        });
+        bases.shrink_to(KEPT);
     }
 
     fn flush(&mut self) {
-        if !self.bases.is_empty() {
-            self.class.put(self.bases.drain(..));
-        }
+        self.idle.class().put(self.bases.drain(..).collect());
+        self.idle.flush();
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        self.0.get_mut().iter_mut().for_each(Idle::flush);
+        for at_hand in self.0.get_mut() {
+            at_hand.flush();
+            at_hand.idle.release();
+        }
     }
 }

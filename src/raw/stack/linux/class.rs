@@ -1,11 +1,12 @@
 //! All stacks of one size and the slabs that they lie in, shared by all threads.
 
 use std::{
-    io,
+    io, iter,
     sync::{Mutex, atomic::AtomicUsize},
 };
 
 use super::{
+    guard,
     slab::Slab,
     sys::{self, page_size},
 };
@@ -63,14 +64,12 @@ impl Class {
         lock(&CLASSES)[index]
     }
 
-    /// Takes up to `most` free slots into `idle`.
-    pub(super) fn take(&self, idle: &mut Vec<usize>, most: usize) {
+    /// Takes up to `most` free slots.
+    pub(super) fn take(&self, into: &mut Vec<usize>, most: usize) {
         let mut slabs = lock(&self.slabs);
         for slab in slabs.iter_mut() {
-            while idle.len() < most {
-                let Some(base) = slab.take() else { break };
-                idle.push(base);
-            }
+            let missing = most - into.len();
+            into.extend(iter::from_fn(|| slab.take()).take(missing));
         }
     }
 
@@ -121,14 +120,24 @@ impl Class {
     }
 
     /// Takes slots back from a thread. They are trimmed, since it may be long before they are used again.
-    pub(super) fn put(&self, bases: impl Iterator<Item = usize>) {
+    pub(super) fn put(&self, mut bases: Vec<usize>) {
+        if bases.is_empty() {
+            return;
+        }
+        bases.sort_unstable();
+        // Neighbours are trimmed by one system call. It leaves the guards between them as they are.
+        let stride = guard::SIZE + self.size;
+        bases.chunk_by(|&one, &next| next - one == stride).for_each(|run| self.trim(run[0], run[run.len() - 1]));
         let mut empty = Vec::new();
         {
-            let bases: Vec<_> = bases.inspect(|&base| self.trim(base)).collect();
             let mut slabs = lock(&self.slabs);
+            let mut index = 0;
             for base in bases {
-                let mut indices = 0..slabs.len();
-                let index = indices.find(|&index| slabs[index].put(base)).expect("a slot lies in a slab of its class");
+                // In order of their addresses, one after the other lies in the same slab.
+                if !slabs.get_mut(index).is_some_and(|slab| slab.put(base)) {
+                    let is_taken = |slab: &mut Slab| slab.put(base);
+                    index = slabs.iter_mut().position(is_taken).expect("a slot lies in a slab of its class");
+                }
                 let slab = &slabs[index];
                 if index > 0 && slab.is_empty() && slab.carved() > KEPT_SLOTS {
                     empty.push(slabs.remove(index));
@@ -139,12 +148,25 @@ impl Class {
         drop(empty);
     }
 
-    /// Gives the memory of a free stack back, except for its upper end.
-    fn trim(&self, base: usize) {
+    /// Gives the memory of a free stack back, except for its upper end, if a call has used more of it. A deep call
+    /// whose frames left a gap right there is missed.
+    pub(super) fn trim_deep(&self, base: usize) {
+        if self.size <= TRIMMED_SIZE || sys::are_pages_kept() {
+            return;
+        }
+        // SAFETY: invariant 8: the caller has this slot, which is larger.
+        let is_deep = unsafe { sys::is_used(base - TRIMMED_SIZE) };
+        if is_deep {
+            self.trim(base, base);
+        }
+    }
+
+    /// Gives the memory of free stacks that are neighbours back, except for the upper end of the last.
+    fn trim(&self, first: usize, last: usize) {
         if self.size > TRIMMED_SIZE {
             // Locked pages are meant to stay in memory, and do.
-            // SAFETY: invariant 8: the caller has this slot, and no data in it is in use.
-            let _is_given_back = unsafe { sys::discard(base - self.size, base - KEPT_BYTES) };
+            // SAFETY: invariant 8: the caller has these slots, and no data in them is in use.
+            let _is_given_back = unsafe { sys::discard(first - self.size, last - KEPT_BYTES) };
         }
     }
 }

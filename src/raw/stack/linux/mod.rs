@@ -3,12 +3,14 @@
 //! ```text
 //!  slab     one mapping:  guard │ stack │ guard │ stack │ ...     carved slot by slot, unmapped when all slots are free
 //!  class    the slabs of one size; threads move stacks in batches
-//!  cache    a thread's last few stacks
+//!  idle     a thread's idle stacks, and for how long it keeps them
+//!  cache    the few of them that it has at hand
 //! ```
 
 mod cache;
 mod class;
 mod guard;
+mod idle;
 mod place;
 mod slab;
 mod sys;
@@ -54,12 +56,22 @@ impl Source {
 
     /// Takes a stack. `reserve` allows one that is kept for fibers inside fibers.
     pub(crate) fn take(self, reserve: bool) -> io::Result<FiberStack> {
-        let taken = cache::take(self.0, reserve);
+        let mut taken = self.take_or_make(reserve);
+        if taken.is_err() {
+            // What is missing may lie idle with other threads.
+            idle::flush_all();
+            taken = self.take_or_make(reserve);
+        }
         if let Some(error) = sys::news_of_marks() {
             report(&error);
         }
         let base = taken?;
         Ok(FiberStack { base: StackPointer::new(base).expect("not at the end of all addresses"), class: self.0 })
+    }
+
+    fn take_or_make(self, reserve: bool) -> io::Result<usize> {
+        let free = cache::take_warm(self.0).or_else(|| cache::take_shared(self.0));
+        free.map_or_else(|| self.0.make(reserve), Ok)
     }
 }
 

@@ -149,7 +149,8 @@ pub(super) fn are_pages_kept() -> bool {
 ///
 /// # Safety
 ///
-/// The pages belong to one mapping of this module, and their contents are no longer in use.
+/// The pages belong to mappings of this module, with none of others between them, and their contents are no longer in
+/// use. Guards between them stay.
 pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
     let start = ptr::with_exposed_provenance_mut::<libc::c_void>(from);
     // SAFETY: invariant 8: the caller has the slot, so the contents of its pages are not missed.
@@ -158,6 +159,23 @@ pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
         ARE_PAGES_KEPT.store(true, Ordering::Relaxed);
     }
     result == 0
+}
+
+/// Whether something other than zero lies in the 64 bytes below an address.
+///
+/// # Safety
+///
+/// They lie in a slot that the caller has, and the address is a multiple of a page's size.
+#[inline]
+pub(super) unsafe fn is_used(address: usize) -> bool {
+    let is_set = |word: *mut usize| {
+        // SAFETY: invariant 8: the caller has the slot, which is mapped memory that the kernel filled with zeros at
+        // first.
+        let value = unsafe { word.read_volatile() };
+        value != 0
+    };
+    // A sanitizer may report that dead frames are read.
+    !is_sanitized() && words(address - 64, address).any(is_set)
 }
 
 /// Makes all bytes between two addresses zero. It writes nothing where zeros are, so pages that were never touched stay

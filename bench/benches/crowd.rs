@@ -1,0 +1,210 @@
+//! What a call costs while many others wait, and with what servers have around it.
+//!
+//! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many wait at once, and each in turn is polled to its end and
+//! replaced by a new one: the steady state. The best of many short rounds, in nanoseconds per call. Each row is measured in a process of
+//! its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the length
+//! of a round, `CROWD_ROUNDS` (25) their number.
+
+use std::{
+    env, fs,
+    future::Future,
+    io,
+    pin::Pin,
+    process::Command,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bench::{
+    drive::{context, in_task},
+    results,
+    work::suspend,
+};
+use corosensei::{Coroutine, CoroutineResult, stack::DefaultStack};
+use serde_json::{Map, Value, json};
+use tower_fiber::{FiberLayer, InFiber, WaitExt as _};
+use tracing::{Instrument as _, instrument::Instrumented};
+
+const CROWDS: [usize; 6] = [1, 16, 100, 1_000, 10_000, 100_000];
+
+/// Of the table for growth.
+const GROWTH: [&str; 4] = ["coroutine", "async", "fiber-64", "fiber"];
+
+/// Of the table for production, whose crowds are 1 and 1,000.
+const PRODUCTION: [&str; 9] = [
+    "async-span",
+    "fiber",
+    "fiber-metrics",
+    "fiber-watch",
+    "fiber-held",
+    "fiber-limit",
+    "fiber-subscriber",
+    "fiber-span",
+    "fiber-all",
+];
+
+fn main() {
+    let args: Vec<_> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let [kind, crowd] = &args[..] {
+        let (kind, crowd) = (kind.clone(), crowd.parse().expect("a count"));
+        println!("{}", in_task(move || measure(&kind, crowd)));
+        return;
+    }
+    let most = number("CROWD_MOST", 100_000);
+    let crowds: Vec<_> = CROWDS.into_iter().filter(|&crowd| crowd <= most).collect();
+    let rows = json!({
+        "growth": table("how many wait", &GROWTH, &crowds),
+        "production": table("with what is around it", &PRODUCTION, &[1, 1_000]),
+    });
+    fs::write(results::target().join("crowd.json"), rows.to_string()).expect("the target directory can be written");
+}
+
+fn number(name: &str, default: usize) -> usize {
+    env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
+}
+
+/// Measures and prints one table.
+fn table(title: &str, kinds: &[&str], crowds: &[usize]) -> Value {
+    print!("{title:24}");
+    crowds.iter().for_each(|crowd| print!("{crowd:>9}"));
+    println!();
+    let mut rows = Map::new();
+    for kind in kinds {
+        print!("{kind:24}");
+        let figures: Vec<_> = crowds.iter().map(|&crowd| child(kind, crowd)).collect();
+        figures.iter().for_each(|nanos| print!("{nanos:>9.0}"));
+        println!();
+        rows.insert((*kind).to_owned(), json!({ "crowds": crowds, "nanos": figures }));
+    }
+    Value::Object(rows)
+}
+
+fn child(kind: &str, crowd: usize) -> f64 {
+    let program = env::current_exe().expect("this program has a path");
+    let output = Command::new(program).args([kind, &crowd.to_string()]).output().expect("a child can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{kind} with {crowd}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn measure(kind: &str, crowd: usize) -> f64 {
+    let builder = FiberLayer::builder().name("orders");
+    let built = |builder: tower_fiber::FiberLayerBuilder| builder.build().expect("a layer");
+    let limit = crowd + 1;
+    match kind {
+        "coroutine" => coroutines(crowd),
+        "async" => steady(crowd, |former| replace(former, suspend())),
+        "async-span" => {
+            subscribe();
+            steady(crowd, |former| replace(former, suspend().instrument(tracing::info_span!("request"))))
+        }
+        "fiber-64" => fibers(crowd, &built(builder.stack_size(64 * 1024))),
+        "fiber" => fibers(crowd, &built(builder)),
+        "fiber-metrics" => fibers(crowd, &built(builder.metrics())),
+        "fiber-watch" => fibers(crowd, &built(builder.detect_blocking(Duration::from_millis(100)))),
+        "fiber-held" => {
+            let layer = built(builder);
+            let _handle = layer.handle();
+            fibers(crowd, &layer)
+        }
+        "fiber-limit" => fibers(crowd, &built(builder.max_fibers(limit))),
+        "fiber-subscriber" => {
+            subscribe();
+            fibers(crowd, &built(builder))
+        }
+        "fiber-span" => {
+            subscribe();
+            spans(crowd, &built(builder))
+        }
+        "fiber-all" => {
+            subscribe();
+            let layer = built(builder.metrics().detect_blocking(Duration::from_millis(100)).max_fibers(limit));
+            let _handle = layer.handle();
+            spans(crowd, &layer)
+        }
+        other => panic!("no such row: {other}"),
+    }
+}
+
+/// As servers log, but to nowhere.
+fn subscribe() {
+    tracing_subscriber::fmt().with_writer(io::sink).init();
+}
+
+fn fibers(crowd: usize, layer: &FiberLayer) -> f64 {
+    steady(crowd, |former| replace(former, layer.run(|| suspend().wait())))
+}
+
+fn spans(crowd: usize, layer: &FiberLayer) -> f64 {
+    let call = || layer.run(|| suspend().wait()).instrument(tracing::info_span!("request"));
+    steady(crowd, |former: Option<Pin<Box<Instrumented<InFiber<()>>>>>| replace(former, call()))
+}
+
+/// Puts a future where its predecessor was, so that allocating is not measured.
+fn replace<F>(former: Option<Pin<Box<F>>>, next: F) -> Pin<Box<F>> {
+    match former {
+        Some(mut place) => {
+            place.set(next);
+            place
+        }
+        None => Box::pin(next),
+    }
+}
+
+/// Nanoseconds per call in the steady state.
+fn steady<F: Future<Output = ()>>(crowd: usize, mut start: impl FnMut(Option<Pin<Box<F>>>) -> Pin<Box<F>>) -> f64 {
+    let cx = &mut context();
+    let mut begin = |former| {
+        let mut call = start(former);
+        assert!(call.as_mut().poll(cx).is_pending());
+        call
+    };
+    let mut calls: Vec<_> = (0..crowd).map(|_| Some(begin(None))).collect();
+    best(crowd, |place| {
+        let mut call = calls[place].take().expect("a call is in each place");
+        assert_eq!(call.as_mut().poll(&mut context()), Poll::Ready(()));
+        calls[place] = Some(begin(Some(call)));
+    })
+}
+
+/// corosensei's coroutines, their stacks kept in a `Vec`: the floor.
+fn coroutines(crowd: usize) -> f64 {
+    let mut stacks: Vec<DefaultStack> = (0..crowd).map(|_| DefaultStack::new(64 * 1024).expect("a stack")).collect();
+    let begin = |stacks: &mut Vec<DefaultStack>| {
+        let stack = stacks.pop().expect("a stack is free");
+        let mut coroutine = Coroutine::<(), (), (), _>::with_stack(stack, |yielder, ()| yielder.suspend(()));
+        assert!(matches!(coroutine.resume(()), CoroutineResult::Yield(())));
+        coroutine
+    };
+    let mut calls: Vec<_> = (0..crowd).map(|_| Some(begin(&mut stacks))).collect();
+    best(crowd, |place| {
+        let mut coroutine = calls[place].take().expect("a coroutine is in each place");
+        assert!(matches!(coroutine.resume(()), CoroutineResult::Return(())));
+        stacks.push(coroutine.into_stack());
+        calls[place] = Some(begin(&mut stacks));
+    })
+}
+
+/// The best round's nanoseconds for ending the call in a place and beginning the next one there.
+fn best(crowd: usize, mut renew: impl FnMut(usize)) -> f64 {
+    let round = Duration::from_millis(number("CROWD_MILLIS", 20) as u64);
+    let rounds = number("CROWD_ROUNDS", 25);
+    // All places once, so that the first round finds what the others find.
+    (0..crowd).for_each(&mut renew);
+    let mut best = f64::INFINITY;
+    let mut place = 0;
+    for _ in 0..rounds {
+        let (begun, mut count) = (Instant::now(), 0);
+        while begun.elapsed() < round {
+            for _ in 0..256 {
+                renew(place);
+                place = if place + 1 == crowd { 0 } else { place + 1 };
+            }
+            count += 256;
+        }
+        best = best.min(begun.elapsed().as_nanos() as f64 / f64::from(count));
+    }
+    best
+}
