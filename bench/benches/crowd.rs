@@ -1,15 +1,13 @@
 //! What a call costs while many others wait, and with what servers have around it.
 //!
-//! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many wait at once, and each in turn is polled to its end and
-//! replaced by a new one: the steady state. The best of many short rounds, in nanoseconds per call. Each row is measured in a process of
-//! its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the length
+//! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many begin, all wait, and all end, over and over: nanoseconds
+//! per call, the best of many short rounds. Each row is measured in a process of its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the length
 //! of a round, `CROWD_ROUNDS` (25) their number.
 
 use std::{
     env, fs,
     future::Future,
     io,
-    pin::Pin,
     process::Command,
     task::Poll,
     time::{Duration, Instant},
@@ -22,8 +20,8 @@ use bench::{
 };
 use corosensei::{Coroutine, CoroutineResult, stack::DefaultStack};
 use serde_json::{Map, Value, json};
-use tower_fiber::{FiberLayer, InFiber, WaitExt as _};
-use tracing::{Instrument as _, instrument::Instrumented};
+use tower_fiber::{FiberLayer, WaitExt as _};
+use tracing::Instrument as _;
 
 const CROWDS: [usize; 6] = [1, 16, 100, 1_000, 10_000, 100_000];
 
@@ -95,10 +93,10 @@ fn measure(kind: &str, crowd: usize) -> f64 {
     let limit = crowd + 1;
     match kind {
         "coroutine" => coroutines(crowd),
-        "async" => steady(crowd, |former| replace(former, suspend())),
+        "async" => steady(crowd, suspend),
         "async-span" => {
             subscribe();
-            steady(crowd, |former| replace(former, suspend().instrument(tracing::info_span!("request"))))
+            steady(crowd, || suspend().instrument(tracing::info_span!("request")))
         }
         "fiber-64" => fibers(crowd, &built(builder.stack_size(64 * 1024))),
         "fiber" => fibers(crowd, &built(builder)),
@@ -134,77 +132,61 @@ fn subscribe() {
 }
 
 fn fibers(crowd: usize, layer: &FiberLayer) -> f64 {
-    steady(crowd, |former| replace(former, layer.run(|| suspend().wait())))
+    steady(crowd, || layer.run(|| suspend().wait()))
 }
 
 fn spans(crowd: usize, layer: &FiberLayer) -> f64 {
-    let call = || layer.run(|| suspend().wait()).instrument(tracing::info_span!("request"));
-    steady(crowd, |former: Option<Pin<Box<Instrumented<InFiber<()>>>>>| replace(former, call()))
+    steady(crowd, || layer.run(|| suspend().wait()).instrument(tracing::info_span!("request")))
 }
 
-/// Puts a future where its predecessor was, so that allocating is not measured.
-fn replace<F>(former: Option<Pin<Box<F>>>, next: F) -> Pin<Box<F>> {
-    match former {
-        Some(mut place) => {
-            place.set(next);
-            place
+/// Nanoseconds per call.
+fn steady<F: Future<Output = ()>>(crowd: usize, start: impl Fn() -> F) -> f64 {
+    let mut calls: Vec<_> = (0..crowd).map(|_| Box::pin(start())).collect();
+    best(crowd, || {
+        let cx = &mut context();
+        for call in &mut calls {
+            // Where its predecessor was, so that allocating is not measured.
+            call.set(start());
+            assert!(call.as_mut().poll(cx).is_pending());
         }
-        None => Box::pin(next),
-    }
-}
-
-/// Nanoseconds per call in the steady state.
-fn steady<F: Future<Output = ()>>(crowd: usize, mut start: impl FnMut(Option<Pin<Box<F>>>) -> Pin<Box<F>>) -> f64 {
-    let cx = &mut context();
-    let mut begin = |former| {
-        let mut call = start(former);
-        assert!(call.as_mut().poll(cx).is_pending());
-        call
-    };
-    let mut calls: Vec<_> = (0..crowd).map(|_| Some(begin(None))).collect();
-    best(crowd, |place| {
-        let mut call = calls[place].take().expect("a call is in each place");
-        assert_eq!(call.as_mut().poll(&mut context()), Poll::Ready(()));
-        calls[place] = Some(begin(Some(call)));
+        for call in &mut calls {
+            assert_eq!(call.as_mut().poll(cx), Poll::Ready(()));
+        }
     })
 }
 
 /// corosensei's coroutines, their stacks kept in a `Vec`: the floor.
 fn coroutines(crowd: usize) -> f64 {
     let mut stacks: Vec<DefaultStack> = (0..crowd).map(|_| DefaultStack::new(64 * 1024).expect("a stack")).collect();
-    let begin = |stacks: &mut Vec<DefaultStack>| {
-        let stack = stacks.pop().expect("a stack is free");
-        let mut coroutine = Coroutine::<(), (), (), _>::with_stack(stack, |yielder, ()| yielder.suspend(()));
-        assert!(matches!(coroutine.resume(()), CoroutineResult::Yield(())));
-        coroutine
-    };
-    let mut calls: Vec<_> = (0..crowd).map(|_| Some(begin(&mut stacks))).collect();
-    best(crowd, |place| {
-        let mut coroutine = calls[place].take().expect("a coroutine is in each place");
-        assert!(matches!(coroutine.resume(()), CoroutineResult::Return(())));
-        stacks.push(coroutine.into_stack());
-        calls[place] = Some(begin(&mut stacks));
+    let mut calls = Vec::with_capacity(crowd);
+    best(crowd, || {
+        for stack in stacks.drain(..) {
+            let mut coroutine = Coroutine::<(), (), (), _>::with_stack(stack, |yielder, ()| yielder.suspend(()));
+            assert!(matches!(coroutine.resume(()), CoroutineResult::Yield(())));
+            calls.push(coroutine);
+        }
+        for mut coroutine in calls.drain(..) {
+            assert!(matches!(coroutine.resume(()), CoroutineResult::Return(())));
+            stacks.push(coroutine.into_stack());
+        }
     })
 }
 
-/// The best round's nanoseconds for ending the call in a place and beginning the next one there.
-fn best(crowd: usize, mut renew: impl FnMut(usize)) -> f64 {
+/// The best round's nanoseconds for a call.
+fn best(crowd: usize, mut wave: impl FnMut()) -> f64 {
     let round = Duration::from_millis(number("CROWD_MILLIS", 20) as u64);
     let rounds = number("CROWD_ROUNDS", 25);
-    // All places once, so that the first round finds what the others find.
-    (0..crowd).for_each(&mut renew);
+    let waves = 256_usize.div_ceil(crowd);
+    // So that the first round finds what the others find.
+    wave();
     let mut best = f64::INFINITY;
-    let mut place = 0;
     for _ in 0..rounds {
         let (begun, mut count) = (Instant::now(), 0);
         while begun.elapsed() < round {
-            for _ in 0..256 {
-                renew(place);
-                place = if place + 1 == crowd { 0 } else { place + 1 };
-            }
-            count += 256;
+            (0..waves).for_each(|_| wave());
+            count += waves * crowd;
         }
-        best = best.min(begun.elapsed().as_nanos() as f64 / f64::from(count));
+        best = best.min(begun.elapsed().as_nanos() as f64 / count as f64);
     }
     best
 }

@@ -1,18 +1,27 @@
 //! Systems that do not do what stacks ask for: memory that is locked, advice that is refused, no `/proc`.
 
 use std::{
-    future::pending,
+    future::{Future as _, pending, poll_fn},
     hint::black_box,
     io, ptr,
     sync::{Arc, Barrier},
+    task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 
-use tokio::{runtime::Builder, sync::Semaphore, task::yield_now};
+use tokio::{
+    runtime::Builder,
+    sync::Semaphore,
+    task::{unconstrained, yield_now},
+};
 use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
-use crate::{cases, events::Warnings, refused::refuse_madvise};
+use crate::{
+    cases,
+    events::Warnings,
+    refused::{end_at_system_calls, refuse_madvise},
+};
 
 const MARK_GUARDS: u32 = 102;
 const SIZE: usize = 128 * 1024;
@@ -79,6 +88,7 @@ pub(crate) fn run(name: &str) {
             refuse_madvise(None);
             works_later();
         }
+        "a steady crowd" => steady_crowd(),
         "no proc" => {
             assert!(!std::fs::exists("/proc/self").unwrap(), "it is there");
             works();
@@ -182,6 +192,38 @@ fn is_secret(address: usize) -> bool {
         let byte = unsafe { byte.read_volatile() };
         byte == SECRET
     })
+}
+
+/// A thousand calls begin and wait, and then all end, over and over. No system call is allowed meanwhile.
+fn steady_crowd() {
+    let layer = FiberLayer::builder().name("orders").build().unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(unconstrained(async {
+        // Without tokio's list of tasks to wake, which would grow here.
+        let once = || {
+            let mut polls = 0;
+            poll_fn(move |_| {
+                polls += 1;
+                if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
+            })
+        };
+        let mut calls: Vec<_> = (0..1000).map(|_| Box::pin(layer.run(move || once().wait()))).collect();
+        let mut go_on = |rounds: usize| {
+            for _ in 0..rounds {
+                let cx = &mut Context::from_waker(Waker::noop());
+                assert!(calls.iter_mut().all(|call| call.as_mut().poll(cx).is_pending()));
+                for call in &mut calls {
+                    assert!(call.as_mut().poll(cx).is_ready());
+                    call.set(layer.run(move || once().wait()));
+                }
+            }
+        };
+        go_on(5);
+        end_at_system_calls();
+        go_on(200);
+        // SAFETY: it takes a plain number.
+        unsafe { libc::_exit(0) };
+    }));
 }
 
 /// There is no stack of this size, and calls wait for one.

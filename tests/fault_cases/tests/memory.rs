@@ -85,3 +85,8 @@ fn no_proc() {
         fi"#;
     assert!(works_after(UNMOUNT, "no proc").is_none_or(|said| said <= 1));
 }
+
+#[test]
+fn a_steady_crowd_makes_no_system_calls() {
+    assert_eq!(works("a steady crowd"), Some(0));
+}

@@ -2,15 +2,18 @@
 
 use crate::{
     capacity::Capacity,
+    crowd::Crowd,
     estimates::{Case, Estimates},
     servers::{Run, Servers},
     table::{Table, or_dash},
 };
 
-pub(crate) fn section(estimates: &Estimates, servers: &Servers, capacity: &Capacity) -> String {
+pub(crate) fn section(estimates: &Estimates, servers: &Servers, capacity: &Capacity, crowd: &Crowd) -> String {
     let mut goals = Goals(Table::new(&["figure", "goal", "measured", "met"]));
     overhead(&mut goals, estimates);
     throughput(&mut goals, servers);
+    goals.most("one wait at 1,000 waiting, over the same alone", 1.4, "×", crowd.growth(1_000));
+    goals.most("the same at 10,000 waiting", 2.0, "×", crowd.growth(10_000));
     goals.most("suspended fibers: bytes of each", 5.0 * 1024.0, "B", capacity.bytes_per_fiber());
     format!("\n## Goals\n{NOTE}{}", goals.0.into_text())
 }
@@ -120,7 +123,7 @@ impl Goals {
 
     fn row(&mut self, figure: &str, goal: String, unit: &str, measured: Option<f64>, met: bool) {
         let verdict = or_dash(measured, |_| if met { "yes" } else { "**no**" }.to_owned());
-        let digits = if unit == "× native" { 2 } else { 0 };
+        let digits = if unit.starts_with('×') { 2 } else { 0 };
         self.0.row([figure.to_owned(), goal, or_dash(measured, |m| format!("{m:.digits$} {unit}")), verdict]);
     }
 }

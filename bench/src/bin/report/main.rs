@@ -1,6 +1,7 @@
 //! Writes `BENCHMARKS.md` and its charts from the results of the benches, as far as they are there.
 
 mod capacity;
+mod crowd;
 mod estimates;
 mod goals;
 mod machine;
@@ -13,7 +14,7 @@ use std::{error::Error, fs, path::Path};
 
 use bench::results;
 
-use self::{capacity::Capacity, estimates::Estimates, servers::Servers};
+use self::{capacity::Capacity, crowd::Crowd, estimates::Estimates, servers::Servers};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -30,10 +31,12 @@ fn main() -> Result<()> {
     let estimates = Estimates::load(&target.join("criterion"))?;
     let servers = Servers::load(&target.join("http.json"))?;
     let capacity = Capacity::load(&target.join("capacity.json"))?;
+    let crowd = Crowd::load(&target.join("crowd.json"))?;
 
     let mut text = HEAD.to_owned();
     text += &machine::section()?;
-    text += &goals::section(&estimates, &servers, &capacity);
+    text += &goals::section(&estimates, &servers, &capacity, &crowd);
+    text += &crowd.section(&charts)?;
     text += &overhead::section(&estimates, &charts)?;
     text += &servers.section(&charts)?;
     text += &capacity.section(&charts)?;

@@ -11,6 +11,7 @@ use std::{
     hint::black_box,
     pin::Pin,
     task::Poll,
+    time::Duration,
 };
 
 use axum::{Router, routing::get};
@@ -104,6 +105,39 @@ fn subscribed(spans: u32) -> Warm {
     })
 }
 
+/// Ends one call of a thousand that wait, and begins the next one in its place.
+fn crowd() -> Warm {
+    let layer = FiberLayer::new();
+    let begin = move || {
+        let mut call = layer.run(|| await_in_fiber(suspend()));
+        assert!(Pin::new(&mut call).poll(&mut context()).is_pending(), "it waits");
+        call
+    };
+    let mut calls: Vec<_> = (0..1000).map(|_| begin()).collect();
+    let mut place = 0;
+    warm(move || {
+        let call = &mut calls[place];
+        assert!(Pin::new(&mut *call).poll(&mut context()).is_ready(), "it waits once");
+        *call = begin();
+        place = (place + 1) % 1000;
+    })
+}
+
+/// A call with one wait as a server has it: the layer is held and limited, has metrics and a detector; each call has a span.
+fn production() -> Warm {
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO);
+    tracing::subscriber::set_global_default(subscriber).expect("each case has a process of its own");
+    let builder = FiberLayer::builder().name("orders").max_fibers(100).metrics();
+    let layer = builder.detect_blocking(Duration::from_millis(100)).build().expect("valid settings");
+    let mut service =
+        layer.layer(sync_fn(|request| Ok::<_, Infallible>(call::<Suspends<1>, Root, Word>(InFiber, request))));
+    warm(move || {
+        let _layer = &layer;
+        let _entered = info_span!("request").entered();
+        _ = black_box(one(service.call(Word::request())));
+    })
+}
+
 /// One poll of an async root: it is taken to a stack, polled, and parked again.
 fn parked_root() -> Warm {
     let mut service = FiberLayer::new().layer(service_fn(|()| -> Pending<Result<(), Infallible>> { pending() }));
@@ -187,15 +221,17 @@ fn bare() -> Warm {
 #[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(569))]
 #[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(547))]
 #[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(892))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2613))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2738))]
 #[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1286))]
 #[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1960))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5073))]
+#[bench::crowd(args = (crowd()), config = at_most(1505))]
+#[bench::production(args = (production()), config = at_most(8726))]
 #[bench::parked_root(args = (parked_root()), config = at_most(474))]
-#[bench::hello_async(args = (hello_async()), config = at_most(12568))]
-#[bench::hello_fiber(args = (hello_fiber()), config = at_most(12835))]
-#[bench::wait_async(args = (wait_async()), config = at_most(13302))]
-#[bench::wait_fiber(args = (wait_fiber()), config = at_most(14434))]
+#[bench::hello_async(args = (hello_async()), config = at_most(11574))]
+#[bench::hello_fiber(args = (hello_fiber()), config = at_most(11830))]
+#[bench::wait_async(args = (wait_async()), config = at_most(12325))]
+#[bench::wait_fiber(args = (wait_fiber()), config = at_most(13424))]
 #[bench::run_in_fiber(args = (function()), config = at_most(551))]
 fn count(mut warm: Warm) -> Warm {
     warm();
