@@ -118,13 +118,8 @@ impl<J: Job> Fiber<J> {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         match self.coroutine.slot() {
-            _ if self.coroutine.is_suspended() => {
-                if self.given_up {
-                    Phase::GivenUp
-                } else {
-                    Phase::Suspended
-                }
-            }
+            _ if self.coroutine.is_suspended() && self.given_up => Phase::GivenUp,
+            _ if self.coroutine.is_suspended() => Phase::Suspended,
             Slot::Start(_) => Phase::Fresh,
             Slot::Parked(_) => Phase::Parked,
             Slot::Taken => Phase::Finished,
@@ -171,11 +166,13 @@ impl<J: Job> Fiber<J> {
         ending: &mut Ending<J>,
     ) {
         self.assert_home();
-        if self.coroutine.is_suspended() {
-            self.go_on(cx, caller, ending);
-        } else {
-            self.begin(cx, caller, ending);
-        }
+        with_outer(|outer| {
+            if self.coroutine.is_suspended() {
+                self.go_on(outer, cx, caller, ending);
+            } else {
+                self.begin(outer, cx, caller, ending);
+            }
+        });
         debug_assert!(
             !self.coroutine.is_suspended() || ending.is_pending(),
             "a job leaves its stack as the last thing that it does"
@@ -183,13 +180,8 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Resumes a fiber that has suspended.
-    #[inline]
-    fn go_on(&mut self, cx: &mut Context<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
-        with_outer(|outer| self.go_on_inside(outer, cx, caller, ending));
-    }
-
     #[inline(always)]
-    fn go_on_inside(
+    fn go_on(
         &mut self,
         outer: &Outer<'_>,
         cx: &mut Context<'_>,

@@ -59,18 +59,8 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Gets a stack for a fiber that has none, and runs it.
-    #[inline]
-    pub(super) fn begin(
-        &mut self,
-        cx: &mut Context<'_>,
-        caller: Option<&(dyn Caller + 'static)>,
-        ending: &mut Ending<J>,
-    ) {
-        with_outer(|outer| self.begin_inside(outer, cx, caller, ending));
-    }
-
     #[inline(always)]
-    fn begin_inside(
+    pub(super) fn begin(
         &mut self,
         outer: &Outer<'_>,
         cx: &mut Context<'_>,
