@@ -11,7 +11,7 @@ const KEPT: usize = 16;
 const BATCH: usize = KEPT / 2;
 
 /// After so many returns to a thread it looks at what it has not needed.
-const RETURNS_PER_LOOK: u32 = 256;
+const RETURNS_PER_LOOK: u32 = 64;
 
 thread_local! {
     static CACHE: Cache = const { Cache(RefCell::new(Vec::new())) };
@@ -107,14 +107,16 @@ impl AtHand {
     fn look(&mut self) {
         self.returns = 0;
         let bases = &mut self.bases;
-        bases.iter().for_each(|&base| self.idle.class().trim_deep(base));
-        self.idle.age(|idle| {
+        let is_over = self.idle.age(|idle| {
             let at_hand = bases.len();
             bases.append(idle);
             bases.sort_unstable_by_key(|&base| Reverse(base));
             idle.extend(bases.drain(..bases.len() - at_hand));
         });
         bases.shrink_to(KEPT);
+        if is_over {
+            bases.iter().for_each(|&base| self.idle.class().trim_deep(base));
+        }
     }
 
     fn flush(&mut self) {

@@ -18,6 +18,9 @@ use crate::{raw::clock::Moment, util::lock::lock};
 /// Of the stacks that a thread has not needed for so long, it gives up half.
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// Of those that it has not needed for so long, all.
+const LONG: Duration = Duration::from_secs(1);
+
 /// How many it gives up at once: more would hold up the calls of the thread for milliseconds.
 const MOST: usize = 8192;
 
@@ -85,17 +88,20 @@ impl Idle {
         lock(&self.stacks).bases.extend(bases);
     }
 
-    /// Gives up stacks that were not needed for a [`PERIOD`]. `exchange` is called with all before some go.
+    /// Gives up stacks that were not needed for a [`PERIOD`]. Returns whether one is over. `exchange` is called with
+    /// all stacks before some go.
     ///
     /// The stacks with the lowest addresses stay. Otherwise the last stacks of a burst would keep whole slabs mapped in
     /// which nothing else is used.
-    pub(super) fn age(&self, exchange: impl FnOnce(&mut Vec<usize>)) {
+    pub(super) fn age(&self, exchange: impl FnOnce(&mut Vec<usize>)) -> bool {
         let aged = {
             let mut stacks = lock(&self.stacks);
-            if stacks.aged.elapsed() < PERIOD {
-                return;
+            let age = stacks.aged.elapsed();
+            if age < PERIOD {
+                return false;
             }
-            let count = stacks.low.div_ceil(2).min(MOST);
+            let unused = if age < LONG { stacks.low.div_ceil(2) } else { stacks.low };
+            let count = unused.min(MOST);
             if count > 0 {
                 exchange(&mut stacks.bases);
                 stacks.bases.sort_unstable_by_key(|&base| Reverse(base));
@@ -108,6 +114,7 @@ impl Idle {
         };
         self.class.put(aged);
         sweep();
+        true
     }
 
     /// Gives up all.
@@ -131,7 +138,9 @@ fn sweep() {
         *swept = Some(Moment::now());
     }
     let all = lock(&ALL).clone();
-    all.into_iter().for_each(|idle| idle.age(|_| {}));
+    for idle in all {
+        idle.age(|_| {});
+    }
 }
 
 /// Gives the idle stacks of all threads back, but for those that they have at hand.
