@@ -70,8 +70,10 @@ fn table(title: &str, kinds: &[&str], crowds: &[usize]) -> Value {
     let mut rows = Map::new();
     for kind in kinds {
         print!("{kind:24}");
-        let figures: Vec<_> = crowds.iter().map(|&crowd| child(kind, crowd)).collect();
-        figures.iter().for_each(|nanos| print!("{nanos:>9.0}"));
+        // corosensei's stacks take two mappings each, of which the system allows 65,530.
+        let is_possible = |crowd| *kind != "coroutine" || crowd <= 10_000;
+        let figures: Vec<_> = crowds.iter().map(|&crowd| is_possible(crowd).then(|| child(kind, crowd))).collect();
+        figures.iter().for_each(|nanos| print!("{:>9}", nanos.map_or("-".to_owned(), |nanos| format!("{nanos:.0}"))));
         println!();
         rows.insert((*kind).to_owned(), json!({ "crowds": crowds, "nanos": figures }));
     }
