@@ -108,7 +108,9 @@ impl Idle {
             }
             let aged: Vec<_> = stacks.bases.drain(..count).collect();
             let rest = stacks.bases.len();
-            stacks.bases.shrink_to(4 * rest);
+            if count > 0 {
+                stacks.bases.shrink_to(4 * rest);
+            }
             (stacks.low, stacks.aged) = (rest, Moment::now());
             aged
         };
