@@ -21,7 +21,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// Of those that it has not needed for so long, all.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How many it gives up at once: more would hold up the calls of the thread for milliseconds.
+/// How many it gives up at once, so that no call of the thread is held up for long.
 const MOST: usize = 8192;
 
 /// How often the threads that make no calls are looked at.
@@ -54,8 +54,8 @@ impl Idle {
     /// An empty one for this thread.
     pub(super) fn of_thread(class: &'static Class) -> &'static Self {
         let mut all = lock(&ALL);
-        let is_free = |idle: &&&Self| idle.class.index == class.index && !idle.is_used.load(Ordering::Relaxed);
-        let idle = all.iter().copied().find(|idle| is_free(&idle)).unwrap_or_else(|| {
+        let is_free = |idle: &&Self| idle.class.index == class.index && !idle.is_used.load(Ordering::Relaxed);
+        let idle = all.iter().copied().find(is_free).unwrap_or_else(|| {
             let stacks = Mutex::new(Stacks { bases: Vec::new(), low: 0, aged: Moment::now() });
             let idle: &Self = Box::leak(Box::new(Self { class, stacks, is_used: AtomicBool::new(false) }));
             all.push(idle);

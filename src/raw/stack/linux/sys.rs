@@ -153,7 +153,7 @@ pub(super) fn are_pages_kept() -> bool {
 /// use. Guards between them stay.
 pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
     let start = ptr::with_exposed_provenance_mut::<libc::c_void>(from);
-    // SAFETY: invariant 8: the caller has the slot, so the contents of its pages are not missed.
+    // SAFETY: invariant 8: the caller has the slots, so the contents of their pages are not missed.
     let result = unsafe { libc::madvise(start, to - from, libc::MADV_DONTNEED) };
     if result != 0 {
         ARE_PAGES_KEPT.store(true, Ordering::Relaxed);
@@ -165,7 +165,7 @@ pub(super) unsafe fn discard(from: usize, to: usize) -> bool {
 ///
 /// # Safety
 ///
-/// They lie in a slot that the caller has, and the address is a multiple of a page's size.
+/// They lie in a slot that the caller has, and the address is a multiple of the size of a word.
 #[inline]
 pub(super) unsafe fn is_used(address: usize) -> bool {
     let is_set = |word: *mut usize| {
