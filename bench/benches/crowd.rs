@@ -1,8 +1,9 @@
 //! What a call costs while many others wait, and with what servers have around it.
 //!
 //! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many begin, all wait, and all end, over and over: nanoseconds
-//! per call, the best of many short rounds. Each row is measured in a process of its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the length
-//! of a round, `CROWD_ROUNDS` (25) their number.
+//! per call, the best of many short rounds. The layer is held, so each call that waits is registered for `cancel_all`. Each row is measured in
+//! a process of its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the
+//! length of a round, `CROWD_ROUNDS` (25) their number.
 
 use std::{
     env, fs,
@@ -29,12 +30,11 @@ const CROWDS: [usize; 6] = [1, 16, 100, 1_000, 10_000, 100_000];
 const GROWTH: [&str; 4] = ["coroutine", "async", "fiber-64", "fiber"];
 
 /// Of the table for production, whose crowds are 1 and 1,000.
-const PRODUCTION: [&str; 9] = [
+const PRODUCTION: [&str; 8] = [
     "async-span",
     "fiber",
     "fiber-metrics",
-    "fiber-watch",
-    "fiber-held",
+    "fiber-detector",
     "fiber-limit",
     "fiber-subscriber",
     "fiber-span",
@@ -103,12 +103,7 @@ fn measure(kind: &str, crowd: usize) -> f64 {
         "fiber-64" => fibers(crowd, &built(builder.stack_size(64 * 1024))),
         "fiber" => fibers(crowd, &built(builder)),
         "fiber-metrics" => fibers(crowd, &built(builder.metrics())),
-        "fiber-watch" => fibers(crowd, &built(builder.detect_blocking(Duration::from_millis(100)))),
-        "fiber-held" => {
-            let layer = built(builder);
-            let _handle = layer.handle();
-            fibers(crowd, &layer)
-        }
+        "fiber-detector" => fibers(crowd, &built(builder.detect_blocking(Duration::from_millis(100)))),
         "fiber-limit" => fibers(crowd, &built(builder.max_fibers(limit))),
         "fiber-subscriber" => {
             subscribe();
@@ -120,9 +115,7 @@ fn measure(kind: &str, crowd: usize) -> f64 {
         }
         "fiber-all" => {
             subscribe();
-            let layer = built(builder.metrics().detect_blocking(Duration::from_millis(100)).max_fibers(limit));
-            let _handle = layer.handle();
-            spans(crowd, &layer)
+            spans(crowd, &built(builder.metrics().detect_blocking(Duration::from_millis(100)).max_fibers(limit)))
         }
         other => panic!("no such row: {other}"),
     }

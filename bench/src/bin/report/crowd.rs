@@ -15,15 +15,14 @@ use crate::{
 pub(crate) struct Crowd(Value);
 
 /// What the rows of the bench are.
-const ROWS: [(&str, &str); 12] = [
+const ROWS: [(&str, &str); 11] = [
     ("coroutine", "bare coroutine, stacks kept in a `Vec`"),
     ("async", "native async"),
     ("fiber-64", "fiber, stacks of 64 KiB"),
     ("fiber", "fiber"),
     ("async-span", "native async in a span, with a subscriber"),
     ("fiber-metrics", "fiber, `.metrics()`"),
-    ("fiber-watch", "fiber, `.detect_blocking(100 ms)`"),
-    ("fiber-held", "fiber, with a handle of the layer"),
+    ("fiber-detector", "fiber, `.detect_blocking(100 ms)`"),
     ("fiber-limit", "fiber, `.max_fibers(..)`"),
     ("fiber-subscriber", "fiber, a subscriber"),
     ("fiber-span", "fiber in a span, with a subscriber"),
