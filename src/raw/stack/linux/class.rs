@@ -154,8 +154,8 @@ impl Class {
         if self.size <= TRIMMED_SIZE || sys::are_pages_kept() {
             return;
         }
-        // SAFETY: invariant 8: the caller has this slot. Its size is whole pages and more than `TRIMMED_SIZE`, so at least
-        // a page of it lies below the address, which is aligned as the slot's upper end is.
+        // SAFETY: invariant 8: the caller has this slot. Its size is whole pages and more than `TRIMMED_SIZE`, so at
+        // least a page of it lies below the address, which is aligned as the slot's upper end is.
         let is_deep = unsafe { sys::is_used(base - TRIMMED_SIZE) };
         if is_deep {
             self.trim(base, base);
@@ -166,8 +166,8 @@ impl Class {
     fn trim(&self, first: usize, last: usize) {
         if self.size > TRIMMED_SIZE {
             // Locked pages are meant to stay in memory, and do.
-            // SAFETY: invariant 8: the caller has these slots, and no data in them is in use. They are neighbours, so nothing
-            // but their guards lies between them.
+            // SAFETY: invariant 8: the caller has these slots, and no data in them is in use. They are neighbours, so
+            // nothing but their guards lies between them.
             let _is_given_back = unsafe { sys::discard(first - self.size, last - KEPT_BYTES) };
         }
     }
