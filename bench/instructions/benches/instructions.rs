@@ -123,6 +123,21 @@ fn crowd() -> Warm {
     })
 }
 
+/// A hundred calls begin and wait, and then all end: more than a thread has stacks at hand.
+fn wave() -> Warm {
+    let layer = FiberLayer::new();
+    let begin = move || layer.run(|| await_in_fiber(suspend()));
+    let mut calls: Vec<_> = (0..100).map(|_| begin()).collect();
+    warm(move || {
+        let mut cx = context();
+        assert!(calls.iter_mut().all(|call| Pin::new(call).poll(&mut cx).is_pending()), "they wait");
+        for call in &mut calls {
+            assert!(Pin::new(&mut *call).poll(&mut cx).is_ready(), "they wait once");
+            *call = begin();
+        }
+    })
+}
+
 /// A call with one wait as a server has it: the layer is held and limited, has metrics and a detector; each call has a span.
 fn production() -> Warm {
     let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO);
@@ -221,11 +236,12 @@ fn bare() -> Warm {
 #[bench::no_wait_large(args = (service::<NoWait, Large>()), config = at_most(569))]
 #[bench::ready_wait(args = (service::<ReadyWait, Word>()), config = at_most(547))]
 #[bench::one_wait(args = (service::<Suspends<1>, Word>()), config = at_most(892))]
-#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2738))]
+#[bench::ten_waits(args = (service::<Suspends<10>, Word>()), config = at_most(2613))]
 #[bench::one_wait_watched(args = (watched::<Suspends<1>>()), config = at_most(1286))]
 #[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1960))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5073))]
 #[bench::crowd(args = (crowd()), config = at_most(1505))]
+#[bench::wave(args = (wave()), config = at_most(146977))]
 #[bench::production(args = (production()), config = at_most(8726))]
 #[bench::parked_root(args = (parked_root()), config = at_most(474))]
 #[bench::hello_async(args = (hello_async()), config = at_most(11574))]
