@@ -5,6 +5,9 @@
 pub mod guide {}
 #[doc = include_str!("../docs/insight.md")]
 pub mod insight {}
+#[cfg(feature = "interpose")]
+#[doc = include_str!("../docs/interposition.md")]
+pub mod interposition {}
 #[doc = include_str!("../docs/isolation.md")]
 pub mod isolation {}
 #[doc = include_str!("../docs/lifecycle.md")]

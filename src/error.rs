@@ -21,6 +21,8 @@ pub enum TryAwaitError<F> {
     /// The code runs in a callback between two steps of this crate: a waker, a [`Hook`](crate::Hook), a recorder of
     /// metrics, the `Clone` of a carried value.
     InCallback(F),
+    /// The code runs inside [`no_wait`](crate::no_wait).
+    NoWait(F),
     /// The caller of this fiber has gone and the drop policy cancels it, or all calls were cancelled through the
     /// layer's handle. The variant holds the future if the wait had not begun.
     Cancelled(Option<F>),
@@ -39,7 +41,8 @@ impl<F> TryAwaitError<F> {
             Self::NotInFiber(future)
             | Self::Nested(future)
             | Self::OnThreadStack(future)
-            | Self::InCallback(future) => Some(future),
+            | Self::InCallback(future)
+            | Self::NoWait(future) => Some(future),
             Self::Cancelled(future) => future,
             Self::Borrowed | Self::Unwinding => None,
         }
@@ -52,6 +55,7 @@ impl<F> TryAwaitError<F> {
             Self::Nested(_) => TryAwaitError::Nested(()),
             Self::OnThreadStack(_) => TryAwaitError::OnThreadStack(()),
             Self::InCallback(_) => TryAwaitError::InCallback(()),
+            Self::NoWait(_) => TryAwaitError::NoWait(()),
             Self::Cancelled(future) => TryAwaitError::Cancelled(future.map(drop)),
             Self::Borrowed => TryAwaitError::Borrowed,
             Self::Unwinding => TryAwaitError::Unwinding,
@@ -61,9 +65,12 @@ impl<F> TryAwaitError<F> {
     pub(crate) fn io_kind(&self) -> ErrorKind {
         match self {
             Self::Cancelled(_) | Self::Unwinding => ErrorKind::ConnectionAborted,
-            Self::NotInFiber(_) | Self::Nested(_) | Self::OnThreadStack(_) | Self::InCallback(_) | Self::Borrowed => {
-                ErrorKind::Unsupported
-            }
+            Self::NotInFiber(_)
+            | Self::Nested(_)
+            | Self::OnThreadStack(_)
+            | Self::InCallback(_)
+            | Self::NoWait(_)
+            | Self::Borrowed => ErrorKind::Unsupported,
         }
     }
 }
@@ -75,6 +82,7 @@ impl<F> fmt::Debug for TryAwaitError<F> {
             Self::Nested(_) => "Nested(..)",
             Self::OnThreadStack(_) => "OnThreadStack(..)",
             Self::InCallback(_) => "InCallback(..)",
+            Self::NoWait(_) => "NoWait(..)",
             Self::Cancelled(_) => "Cancelled(..)",
             Self::Borrowed => "Borrowed",
             Self::Unwinding => "Unwinding",
@@ -89,6 +97,7 @@ impl<F> fmt::Display for TryAwaitError<F> {
             Self::Nested(_) => NESTED,
             Self::OnThreadStack(_) => ON_THREAD_STACK,
             Self::InCallback(_) => IN_CALLBACK,
+            Self::NoWait(_) => NO_WAIT,
             Self::Cancelled(_) => CANCELLED,
             Self::Borrowed => BORROWED,
             Self::Unwinding => UNWINDING,
@@ -144,6 +153,9 @@ pub(crate) const ON_THREAD_STACK: &str = "waited inside on_thread_stack, where t
 
 pub(crate) const IN_CALLBACK: &str = "waited in a callback that runs between two steps of a fiber (a waker, a hook, a recorder of \
      metrics, the `Clone` of a carried value), where nothing can suspend: hand the work to a task, or wait in the call itself";
+
+pub(crate) const NO_WAIT: &str =
+    "waited inside no_wait, which the code put around what must not be suspended: wait before or after it";
 
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
 /// [`LocalFiber`](crate::LocalFiber) is dropped.

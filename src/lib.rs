@@ -220,6 +220,8 @@ pub mod docs;
 pub mod error;
 mod fiber;
 mod fiber_local;
+#[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub mod interpose;
 #[cfg(feature = "io")]
 pub mod io;
 mod layer;
@@ -256,8 +258,8 @@ pub use self::{
     },
     settings::{OnDrop, Placement},
     wait::{
-        UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, in_fiber, on_thread_stack, remaining_stack,
-        shield, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
+        UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, in_fiber, no_wait, on_thread_stack,
+        remaining_stack, shield, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
     },
 };
 

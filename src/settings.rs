@@ -80,7 +80,13 @@ pub(crate) struct Settings {
 }
 
 /// As large as the stack of a std thread. Only touched pages take memory.
-pub(crate) const STACKS: Stacks = Stacks { size: 2 * 1024 * 1024, hygiene: false, max_fibers: None };
+pub(crate) const STACKS: Stacks = Stacks {
+    size: 2 * 1024 * 1024,
+    hygiene: false,
+    max_fibers: None,
+    #[cfg(feature = "interpose")]
+    interposes: false,
+};
 
 impl Settings {
     pub(crate) fn new(

@@ -163,6 +163,9 @@ impl LayerMetrics {
         match event {
             Event::Begun => self.calls.increment(1),
             Event::Ended => {}
+            // `interpose::calls` has them by name.
+            #[cfg(feature = "interpose")]
+            Event::Interposed => {}
             Event::Started => {
                 self.stacks.increment(1);
                 self.one_more();

@@ -19,6 +19,9 @@ pub(crate) enum Event {
     Cancelled,
     HandedOver,
     RefusedWait,
+    /// A call of libc's suspends its fiber.
+    #[cfg(feature = "interpose")]
+    Interposed,
     /// A fiber ran for longer than its layer allows.
     Blocked,
 }

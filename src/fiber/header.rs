@@ -144,6 +144,11 @@ impl Owner for Header {
         self.shared().bar.as_ref().is_some_and(Bar::is_held)
     }
 
+    #[cfg(all(feature = "interpose", target_os = "linux"))]
+    fn is_interposed(&self) -> bool {
+        self.shared().interposes
+    }
+
     fn report(&self) {
         report::report(self.shared(), self.id());
     }

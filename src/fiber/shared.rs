@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(super) stacks: Source,
     /// Whether stacks are wiped before they are returned.
     pub(crate) hygiene: bool,
+    #[cfg(feature = "interpose")]
+    pub(super) interposes: bool,
     pub(crate) limit: Option<Limit>,
     pub(crate) usage: Usage,
     pub(crate) drop_policy: DropPolicy,
@@ -64,7 +66,7 @@ pub(crate) struct Shared {
     is_plain: bool,
 }
 
-/// The settings of the stacks that a layer's fibers run on.
+/// The settings of the stacks that a layer's fibers run on, and of what suspends there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stacks {
     /// Usable bytes of each stack.
@@ -72,6 +74,9 @@ pub(crate) struct Stacks {
     pub(crate) hygiene: bool,
     /// How many fibers may exist at once.
     pub(crate) max_fibers: Option<usize>,
+    /// Whether libc's blocking calls suspend the fibers.
+    #[cfg(feature = "interpose")]
+    pub(crate) interposes: bool,
 }
 
 /// Measures how much of their stacks fibers use, when that is asked for.
@@ -170,7 +175,7 @@ impl Shared {
         detector: Option<DetectorSettings>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Stacks { size, hygiene, max_fibers } = stacks;
+        let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
         let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
         let is_plain = needs_a_stack && bar.is_none() && listener.is_none() && detector.is_none();
@@ -180,6 +185,8 @@ impl Shared {
             stack_size: size,
             stacks: Source::of_size(size),
             hygiene,
+            #[cfg(feature = "interpose")]
+            interposes: stacks.interposes,
             limit: max_fibers.map(Limit::new),
             usage: Usage::default(),
             drop_policy,

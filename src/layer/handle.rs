@@ -163,6 +163,8 @@ impl FiberHandle {
             cancelled: counters.sum(Event::Cancelled),
             handed_over: counters.sum(Event::HandedOver),
             refused_waits: counters.sum(Event::RefusedWait),
+            #[cfg(feature = "interpose")]
+            interposed_waits: counters.sum(Event::Interposed),
             blocked: counters.sum(Event::Blocked),
             stacks_measured: usage.measured(),
             deepest_stack: usage.deepest(),
@@ -252,6 +254,9 @@ pub struct Counters {
     pub handed_over: u64,
     /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
     pub refused_waits: u64,
+    /// Calls of libc's that suspended a fiber: see [`interpose`](crate::interpose).
+    #[cfg(feature = "interpose")]
+    pub interposed_waits: u64,
     /// Times that a fiber ran without a wait for longer than
     /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows.
     pub blocked: u64,

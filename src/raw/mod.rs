@@ -103,6 +103,12 @@
 //!     calls only what may be called in a handler; the unwinder has walked a stack before, so that nothing is left to
 //!     be loaded or bound, needs no lock on Linux, and only reads. The handler writes only atomics, and leaves `errno`
 //!     as it was.
+//! 17. **Interposed calls.** A function that stands for one of libc's has its type and name, and gets what its caller
+//!     passes to libc's, who keeps the promises that libc asks for until the function returns. It passes these
+//!     arguments on for the same call, or for a part of the same memory, or for a call that returns at once, to the
+//!     kernel or to libc's own function, and keeps none after it has returned. While the fiber is suspended in it, the
+//!     caller's frames stay as they are (invariant 4). What runs on another thread gets copies, and a descriptor is
+//!     used after a suspend by a number of the crate's own. It never unwinds, and writes `errno` last.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
@@ -115,6 +121,8 @@ pub(crate) mod fence;
 mod foreign;
 mod frame;
 mod home;
+#[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) mod interpose;
 mod owner;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod run_slot;

@@ -14,6 +14,10 @@ pub(crate) trait Owner: 'static {
     /// exists.
     fn is_barred(&self) -> bool;
 
+    /// Whether libc's blocking calls suspend the fiber.
+    #[cfg(all(feature = "interpose", target_os = "linux"))]
+    fn is_interposed(&self) -> bool;
+
     /// Reports where the code is.
     fn report(&self);
 

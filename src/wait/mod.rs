@@ -2,6 +2,7 @@
 
 pub(crate) mod caller;
 mod mode;
+mod no_wait;
 mod refuse;
 mod shield;
 mod stack;
@@ -18,6 +19,7 @@ use std::{
 pub use self::{
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
     mode::{WaitMode, in_fiber, wait_mode},
+    no_wait::no_wait,
     shield::shield,
     stack::{on_thread_stack, remaining_stack},
     yields::yield_now,
@@ -120,8 +122,17 @@ pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
 pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
     let caller = Location::caller();
     with_current(|state| match state {
-        Some(state) => try_wait(state, future, caller),
+        Some(state) => try_wait(state, future, caller, State::is_cancelled),
         None => blocking::wait(future),
+    })
+}
+
+/// Waits in a call of libc's; in a cancelled fiber only if it `goes_on`.
+#[cfg(feature = "interpose")]
+pub(crate) fn wait_in_call<F: Future>(future: F, at: Caller, goes_on: bool) -> Result<F::Output, TryAwaitError<F>> {
+    with_current(|state| match state {
+        Some(state) => try_wait(state, future, at, |state| !goes_on && state.is_cancelled()),
+        None => Err(TryAwaitError::NotInFiber(future)),
     })
 }
 
@@ -248,9 +259,14 @@ fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Resu
     Ok(wait(state, future, caller))
 }
 
-fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
+fn try_wait<F: IntoFuture>(
+    state: &State,
+    future: F,
+    caller: Caller,
+    is_cancelled: impl Fn(&State) -> bool,
+) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
-    if state.is_cancelled() {
+    if is_cancelled(state) {
         count_refused(state);
         // Yield, so that code that retries after each error does not starve the thread.
         yield_if_due(state, caller);
@@ -270,7 +286,7 @@ fn try_wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F
         count_refused(state);
         return Err(TryAwaitError::Borrowed);
     }
-    let output = wait_pending(state, awaited.as_mut(), caller, State::is_cancelled);
+    let output = wait_pending(state, awaited.as_mut(), caller, is_cancelled);
     awaited.set(None);
     output.ok_or_else(|| {
         count_refused(state);

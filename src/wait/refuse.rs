@@ -8,7 +8,7 @@ use std::{
 
 use super::Caller;
 use crate::{
-    error::{BORROWED, Cancelled, IN_CALLBACK, NESTED, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
+    error::{BORROWED, Cancelled, IN_CALLBACK, NESTED, NO_WAIT, NOT_IN_FIBER, ON_THREAD_STACK, TryAwaitError},
     fiber::{Event, StateExt as _},
     raw::State,
 };
@@ -20,7 +20,9 @@ pub(super) fn refuse_misplaced<F>(state: &State, future: F) -> Result<F, TryAwai
         return Ok(future);
     }
     count_refused(state);
-    Err(if state.is_foreign() {
+    Err(if state.is_in_no_wait() {
+        TryAwaitError::NoWait(future)
+    } else if state.is_foreign() {
         TryAwaitError::InCallback(future)
     } else if state.is_on_thread_stack() {
         TryAwaitError::OnThreadStack(future)
@@ -40,6 +42,7 @@ pub(super) fn refuse<F>(error: &TryAwaitError<F>) -> ! {
         TryAwaitError::Nested(_) => panic!("{NESTED}"),
         TryAwaitError::OnThreadStack(_) => panic!("{ON_THREAD_STACK}"),
         TryAwaitError::InCallback(_) => panic!("{IN_CALLBACK}"),
+        TryAwaitError::NoWait(_) => panic!("{NO_WAIT}"),
         _ => panic!("{NOT_IN_FIBER}"),
     }
 }

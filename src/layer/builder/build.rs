@@ -15,13 +15,21 @@ const MAX_STACK_SIZE: usize = 1024 * 1024 * 1024;
 /// The largest `max_fibers`.
 const MAX_FIBERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
+#[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use crate::interpose::install as interpose;
+
+#[cfg(all(feature = "interpose", not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))))]
+fn interpose() -> Result<(), ConfigError> {
+    Err(ConfigError::new("`interpose` needs Linux on x86-64 or aarch64: leave it out here"))
+}
+
 impl FiberLayerBuilder {
     /// Makes the layer.
     ///
     /// # Errors
     ///
-    /// It fails if the stack size, the number of fibers or the threshold of the detector is out of range, or if a
-    /// `grace` is set with [`OnDrop::Finish`], which never cancels.
+    /// It fails if the stack size, the number of fibers or the threshold of the detector is out of range, if a `grace`
+    /// is set with [`OnDrop::Finish`], which never cancels, or if `interpose` cannot work in this program.
     pub fn build(self) -> Result<FiberLayer, ConfigError> {
         if !(MIN_STACK_SIZE..=MAX_STACK_SIZE).contains(&self.stacks.size) {
             return Err(ConfigError::new(format!(
@@ -39,6 +47,10 @@ impl FiberLayerBuilder {
                 "`grace` has no use with OnDrop::Finish, which never cancels: choose OnDrop::Cancel or OnDrop::Unwind, or \
                  leave it out",
             ));
+        }
+        #[cfg(feature = "interpose")]
+        if self.stacks.interposes {
+            interpose()?;
         }
         self.detector.iter().try_for_each(BlockingDetector::check)?;
         Ok(FiberLayer::of(self))

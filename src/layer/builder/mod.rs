@@ -202,6 +202,43 @@ impl FiberLayerBuilder {
         self
     }
 
+    /// Lets libc's blocking calls suspend the layer's fibers, so that unmodified code waits: see
+    /// [`interpose`](crate::interpose). Off by default.
+    ///
+    /// Linux on x86-64 and aarch64 only: [`build`](Self::build) fails elsewhere, and in programs whose calls do not
+    /// lead to this crate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{io::{Read as _, Write as _}, net::{Shutdown, TcpListener, TcpStream}};
+    /// use tower_fiber::FiberLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = FiberLayer::builder().interpose().build()?;
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    ///
+    /// // Client and server are plain code of std's, on one thread.
+    /// let server = layer.run(move || std::io::copy(&mut listener.accept()?.0, &mut std::io::sink()));
+    /// let client = layer.run(move || {
+    ///     let mut stream = TcpStream::connect(address)?;
+    ///     stream.write_all(b"hello")?;
+    ///     stream.shutdown(Shutdown::Write)?;
+    ///     stream.read(&mut [0]) // the end
+    /// });
+    /// let (received, end) = tokio::join!(server, client);
+    /// assert_eq!((received?, end?), (5, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "interpose")]
+    pub fn interpose(mut self) -> Self {
+        self.stacks.interposes = true;
+        self
+    }
+
     /// Counts fibers that block their thread, and logs a warning while they do: see [`BlockingDetector`]. Off by
     /// default.
     ///

@@ -53,6 +53,8 @@ pub(crate) struct State {
     unwinds: Cell<u8>,
     /// How many shields are nested around the code.
     shields: Cell<u32>,
+    /// The code must not wait, and says so.
+    waits_refused: Cell<bool>,
 }
 
 impl State {
@@ -67,6 +69,7 @@ impl State {
             ready_waits: Cell::new(0),
             unwinds: Cell::new(0),
             shields: Cell::new(0),
+            waits_refused: Cell::new(false),
         }
     }
 
@@ -130,6 +133,11 @@ impl State {
     /// Whether that is because foreign code runs.
     pub(crate) fn is_foreign(&self) -> bool {
         self.has(FOREIGN)
+    }
+
+    /// Whether that is because the code asked for it.
+    pub(crate) fn is_in_no_wait(&self) -> bool {
+        self.waits_refused.get()
     }
 
     pub(crate) fn is_on_thread_stack(&self) -> bool {

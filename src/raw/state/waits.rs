@@ -93,6 +93,19 @@ impl State {
         Shield(self)
     }
 
+    /// Refuses waits until the guard is dropped, because the code asks for it.
+    pub(crate) fn no_wait(&self) -> impl Drop + '_ {
+        struct NoWait<'a, T>(&'a State, bool, T);
+
+        impl<T> Drop for NoWait<'_, T> {
+            fn drop(&mut self) {
+                self.0.waits_refused.set(self.1);
+            }
+        }
+
+        NoWait(self, self.waits_refused.replace(true), self.refuse_waits())
+    }
+
     /// Refuses waits until the guard is dropped.
     #[inline]
     pub(in crate::raw) fn refuse_waits(&self) -> impl Drop + '_ {

@@ -1,0 +1,41 @@
+//! The warning about a thread that is parked in a fiber.
+
+#[cfg(feature = "tracing")]
+use std::{sync::OnceLock, time::Instant};
+
+#[cfg(feature = "tracing")]
+use crate::{
+    diagnostics::{FiberState, dump},
+    fiber::StateExt as _,
+    raw::{foreign, interpose::Held, with_current},
+    util::rate_limit::RateLimit,
+};
+
+/// Warns that this thread is parked in a fiber. What it waits for may have to come from a fiber of the same thread.
+#[cfg(feature = "tracing")]
+pub(super) fn warn(call: &'static str) {
+    static RATE_LIMIT: OnceLock<RateLimit> = OnceLock::new();
+    let _held = Held::new();
+    let Some(shared) = with_current(|state| state.map(|state| state.shared_arc())) else { return };
+    let Some(unsaid) = RATE_LIMIT.get_or_init(RateLimit::default).speak(Instant::now()) else { return };
+    let mut others = dump(&shared);
+    let here = std::thread::current().id();
+    others.unlisted = 0;
+    others.fibers.retain(|fiber| fiber.state == FiberState::Waiting && fiber.thread.ends_with(&format!("({here:?})")));
+    let service = shared.name.as_deref().unwrap_or("");
+    // A subscriber is foreign code.
+    _ = foreign(|| {
+        tracing::warn!(
+            target: "tower_fiber::interpose",
+            service,
+            call,
+            unsaid,
+            "a fiber has parked its thread, which belongs to all its fibers, so this blocks; what it waits for (a channel of \
+             std's, a lock of parking_lot's, `thread::park`) must not come from a fiber of the same thread: use tokio's by \
+             await_in_fiber, or `offload`; suspended on this thread are\n{others}"
+        );
+    });
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(super) fn warn(_call: &'static str) {}

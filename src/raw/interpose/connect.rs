@@ -1,0 +1,119 @@
+//! `connect`, `accept`, `accept4`.
+
+use std::{os::fd::RawFd, time::Duration};
+
+use libc::{c_int, pollfd, sockaddr, socklen_t};
+use syscalls::Sysno;
+
+use super::{
+    At, Call, Direction, Returned,
+    gate::{self, error_of, here, wait_or_block},
+    kernel::{self, AGAIN, arg, finish, poll_now},
+    transfer::{How, time_limit, transfer},
+};
+
+pub(super) static ACCEPT: Call = Call::new("accept");
+pub(super) static ACCEPT4: Call = Call::new("accept4");
+pub(super) static CONNECT: Call = Call::new("connect");
+
+/// How often a local socket is asked whose listener has no room, which nothing tells.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// As libc's.
+///
+/// # Safety
+///
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, size: *mut socklen_t) -> c_int {
+    // SAFETY: invariant 17: the arguments are the caller's, for a call that `accept` is a case of.
+    finish(unsafe { accept_one(&ACCEPT, fd, [address.expose_provenance(), size.expose_provenance()], 0, here()) })
+        as c_int
+}
+
+/// As libc's.
+///
+/// # Safety
+///
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn accept4(
+    fd: c_int,
+    address: *mut sockaddr,
+    size: *mut socklen_t,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+    finish(unsafe { accept_one(&ACCEPT4, fd, [address.expose_provenance(), size.expose_provenance()], flags, here()) })
+        as c_int
+}
+
+/// # Safety
+///
+/// As for `accept4`.
+unsafe fn accept_one(call: &'static Call, fd: RawFd, from: [usize; 2], flags: c_int, at: At) -> Returned {
+    transfer(call, fd, Direction::In, true, at, &mut |fd, how| {
+        // There is no `accept` that returns at once. Between the look and the call a thread outside of fibers may take
+        // the connection.
+        let mut one = [pollfd { fd, events: libc::POLLIN, revents: 0 }];
+        if how == How::AtOnce && poll_now(&mut one) == 0 {
+            return AGAIN;
+        }
+        // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+        unsafe { kernel::call(Sysno::accept4, [arg(fd), from[0], from[1], arg(flags), 0, 0]) }
+    })
+}
+
+/// As libc's.
+///
+/// # Safety
+///
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, size: socklen_t) -> c_int {
+    // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+    let plain =
+        || unsafe { kernel::call(Sysno::connect, [arg(fd), address.expose_provenance(), size as usize, 0, 0, 0]) };
+    let bridge = match gate::open() {
+        Some(bridge) if kernel::is_blocking(fd) => bridge,
+        _ => return finish(plain()) as c_int,
+    };
+    let at = here();
+    let limit = time_limit(fd, Direction::Out);
+    let wait = || {
+        loop {
+            // The descriptor blocks again before anybody else can see it.
+            kernel::set_blocking(fd, false);
+            let begun = plain();
+            kernel::set_blocking(fd, true);
+            match begun {
+                AGAIN => bridge.doze(LOOK, at)?,
+                begun if begun == -(libc::EINPROGRESS as Returned) => break,
+                begun => return Ok(begun),
+            }
+        }
+        bridge.ready(fd, Direction::Out, limit, at, &mut |fd| {
+            let mut one = [pollfd { fd, events: libc::POLLOUT, revents: 0 }];
+            if poll_now(&mut one) == 0 {
+                return AGAIN;
+            }
+            -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)
+        })
+    };
+    let returned = match wait_or_block(&CONNECT, bridge, wait, plain) {
+        Err(super::Refused::Elapsed) => -(libc::EINPROGRESS as Returned),
+        // It was begun and could not be waited for.
+        Ok(returned) if returned == -(libc::EALREADY as Returned) => {
+            poll_until_writable(fd);
+            -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)
+        }
+        connected => connected.unwrap_or_else(error_of),
+    };
+    finish(returned) as c_int
+}
+
+fn poll_until_writable(fd: RawFd) {
+    let mut one = pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: invariant 17: the call writes the events of one descriptor.
+    unsafe { kernel::call(Sysno::ppoll, [(&raw mut one).expose_provenance(), 1, 0, 0, 0, 0]) };
+}

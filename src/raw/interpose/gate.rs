@@ -1,0 +1,95 @@
+//! Which calls may suspend the fiber that makes them.
+
+use std::{cell::Cell, sync::atomic::Ordering, thread};
+
+use super::{At, BRIDGE, Bridge, Call, Refused, kernel};
+use crate::raw::{foreign, stack::stack_pointer, state::State, with_current};
+
+thread_local! {
+    /// The signals that this thread blocks as a rule, and its process.
+    static USUAL: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+    /// The thread is inside a function that stands for another one, whose own calls go on.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The calls of this thread go on to the kernel while this lives.
+pub(crate) struct Held(bool);
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        Self(INSIDE.replace(true))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+/// The bridge, if the code runs in a fiber that waits by it.
+#[inline]
+pub(super) fn open() -> Option<&'static dyn Bridge> {
+    let bridge = *BRIDGE.get()?;
+    is_inside().then_some(bridge)
+}
+
+fn is_inside() -> bool {
+    with_current(|state| state.is_some_and(|state| !state.is_misplaced() && state.owner().is_interposed()))
+        && !INSIDE.get()
+        && {
+            if USUAL.get().is_none() {
+                USUAL.set(Some((kernel::signal_mask(), kernel::process_id())));
+            }
+            true
+        }
+}
+
+/// Whether the fiber can suspend right here, where a call has to wait. What it says of signals and processes keeps
+/// handlers of signals, children of `fork` and code that holds signals off from suspending: the mask belongs to the
+/// thread.
+fn can_suspend() -> bool {
+    let here = stack_pointer();
+    with_current(|state| state.is_some_and(|state| state.usable().contains(&here) && !is_held(state)))
+        && !thread::panicking()
+        && USUAL.get() == Some((kernel::signal_mask(), kernel::process_id()))
+}
+
+/// Whether the code holds something that it must not hold while it is suspended.
+fn is_held(state: &State) -> bool {
+    foreign(|| state.is_barred()).unwrap_or(true)
+}
+
+/// Waits by `wait` if the fiber can suspend here; what it cannot wait for blocks the thread by `block`.
+pub(super) fn wait_or_block<R>(
+    call: &'static Call,
+    bridge: &'static dyn Bridge,
+    wait: impl FnOnce() -> Result<R, Refused>,
+    block: impl FnOnce() -> R,
+) -> Result<R, Refused> {
+    if can_suspend() {
+        bridge.count();
+        call.suspended.fetch_add(1, Ordering::Relaxed);
+        match wait() {
+            Err(Refused::Unable) => {}
+            waited => return waited,
+        }
+    }
+    call.blocked.fetch_add(1, Ordering::Relaxed);
+    Ok(block())
+}
+
+/// The error that a call returns for a wait that was refused.
+pub(super) fn error_of(refused: Refused) -> super::Returned {
+    let errno = match refused {
+        Refused::Cancelled => libc::ECONNABORTED,
+        Refused::Elapsed | Refused::Unable => libc::EAGAIN,
+        Refused::Closed => libc::EBADF,
+    };
+    -(errno as super::Returned)
+}
+
+#[track_caller]
+pub(super) fn here() -> At {
+    std::panic::Location::caller()
+}

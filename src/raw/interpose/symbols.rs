@@ -1,0 +1,62 @@
+//! The functions that stand for libc's, and whether the program's calls lead to them.
+
+use std::ffi::{CString, c_void};
+
+use super::{
+    Call, children, connect, descriptors, fortified, futex, locks, messages, names, pump, ready, select, sleep, streams,
+};
+
+/// A function of the crate's by libc's name.
+struct Symbol {
+    name: &'static str,
+    address: *const c_void,
+    call: Option<&'static Call>,
+}
+
+macro_rules! symbols {
+    ($($module:ident: $($name:ident $(= $call:ident)?),+;)+) => {
+        /// Naming them here is what brings them into the program.
+        fn symbols() -> Vec<Symbol> {
+            vec![$($(Symbol {
+                name: stringify!($name),
+                address: $module::$name as *const c_void,
+                call: None$(.or(Some(&$module::$call)))?,
+            },)+)+]
+        }
+    };
+}
+
+symbols! {
+    children: wait4 = WAIT4, waitid = WAITID, waitpid = WAITPID;
+    connect: accept = ACCEPT, accept4 = ACCEPT4, connect = CONNECT;
+    descriptors: close, close_range, dup2, dup3;
+    fortified: __poll_chk, __ppoll_chk, __read_chk, __recv_chk, __recvfrom_chk;
+    futex: syscall = SYSCALL;
+    locks: flock = FLOCK, lockf = LOCKF;
+    messages: recv = RECV, recvfrom = RECVFROM, recvmmsg = RECVMMSG, recvmsg = RECVMSG, send = SEND,
+        sendmmsg = SENDMMSG, sendmsg = SENDMSG, sendto = SENDTO;
+    names: getaddrinfo = GETADDRINFO, getnameinfo = GETNAMEINFO;
+    pump: sendfile = SENDFILE, sendfile64 = SENDFILE64, splice = SPLICE;
+    ready: epoll_pwait = EPOLL_PWAIT, epoll_pwait2 = EPOLL_PWAIT2, epoll_wait = EPOLL_WAIT, poll = POLL, ppoll = PPOLL;
+    select: pselect = PSELECT, select = SELECT;
+    sleep: clock_nanosleep = CLOCK_NANOSLEEP, nanosleep = NANOSLEEP, sleep = SLEEP, usleep = USLEEP;
+    streams: read = READ, readv = READV, write = WRITE, writev = WRITEV;
+}
+
+/// The calls that may suspend a fiber.
+pub(crate) fn calls() -> Vec<&'static Call> {
+    let mut calls: Vec<_> = symbols().iter().filter_map(|symbol| symbol.call).collect();
+    calls.extend([&futex::FUTEX, &futex::PARK]);
+    calls
+}
+
+/// The names that lead elsewhere: another library, or a linker that does not export the crate's, has them.
+pub(crate) fn strangers() -> Vec<&'static str> {
+    let leads_here = |symbol: &Symbol| {
+        let name = CString::new(symbol.name).expect("names have no zeros");
+        // SAFETY: invariant 17: the name ends with a zero; the handle means the program's own order of objects.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        found.cast_const() == symbol.address
+    };
+    symbols().iter().filter(|symbol| !leads_here(symbol)).map(|symbol| symbol.name).collect()
+}

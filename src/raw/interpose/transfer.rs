@@ -1,0 +1,60 @@
+//! The way that all calls take which wait for one descriptor: try, wait, try again.
+
+use std::{os::fd::RawFd, time::Duration};
+
+use super::{
+    At, Call, Direction, Returned,
+    gate::{self, error_of, wait_or_block},
+    kernel::{self, AGAIN},
+};
+
+/// How a call is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// As the caller has asked for.
+    AsIs,
+    /// So that it returns `-EAGAIN` where it would wait.
+    AtOnce,
+}
+
+/// The descriptors up to here always pass on: logs are written to them under a lock of the thread.
+const LAST_STANDARD: RawFd = 2;
+
+/// Makes a call on one descriptor, which may suspend the fiber if it `waits` at all.
+#[inline]
+pub(super) fn transfer(
+    call: &'static Call,
+    fd: RawFd,
+    direction: Direction,
+    waits: bool,
+    at: At,
+    attempt: &mut dyn FnMut(RawFd, How) -> Returned,
+) -> Returned {
+    let bridge = match gate::open() {
+        Some(bridge) if waits && fd > LAST_STANDARD => bridge,
+        _ => return attempt(fd, How::AsIs),
+    };
+    let first = attempt(fd, How::AtOnce);
+    if first != AGAIN || !kernel::is_blocking(fd) {
+        return first;
+    }
+    let limit = time_limit(fd, direction);
+    let mut again = |fd| attempt(fd, How::AtOnce);
+    let waited = wait_or_block(call, bridge, || bridge.ready(fd, direction, limit, at, &mut again), || AGAIN);
+    match waited {
+        // The kernel measures the limit anew.
+        Ok(AGAIN) => attempt(fd, How::AsIs),
+        waited => waited.unwrap_or_else(error_of),
+    }
+}
+
+/// The socket's own limit for calls that wait.
+pub(super) fn time_limit(fd: RawFd, direction: Direction) -> Option<Duration> {
+    let option = match direction {
+        Direction::In => libc::SO_RCVTIMEO,
+        Direction::Out => libc::SO_SNDTIMEO,
+    };
+    let [seconds, micros] = kernel::socket_option::<[i64; 2]>(fd, option)?;
+    let limit = Duration::from_secs(u64::try_from(seconds).ok()?) + Duration::from_micros(u64::try_from(micros).ok()?);
+    Some(limit).filter(|limit| !limit.is_zero())
+}
