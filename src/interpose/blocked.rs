@@ -7,8 +7,8 @@ use std::{sync::OnceLock, time::Instant};
 use crate::{
     diagnostics::{FiberState, dump},
     fiber::StateExt as _,
-    raw::{foreign, interpose::Held, with_current},
-    util::rate_limit::RateLimit,
+    raw::{foreign, with_current},
+    util::{held::Held, rate_limit::RateLimit},
 };
 
 /// Warns that this thread is parked in a fiber. What it waits for may have to come from a fiber of the same thread.

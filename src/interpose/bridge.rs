@@ -13,9 +13,10 @@ use crate::{
     fiber::{Event, StateExt as _},
     raw::{
         foreign,
-        interpose::{At, Bridge, Direction, Held, Refused, Returned, epoll_of, watched},
+        interpose::{At, Bridge, Direction, Refused, Returned, epoll_of, watched},
         with_current,
     },
+    util::held::Held,
 };
 
 pub(super) struct Tokio;
@@ -98,8 +99,8 @@ impl Bridge for Tokio {
         line::is_known(address)
     }
 
-    fn change(&self, address: usize) {
-        line::change(address);
+    fn change(&self, address: usize, all: bool) {
+        line::change(address, all);
     }
 
     fn elsewhere(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused> {

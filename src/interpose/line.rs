@@ -1,5 +1,4 @@
-//! The fibers of a thread that wait for the same lock of std's. One of them looks at it now and then, the others wait
-//! for their turn.
+//! The fibers of a thread that wait for the same lock of std's.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,21 +7,25 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use crate::raw::{foreign, interpose::Refused};
 
-/// How often the first in line looks, if nothing tells it to.
+/// How often one of the fibers looks, if nothing tells it to: another thread may have released the lock.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// How often the others do.
+const SELDOM: Duration = Duration::from_millis(16);
 
 /// How many addresses a thread remembers.
 const REMEMBERED: usize = 1024;
 
 #[derive(Default)]
 struct Line {
-    turn: Mutex<()>,
     changed: Notify,
     waiting: Cell<usize>,
+    /// One of the fibers looks often.
+    is_looked_at: Cell<bool>,
 }
 
 thread_local! {
@@ -45,35 +48,52 @@ fn of(address: usize) -> Option<Rc<Line>> {
     LINES.try_with(of).ok()
 }
 
-/// Waits until `is_due`.
-pub(super) async fn changed(address: usize, is_due: &mut dyn FnMut() -> bool) -> Result<(), Refused> {
-    struct Waiting(Rc<Line>);
+/// A fiber in the line.
+struct Waiting {
+    line: Rc<Line>,
+    looks_often: bool,
+}
 
-    impl Drop for Waiting {
-        fn drop(&mut self) {
-            self.0.waiting.set(self.0.waiting.get() - 1);
-        }
+impl Waiting {
+    fn new(line: Rc<Line>) -> Self {
+        line.waiting.set(line.waiting.get() + 1);
+        Self { line, looks_often: false }
     }
 
-    let line = of(address).ok_or(Refused::Unable)?;
-    line.waiting.set(line.waiting.get() + 1);
-    let line = Waiting(line);
-    let _turn = line.0.turn.lock().await;
+    fn pause(&mut self) -> Duration {
+        self.looks_often |= !self.line.is_looked_at.replace(true);
+        if self.looks_often { LOOK } else { SELDOM }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.line.waiting.set(self.line.waiting.get() - 1);
+        if self.looks_often {
+            self.line.is_looked_at.set(false);
+        }
+    }
+}
+
+/// Waits until `is_due`.
+pub(super) async fn changed(address: usize, is_due: &mut dyn FnMut() -> bool) -> Result<(), Refused> {
+    let mut waiting = Waiting::new(of(address).ok_or(Refused::Unable)?);
     while !is_due() {
+        let pause = waiting.pause();
         // Either way it is time to look.
-        _ = tokio::time::timeout(LOOK, line.0.changed.notified()).await;
+        _ = tokio::time::timeout(pause, waiting.line.changed.notified()).await;
     }
     Ok(())
 }
 
-/// Whether fibers of this thread have waited here for longer than a lock is held that nothing suspends under.
+/// Whether fibers of this thread have waited here for longer than a lock is held under which nothing suspends.
 pub(super) fn is_known(address: usize) -> bool {
     known(address).is_some()
 }
 
-/// Lets the first in line look.
-pub(super) fn change(address: usize) {
+/// Lets one fiber look, or `all`.
+pub(super) fn change(address: usize, all: bool) {
     if let Some(line) = known(address).filter(|line| line.waiting.get() > 0) {
-        _ = foreign(|| line.changed.notify_one());
+        _ = foreign(|| if all { line.changed.notify_waiters() } else { line.changed.notify_one() });
     }
 }

@@ -78,26 +78,33 @@ pub fn calls() -> Vec<CallCount> {
 
 /// Lets fibers wait by libc's calls from now on, if these lead here.
 pub(crate) fn install() -> Result<(), ConfigError> {
-    static INSTALLED: OnceLock<Vec<&'static str>> = OnceLock::new();
-    let strangers = INSTALLED.get_or_init(|| {
-        let strangers = raw::strangers();
-        if strangers.is_empty() {
-            raw::install(&Tokio);
-            #[cfg(feature = "tracing")]
-            tracing::info!(
-                target: "tower_fiber::interpose",
-                "in fibers of layers with `interpose`, these calls suspend instead of blocking: {}",
-                raw::calls().iter().map(|call| call.name).collect::<Vec<_>>().join(", ")
-            );
-        }
-        strangers
-    });
-    if strangers.is_empty() {
-        return Ok(());
+    static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+    INSTALLED.get_or_init(try_install).clone().map_err(ConfigError::new)
+}
+
+fn try_install() -> Result<(), String> {
+    let strangers = raw::strangers();
+    if !strangers.is_empty() {
+        return Err(format!(
+            "`interpose` does not work in this program, where these calls lead elsewhere: {}; the crate must be linked \
+             into the executable, which must export its symbols to dynamic libraries (a plugin or a Python module cannot \
+             use it)",
+            strangers.join(", ")
+        ));
     }
-    Err(ConfigError::new(format!(
-        "`interpose` does not work in this program, where these calls lead elsewhere: {}; the crate must be linked into \
-         the executable, which must export its symbols to dynamic libraries (a plugin or a Python module cannot use it)",
-        strangers.join(", ")
-    )))
+    if !raw::parks_as_known() {
+        return Err(
+            "`interpose` does not know how threads park in this version of std, which fibers must not do; use \
+                    another version of Rust, or leave it out"
+                .to_owned(),
+        );
+    }
+    raw::install(&Tokio);
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        target: "tower_fiber::interpose",
+        "in fibers of layers with `interpose`, these calls suspend instead of blocking: {}",
+        raw::calls().iter().map(|call| call.name).collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
 }

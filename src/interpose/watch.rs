@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     future::{Future as _, poll_fn},
-    io::{self, ErrorKind},
     os::fd::{AsRawFd as _, OwnedFd, RawFd},
     pin::pin,
     process,
@@ -12,6 +11,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use tokio::{
@@ -23,16 +23,18 @@ use tokio::{
 use crate::{
     raw::{
         foreign,
-        interpose::{Direction, Held, Refused, Returned, duplicate, is_same_file, watched},
+        interpose::{Direction, Refused, Returned, duplicate, identity, watched},
         let_go,
     },
-    util::lock::lock,
+    util::{held::Held, lock::lock},
 };
 
 /// The same file by a number of the crate's own, so that a descriptor which is closed and reused while a fiber waits
 /// is never read in its place.
 pub(super) struct Watch {
     fd: AsyncFd<OwnedFd>,
+    /// Which file it is.
+    identity: (u64, u64),
     runtime: runtime::Id,
     is_closed: AtomicBool,
     closed: Notify,
@@ -42,6 +44,11 @@ pub(super) struct Watch {
 type Shard = Mutex<BTreeMap<RawFd, Vec<Arc<Watch>>>>;
 
 const SHARDS: usize = 16;
+
+const AGAIN: Returned = -(libc::EAGAIN as Returned);
+
+/// How often a descriptor is asked that would always be ready.
+const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
 
 static WATCHES: [Shard; SHARDS] = [const { Mutex::new(BTreeMap::new()) }; SHARDS];
 
@@ -62,14 +69,16 @@ impl Watch {
         let runtime = Handle::try_current().ok()?.id();
         let known = lock(shard(fd)).get(&fd).and_then(|all| all.iter().find(|one| one.runtime == runtime).cloned());
         if let Some(known) = known {
-            if is_same_file(known.fd.as_raw_fd(), fd) {
+            if identity(fd) == Some(known.identity) {
                 return Some(known);
             }
             forget(fd);
         }
         // A runtime without sockets panics.
         let watched = foreign(|| duplicate(fd).and_then(watched)).ok()??;
-        let made = Arc::new(Self { fd: watched, runtime, is_closed: AtomicBool::new(false), closed: Notify::new() });
+        let identity = identity(watched.as_raw_fd())?;
+        let made =
+            Arc::new(Self { fd: watched, identity, runtime, is_closed: AtomicBool::new(false), closed: Notify::new() });
         PROCESS.get_or_init(process::id);
         COUNT.fetch_add(1, Ordering::Relaxed);
         lock(shard(fd)).entry(fd).or_default().push(Arc::clone(&made));
@@ -100,16 +109,36 @@ impl Watch {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Refused::Closed);
         }
-        let mut done = pin!(self.fd.async_io(interest, |fd| match attempt(fd.as_raw_fd()) {
-            returned if returned == -(libc::EAGAIN as Returned) => Err(ErrorKind::WouldBlock.into()),
-            returned => Ok(returned),
-        }));
+        let mut done = pin!(self.ready_or_closed(interest, attempt));
         poll_fn(move |cx| match done.as_mut().poll(cx) {
-            // The runtime ends.
-            Poll::Ready(done) => Poll::Ready(done.map_err(|_: io::Error| Refused::Unable)),
             Poll::Pending => closed.as_mut().poll(cx).map(|()| Err(Refused::Closed)),
+            done => done,
         })
         .await
+    }
+
+    async fn ready_or_closed(
+        &self,
+        interest: Interest,
+        attempt: &mut dyn FnMut(RawFd) -> Returned,
+    ) -> Result<Returned, Refused> {
+        let [mut pause, longest] = LOOKS;
+        loop {
+            // An error means that the runtime ends.
+            let mut ready = self.fd.ready(interest).await.map_err(|_| Refused::Unable)?;
+            let returned = attempt(self.fd.as_raw_fd());
+            if returned != AGAIN {
+                return Ok(returned);
+            }
+            ready.clear_ready();
+            // Where the other side has ended, tokio says so for ever, though a call may still have to wait: on a
+            // datagram socket whose peer sends no more.
+            if ready.ready().is_read_closed() || ready.ready().is_write_closed() {
+                drop(ready);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+        }
     }
 }
 
@@ -146,7 +175,7 @@ fn forget(fd: RawFd) {
 /// Looks at the next two of the shard, whether they were closed by a call that does not lead here.
 fn forget_stale(fd: RawFd) {
     let is_stale = |(&number, all): (&RawFd, &Vec<Arc<Watch>>)| {
-        let is_stale = all.iter().any(|one| !is_same_file(one.fd.as_raw_fd(), number));
+        let is_stale = all.iter().any(|one| identity(number) != Some(one.identity));
         is_stale.then_some(number)
     };
     let stale: Vec<_> = lock(shard(fd)).range(fd + 1..).take(2).filter_map(is_stale).collect();

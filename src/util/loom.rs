@@ -11,3 +11,5 @@ pub(crate) use std::{
 
 pub(crate) use concurrent_queue::ConcurrentQueue;
 pub(crate) use tokio::{runtime::Handle, sync::oneshot};
+
+pub(crate) use super::held::Held;

@@ -1,6 +1,7 @@
 //! Small helpers.
 
 pub(crate) mod drop_quietly;
+pub(crate) mod held;
 pub(crate) mod lock;
 pub(crate) mod loom;
 pub(crate) mod rate_limit;

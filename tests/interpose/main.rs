@@ -5,6 +5,9 @@
 mod support;
 
 mod crowd;
+mod descriptors;
+mod differential;
+mod never;
 
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,15 @@ pub(crate) use loom::{
 
 use std::collections::VecDeque;
 
+/// Nothing suspends in a model.
+pub(crate) struct Held;
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+}
+
 /// The queue, which has models of its own where it comes from.
 pub(crate) struct ConcurrentQueue<T>(Mutex<VecDeque<T>>);
 

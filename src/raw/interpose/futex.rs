@@ -7,7 +7,13 @@
 //! Parkers do: a thread that parks is woken by its name. std's waits for the value [`PARKED`], and parking_lot's by
 //! another operation, so both go on to the kernel.
 
-use std::{ptr, sync::atomic::AtomicU32, sync::atomic::Ordering, time::Duration};
+use std::{
+    cell::Cell,
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
 
 use libc::{c_int, c_long, timespec};
 use syscalls::Sysno;
@@ -33,6 +39,24 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// How long a call that cannot suspend waits before it is named.
 const NAMED_AFTER: Duration = Duration::from_millis(20);
 
+thread_local! {
+    /// The operation and the value with which this thread waits, while it finds that out.
+    static PROBE: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+}
+
+/// Whether std's parker waits as it is known to.
+pub(crate) fn parks_as_known() -> bool {
+    let probe = || {
+        PROBE.set(Some((0, 0)));
+        thread::park_timeout(Duration::from_nanos(1));
+        PROBE.take()
+    };
+    // A thread of its own, which nobody wakes.
+    let seen = thread::spawn(probe).join().ok().flatten();
+    let operation = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG) as usize;
+    seen.is_some_and(|seen| seen == (operation, PARKED as usize))
+}
+
 /// As libc's, whose other arguments come in the same registers on both architectures.
 ///
 /// # Safety
@@ -54,6 +78,9 @@ pub(super) unsafe extern "C" fn syscall(
         unsafe { syscalls::raw::syscall6(number as usize, a, b, c, d, e, f) as Returned }
     };
     let returned = if number == libc::SYS_futex {
+        if PROBE.get().is_some() {
+            PROBE.set(Some((b, c as u32 as usize)));
+        }
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         unsafe { futex(args) }
     } else {
@@ -79,7 +106,7 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
     let is_bitset = operation & !flags == libc::FUTEX_WAIT_BITSET;
     if operation & !flags == libc::FUTEX_WAKE {
         let woken = plain();
-        bridge.change(address);
+        bridge.change(address, value > 1);
         return woken;
     }
     if !is_bitset || value == PARKED || bits as u32 != u32::MAX || operation & libc::FUTEX_PRIVATE_FLAG == 0 {

@@ -3,46 +3,28 @@
 use std::{cell::Cell, sync::atomic::Ordering, thread};
 
 use super::{At, BRIDGE, Bridge, Call, Refused, kernel};
-use crate::raw::{foreign, stack::stack_pointer, state::State, with_current};
+use crate::{
+    raw::{foreign, stack::stack_pointer, state::State, with_current},
+    util::held::Held,
+};
 
 thread_local! {
     /// The signals that this thread blocks as a rule, and its process.
     static USUAL: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
-    /// The thread is inside a function that stands for another one, whose own calls go on.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The calls of this thread go on to the kernel while this lives.
-pub(crate) struct Held(bool);
-
-impl Held {
-    pub(crate) fn new() -> Self {
-        Self(INSIDE.replace(true))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        INSIDE.set(self.0);
-    }
 }
 
 /// The bridge, if the code runs in a fiber that waits by it.
 #[inline]
 pub(super) fn open() -> Option<&'static dyn Bridge> {
     let bridge = *BRIDGE.get()?;
-    is_inside().then_some(bridge)
-}
-
-fn is_inside() -> bool {
-    with_current(|state| state.is_some_and(|state| !state.is_misplaced() && state.owner().is_interposed()))
-        && !INSIDE.get()
-        && {
-            if USUAL.get().is_none() {
-                USUAL.set(Some((kernel::signal_mask(), kernel::process_id())));
-            }
-            true
-        }
+    let waits = |state: &State| !state.is_misplaced() && state.owner().is_interposed();
+    if Held::is_there() || !with_current(|state| state.is_some_and(waits)) {
+        return None;
+    }
+    if USUAL.get().is_none() {
+        USUAL.set(Some((kernel::signal_mask(), kernel::process_id())));
+    }
+    Some(bridge)
 }
 
 /// Whether the fiber can suspend right here, where a call has to wait. What it says of signals and processes keeps

@@ -1,6 +1,7 @@
 //! System calls without libc, whose functions lead here.
 
 use std::{
+    mem::MaybeUninit,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
     ptr,
 };
@@ -149,17 +150,19 @@ pub(crate) fn epoll_of(fds: &[(RawFd, i16)]) -> Option<OwnedFd> {
     Some(epoll)
 }
 
-/// Whether two descriptors are of one file.
-pub(crate) fn is_same_file(one: RawFd, other: RawFd) -> bool {
-    let identity = |fd: RawFd| {
-        let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-        // SAFETY: invariant 17: the call writes no more than one `stat`.
-        let returned = unsafe { call(Sysno::fstat, [arg(fd), stat.as_mut_ptr().expose_provenance(), 0, 0, 0, 0]) };
-        // SAFETY: invariant 17: all zeros are a `stat`, and so is what the call has written.
-        let stat = unsafe { stat.assume_init() };
-        (returned == 0).then_some((stat.st_dev, stat.st_ino))
-    };
-    identity(one).is_some_and(|known| identity(other) == Some(known))
+/// Which file a descriptor is of, if it is open.
+pub(crate) fn identity(fd: RawFd) -> Option<(u64, u64)> {
+    status(fd).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// What the kernel says of an open file.
+pub(super) fn status(fd: RawFd) -> Option<libc::stat> {
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: invariant 17: the call writes no more than one `stat`.
+    let returned = unsafe { call(Sysno::fstat, [arg(fd), stat.as_mut_ptr().expose_provenance(), 0, 0, 0, 0]) };
+    // SAFETY: invariant 17: all zeros are a `stat`, and so is what the call has written.
+    let stat = unsafe { stat.assume_init() };
+    (returned == 0).then_some(stat)
 }
 
 fn own(returned: Returned) -> Option<OwnedFd> {

@@ -33,8 +33,8 @@ use std::{
 };
 
 pub(crate) use self::{
-    gate::Held,
-    kernel::{duplicate, epoll_of, is_same_file, watched},
+    futex::parks_as_known,
+    kernel::{duplicate, epoll_of, identity, watched},
     symbols::{calls, strangers},
 };
 
@@ -122,11 +122,11 @@ pub(crate) trait Bridge: Sync {
         is_due: &mut dyn FnMut() -> bool,
     ) -> Result<(), Refused>;
 
-    /// Whether a fiber of this thread waits for a change at this address.
+    /// Whether a fiber of this thread has waited for a change at this address.
     fn is_awaited(&self, address: usize) -> bool;
 
-    /// Lets the fibers of this thread look that wait for a change at this address.
-    fn change(&self, address: usize);
+    /// Lets fibers of this thread look that wait for a change at this address: one, or `all`.
+    fn change(&self, address: usize, all: bool);
 
     /// Runs `f` on a thread that may block.
     fn elsewhere(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused>;

@@ -254,11 +254,7 @@ fn is_unsupported(returned: Returned) -> bool {
 
 /// Whether this kind of file can be waited for.
 fn is_pollable(fd: RawFd) -> bool {
-    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: invariant 17: the call writes no more than one `stat`.
-    unsafe { kernel::call(Sysno::fstat, [arg(fd), stat.as_mut_ptr().expose_provenance(), 0, 0, 0, 0]) };
-    // SAFETY: invariant 17: all zeros are a `stat`, and so is what the call has written.
-    let kind = unsafe { stat.assume_init() }.st_mode & libc::S_IFMT;
+    let kind = kernel::status(fd).map_or(0, |stat| stat.st_mode & libc::S_IFMT);
     !matches!(kind, libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR)
 }
 

@@ -1,0 +1,271 @@
+//! The same calls in a fiber and on a thread have the same results and errors.
+
+use std::{
+    io::{IoSlice, IoSliceMut},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    poll::{PollFd, PollFlags, poll},
+    sys::{
+        socket::{
+            AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, recvmsg, send, sendmsg, setsockopt, shutdown,
+            socketpair, sockopt,
+        },
+        time::{TimeVal, TimeValLike as _},
+        uio::{readv, writev},
+    },
+    unistd::{pipe, read, write},
+};
+use proptest::prelude::*;
+
+use super::both;
+use crate::support::on_each_runtime;
+
+/// How long a call waits if nothing comes.
+const LIMIT: i64 = 15;
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Stream,
+    Datagram,
+    Packets,
+    Pipe,
+}
+
+#[derive(Clone, Debug)]
+enum Call {
+    Read(usize),
+    ReadV(usize, usize),
+    Recv(usize, MsgFlags),
+    RecvMsg(usize),
+    Write(usize),
+    WriteV(usize, usize),
+    Send(usize, MsgFlags),
+    SendMsg(usize),
+    Poll(PollFlags, u8),
+    Shutdown(Shutdown),
+    NonBlocking(bool),
+}
+
+/// What happens at the other end while the call may wait.
+#[derive(Clone, Debug)]
+enum Meanwhile {
+    Nothing,
+    Writes(usize),
+    Drains,
+    Ends,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    end: usize,
+    call: Call,
+    meanwhile: Meanwhile,
+}
+
+fn sizes() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(0), 1..100_usize, Just(4096), 60_000..300_000_usize]
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let reads = prop_oneof![
+        Just(MsgFlags::empty()),
+        Just(MsgFlags::MSG_DONTWAIT),
+        Just(MsgFlags::MSG_PEEK),
+        Just(MsgFlags::MSG_WAITALL)
+    ];
+    let writes = prop_oneof![Just(MsgFlags::empty()), Just(MsgFlags::MSG_DONTWAIT), Just(MsgFlags::MSG_NOSIGNAL)];
+    let events = prop_oneof![
+        Just(PollFlags::POLLIN),
+        Just(PollFlags::POLLOUT),
+        Just(PollFlags::POLLIN | PollFlags::POLLOUT),
+        Just(PollFlags::empty())
+    ];
+    let call = prop_oneof![
+        3 => sizes().prop_map(Call::Read),
+        1 => (sizes(), sizes()).prop_map(|(a, b)| Call::ReadV(a, b)),
+        3 => (sizes(), reads).prop_map(|(len, flags)| Call::Recv(len, flags)),
+        1 => sizes().prop_map(Call::RecvMsg),
+        3 => sizes().prop_map(Call::Write),
+        1 => (sizes(), sizes()).prop_map(|(a, b)| Call::WriteV(a, b)),
+        3 => (sizes(), writes).prop_map(|(len, flags)| Call::Send(len, flags)),
+        1 => sizes().prop_map(Call::SendMsg),
+        2 => (events, prop_oneof![Just(0_u8), Just(5)]).prop_map(|(events, millis)| Call::Poll(events, millis)),
+        1 => prop_oneof![Just(Shutdown::Read), Just(Shutdown::Write)].prop_map(Call::Shutdown),
+        1 => any::<bool>().prop_map(Call::NonBlocking),
+    ];
+    let meanwhile = prop_oneof![
+        4 => Just(Meanwhile::Nothing),
+        3 => sizes().prop_map(Meanwhile::Writes),
+        2 => Just(Meanwhile::Drains),
+        1 => Just(Meanwhile::Ends),
+    ];
+    (0..2_usize, call, meanwhile).prop_map(|(end, call, meanwhile)| Step { end, call, meanwhile })
+}
+
+fn ends(kind: Kind) -> [OwnedFd; 2] {
+    let pair = |kind| socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let (a, b) = match kind {
+        Kind::Stream => pair(SockType::Stream),
+        Kind::Datagram => pair(SockType::Datagram),
+        Kind::Packets => pair(SockType::SeqPacket),
+        Kind::Pipe => pipe().unwrap(),
+    };
+    if !matches!(kind, Kind::Pipe) {
+        for end in [&a, &b] {
+            setsockopt(end, sockopt::ReceiveTimeout, &TimeVal::milliseconds(LIMIT)).unwrap();
+            setsockopt(end, sockopt::SendTimeout, &TimeVal::milliseconds(LIMIT)).unwrap();
+        }
+    }
+    [a, b]
+}
+
+fn data(len: usize) -> Vec<u8> {
+    (0..len).map(|index| index as u8).collect()
+}
+
+/// What a call has returned: a number, and the bytes that came, by their sum.
+type Seen = Result<(usize, u64), Errno>;
+
+fn came(returned: nix::Result<usize>, bytes: &[u8]) -> Seen {
+    let len = returned?;
+    Ok((len, bytes.iter().take(len).enumerate().map(|(index, &byte)| index as u64 * u64::from(byte)).sum()))
+}
+
+fn make(call: &Call, fd: &OwnedFd) -> Seen {
+    match *call {
+        Call::Read(len) => {
+            let mut bytes = vec![0; len];
+            came(read(fd, &mut bytes), &bytes)
+        }
+        Call::ReadV(a, b) => {
+            let (mut first, mut second) = (vec![0; a], vec![0; b]);
+            let returned = readv(fd, &mut [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)]);
+            came(returned, &[first, second].concat())
+        }
+        Call::Recv(len, flags) => {
+            let mut bytes = vec![0; len];
+            came(recv(fd.as_raw_fd(), &mut bytes, flags), &bytes)
+        }
+        Call::RecvMsg(len) => {
+            let mut bytes = vec![0; len];
+            let returned = recvmsg::<()>(fd.as_raw_fd(), &mut [IoSliceMut::new(&mut bytes)], None, MsgFlags::empty())
+                .map(|message| message.bytes);
+            came(returned, &bytes)
+        }
+        Call::Write(len) => came(write(fd, &data(len)), &[]),
+        Call::WriteV(a, b) => came(writev(fd, &[IoSlice::new(&data(a)), IoSlice::new(&data(b))]), &[]),
+        Call::Send(len, flags) => came(send(fd.as_raw_fd(), &data(len), flags), &[]),
+        Call::SendMsg(len) => {
+            came(sendmsg::<()>(fd.as_raw_fd(), &[IoSlice::new(&data(len))], &[], MsgFlags::MSG_NOSIGNAL, None), &[])
+        }
+        Call::Poll(events, millis) => {
+            let mut one = [PollFd::new(fd.as_fd(), events)];
+            let ready = poll(&mut one, millis)? as usize;
+            Ok((ready, one[0].revents().map_or(0, |events| events.bits() as u64)))
+        }
+        Call::Shutdown(how) => shutdown(fd.as_raw_fd(), how).map(|()| (0, 0)),
+        Call::NonBlocking(on) => {
+            fcntl(fd, FcntlArg::F_SETFL(if on { OFlag::O_NONBLOCK } else { OFlag::empty() })).map(|_| (0, 0))
+        }
+    }
+}
+
+/// Reads what is there.
+fn drain(fd: &OwnedFd) {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let mut one = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        let is_there =
+            poll(&mut one, 0_u8) == Ok(1) && one[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLIN));
+        if !is_there || !matches!(read(fd, &mut bytes), Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// Makes the calls one after the other. What happens meanwhile has ended before the next.
+fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
+    let ends = ends(kind);
+    let mut seen = Vec::new();
+    for Step { end, call, meanwhile } in steps {
+        let other = &ends[1 - end];
+        let is_done = AtomicBool::new(false);
+        let result = thread::scope(|scope| {
+            let is_done = &is_done;
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(2));
+                match (kind, meanwhile) {
+                    // A pipe knows no limit, so something happens that ends the wait.
+                    (Kind::Pipe, _) if *end == 0 => _ = write(other, b"x"),
+                    (Kind::Pipe, _) | (_, Meanwhile::Drains) => {
+                        while !is_done.load(Ordering::Acquire) {
+                            drain(other);
+                            thread::yield_now();
+                        }
+                    }
+                    (_, Meanwhile::Nothing) => {}
+                    // Less than what fits, so that it does not wait.
+                    (_, Meanwhile::Writes(len)) => {
+                        _ = send(
+                            other.as_raw_fd(),
+                            &data(*len.min(&50_000)),
+                            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+                        )
+                    }
+                    (_, Meanwhile::Ends) => _ = shutdown(other.as_raw_fd(), Shutdown::Write),
+                }
+            });
+            let result = make(call, &ends[*end]);
+            is_done.store(true, Ordering::Release);
+            result
+        });
+        if matches!(kind, Kind::Pipe) || matches!(meanwhile, Meanwhile::Drains) {
+            // How much was drained depends on time.
+            ends.iter().for_each(drain);
+        }
+        seen.push(result);
+    }
+    seen
+}
+
+/// Each case takes some time-outs, so there are fewer than usual.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn calls_return_the_same(
+        kind in prop_oneof![Just(Kind::Stream), Just(Kind::Datagram), Just(Kind::Packets), Just(Kind::Pipe)],
+        steps in proptest::collection::vec(steps(), 1..8),
+    ) {
+        let expected = run(kind, &steps);
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for layer in both() {
+            let steps = steps.clone();
+            let seen = tokio.block_on(layer.run(move || run(kind, &steps)));
+            prop_assert_eq!(&seen, &expected);
+        }
+    }
+}
+
+#[test]
+fn it_waits_in_fibers() {
+    on_each_runtime(|| async {
+        for layer in both() {
+            let step = Step { end: 0, call: Call::Read(1), meanwhile: Meanwhile::Writes(1) };
+            assert_eq!(layer.run(move || run(Kind::Stream, &[step])).await, [Ok((1, 0))]);
+            assert!(layer.handle().counters().interposed_waits > 0);
+        }
+    });
+}
