@@ -1,8 +1,9 @@
-//! 64 KiB reads, writes, and both in turn over a loopback connection: native async, `FiberIo` in place, and `SyncIoBridge` on a blocking thread.
+//! 64 KiB reads, writes, and both in turn over a loopback connection: native async, `FiberIo` in place, `std::net` in place
+//! with interposed calls, and `SyncIoBridge` on a blocking thread. Then what a call of libc's costs that is passed on to the kernel.
 //!
 //! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows which.
-//! `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,bridge`; for a profile of one of
-//! them). The other side is a thread of std's, the same for all.
+//! `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,interposed,bridge`; for a profile of
+//! one of them). The other side is a thread of std's, the same for all.
 //!
 //! A bridge has two threads to a fiber's one, its own and the runtime's, so with an idle core to spare its rate tells little of what it costs.
 //! Therefore each kind has one core for all its threads, as in a server whose cores are busy, and the other side has another one. `BENCH_CORES=any`
@@ -27,7 +28,7 @@ use tokio::{
     task::spawn_blocking,
 };
 use tokio_util::io::SyncIoBridge;
-use tower_fiber::{io::FiberIo, run_in_fiber};
+use tower_fiber::{FiberLayer, io::FiberIo, run_in_fiber};
 
 const BLOCK: usize = 64 * 1024;
 
@@ -138,6 +139,12 @@ fn run(kind: &str, direction: Direction, blocks: usize, others: Option<usize>) -
             "fiber" => {
                 tokio::spawn(run_in_fiber(move || transfer(FiberIo::new(stream), direction, blocks))).await??;
             }
+            "interposed" => {
+                let stream = stream.into_std()?;
+                stream.set_nonblocking(false)?;
+                let layer = FiberLayer::builder().interpose().build().map_err(io::Error::other)?;
+                tokio::spawn(layer.run(move || transfer(stream, direction, blocks))).await??;
+            }
             "bridge" => spawn_blocking(move || transfer(SyncIoBridge::new(stream), direction, blocks)).await??,
             _ => return Err(io::Error::other(format!("no kind {kind}"))),
         }
@@ -160,9 +167,30 @@ fn number(name: &str, default: usize) -> Result<usize, String> {
     }
 }
 
+/// Prints what an empty read of a file costs through libc's name, which leads to the crate, and as a system call alone.
+fn passed_on() -> io::Result<()> {
+    const CALLS: u32 = 100_000;
+    let mut file = std::fs::File::open("/dev/null")?;
+    let each = |read: &mut dyn FnMut() -> io::Result<usize>| -> io::Result<Duration> {
+        let mut best = Duration::MAX;
+        for _ in 0..50 {
+            let begun = Instant::now();
+            for _ in 0..CALLS {
+                read()?;
+            }
+            best = best.min(begun.elapsed());
+        }
+        Ok(best / CALLS)
+    };
+    let named = each(&mut || file.read(&mut []))?;
+    let alone = each(&mut || Ok(rustix::io::read(&file, &mut [0_u8; 0])?))?;
+    println!("an empty read outside of fibers: {named:?} by libc's name, {alone:?} as a system call alone");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (rounds, mebibytes) = (number("BENCH_ROUNDS", 15)?.max(1), number("BENCH_MEBIBYTES", 512)?.max(1));
-    let kinds = env::var("BENCH_KINDS").unwrap_or_else(|_| "native,fiber,bridge".into());
+    let kinds = env::var("BENCH_KINDS").unwrap_or_else(|_| "native,fiber,interposed,bridge".into());
     let kinds: Vec<&str> = kinds.split(',').collect();
     let blocks = mebibytes * (1 << 20) / BLOCK;
     let (own, others) = match &cores()?[..] {
@@ -196,6 +224,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
         }
     }
+    passed_on()?;
     println!("the goals: fiber at 95 % of the rate or more, and ahead of bridge");
     Ok(())
 }

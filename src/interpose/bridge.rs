@@ -33,7 +33,7 @@ impl Bridge for Tokio {
         direction: Direction,
         limit: Option<Duration>,
         at: At,
-        attempt: &mut dyn FnMut(RawFd) -> Returned,
+        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
     ) -> Result<Returned, Refused> {
         let watch = Watch::of(fd).ok_or(Refused::Unable)?;
         wait(watch.ready(direction, attempt), limit, false, at)
@@ -52,7 +52,7 @@ impl Bridge for Tokio {
             _ => None,
         };
         if let Some((fd, direction)) = only {
-            return self.ready(fd, direction, limit, at, &mut |_| attempt());
+            return self.ready(fd, direction, limit, at, &mut |_, _| attempt());
         }
         let watched = || {
             let _held = Held::new();

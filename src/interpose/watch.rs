@@ -90,7 +90,7 @@ impl Watch {
     pub(super) async fn ready(
         &self,
         direction: Direction,
-        attempt: &mut dyn FnMut(RawFd) -> Returned,
+        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
     ) -> Result<Returned, Refused> {
         let interest = match direction {
             Direction::In => Interest::READABLE,
@@ -102,7 +102,7 @@ impl Watch {
     async fn ready_for(
         &self,
         interest: Interest,
-        attempt: &mut dyn FnMut(RawFd) -> Returned,
+        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
     ) -> Result<Returned, Refused> {
         let mut closed = pin!(self.closed.notified());
         closed.as_mut().enable();
@@ -120,21 +120,22 @@ impl Watch {
     async fn ready_or_closed(
         &self,
         interest: Interest,
-        attempt: &mut dyn FnMut(RawFd) -> Returned,
+        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
     ) -> Result<Returned, Refused> {
         let [mut pause, longest] = LOOKS;
         loop {
             // An error means that the runtime ends.
             let mut ready = self.fd.ready(interest).await.map_err(|_| Refused::Unable)?;
-            let returned = attempt(self.fd.as_raw_fd());
+            let has_ended = ready.ready().is_read_closed() || ready.ready().is_write_closed();
+            let returned = attempt(self.fd.as_raw_fd(), has_ended);
             if returned != AGAIN {
                 return Ok(returned);
             }
             ready.clear_ready();
+            drop(ready);
             // Where the other side has ended, tokio says so for ever, though a call may still have to wait: on a
             // datagram socket whose peer sends no more.
-            if ready.ready().is_read_closed() || ready.ready().is_write_closed() {
-                drop(ready);
+            if has_ended {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(longest);
             }

@@ -113,7 +113,7 @@ pub(super) unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut sigi
     let at = here();
     let is_about_end = options & (libc::WSTOPPED | libc::WCONTINUED) == 0;
     let wait = || match kind {
-        libc::P_PIDFD if is_about_end => bridge.ready(id as c_int, Direction::In, None, at, &mut |_| at_once()),
+        libc::P_PIDFD if is_about_end => bridge.ready(id as c_int, Direction::In, None, at, &mut |_, _| at_once()),
         libc::P_PID if is_about_end => until_changed(bridge, Some(id as pid_t), at, &mut at_once),
         _ => until_changed(bridge, None, at, &mut at_once),
     };

@@ -92,7 +92,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
                 begun => return Ok(begun),
             }
         }
-        bridge.ready(fd, Direction::Out, limit, at, &mut |fd| {
+        bridge.ready(fd, Direction::Out, limit, at, &mut |fd, _| {
             let mut one = [pollfd { fd, events: libc::POLLOUT, revents: 0 }];
             if poll_now(&mut one) == 0 {
                 return AGAIN;

@@ -87,14 +87,14 @@ pub(crate) type At = &'static Location<'static>;
 /// How a fiber waits for what libc's functions wait for. Every method suspends the fiber, or returns at once.
 pub(crate) trait Bridge: Sync {
     /// Calls `attempt` with the same file by another number, whenever it may be ready, until it returns something other
-    /// than `-EAGAIN`.
+    /// than `-EAGAIN`. It is told whether the other side may have ended.
     fn ready(
         &self,
         fd: RawFd,
         direction: Direction,
         limit: Option<Duration>,
         at: At,
-        attempt: &mut dyn FnMut(RawFd) -> Returned,
+        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
     ) -> Result<Returned, Refused>;
 
     /// As `ready`, for any number of descriptors with the events of `poll`.

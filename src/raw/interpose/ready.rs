@@ -243,11 +243,11 @@ unsafe fn epoll_for(
         _ => return plain(),
     };
     // SAFETY: invariant 17: the arguments are the caller's, for a call that does not wait.
-    let mut at_once = |epoll| match unsafe { kernel::call(Sysno::epoll_pwait, args(epoll, 0)) } {
+    let mut at_once = |epoll, _| match unsafe { kernel::call(Sysno::epoll_pwait, args(epoll, 0)) } {
         0 => AGAIN,
         returned => returned,
     };
-    let first = at_once(epoll);
+    let first = at_once(epoll, false);
     if first != AGAIN {
         return first;
     }

@@ -2,10 +2,12 @@
 
 use std::{os::fd::RawFd, time::Duration};
 
+use libc::pollfd;
+
 use super::{
     At, Call, Direction, Returned,
     gate::{self, error_of, wait_or_block},
-    kernel::{self, AGAIN},
+    kernel::{self, AGAIN, poll_now},
 };
 
 /// How a call is made.
@@ -39,13 +41,23 @@ pub(super) fn transfer(
         return first;
     }
     let limit = time_limit(fd, direction);
-    let mut again = |fd| attempt(fd, How::AtOnce);
+    let mut again = |fd, has_ended| match attempt(fd, How::AtOnce) {
+        // Then the call as it is returns at once, but the one that does not wait says that it would: so it is on a
+        // datagram socket that was shut down.
+        AGAIN if has_ended && direction == Direction::In && is_shut_down(fd) => attempt(fd, How::AsIs),
+        returned => returned,
+    };
     let waited = wait_or_block(call, bridge, || bridge.ready(fd, direction, limit, at, &mut again), || AGAIN);
     match waited {
         // The kernel measures the limit anew.
         Ok(AGAIN) => attempt(fd, How::AsIs),
         waited => waited.unwrap_or_else(error_of),
     }
+}
+
+fn is_shut_down(fd: RawFd) -> bool {
+    let mut one = [pollfd { fd, events: libc::POLLRDHUP, revents: 0 }];
+    poll_now(&mut one) > 0 && one[0].revents & libc::POLLRDHUP != 0
 }
 
 /// The socket's own limit for calls that wait.
