@@ -5,7 +5,7 @@ use std::{future::Future, hint::black_box, ptr};
 use tokio::runtime::Builder;
 use tower_fiber::{FiberLayer, Placement, WaitExt as _};
 
-use crate::{blocked, handlers, memory};
+use crate::{blocked, handlers, interposed, memory};
 
 unsafe extern "C" {
     safe fn frames_of_40_kb(levels: libc::c_int) -> libc::c_int;
@@ -73,6 +73,7 @@ pub(crate) fn run(name: &str) {
         }
         "pthread lock" => blocked::twice(blocked::lock_of_pthread),
         "parking_lot lock" => blocked::twice(blocked::lock_of_parking_lot),
+        name if name.starts_with("interposed ") => interposed::run(&name["interposed ".len()..]),
         name if name.starts_with("memory ") => memory::run(&name["memory ".len()..]),
         other => panic!("no such case: {other}"),
     }

@@ -10,6 +10,8 @@ mod events;
 #[cfg(target_os = "linux")]
 mod handlers;
 #[cfg(target_os = "linux")]
+mod interposed;
+#[cfg(target_os = "linux")]
 mod memory;
 #[cfg(target_os = "linux")]
 mod refused;

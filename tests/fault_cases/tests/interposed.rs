@@ -1,0 +1,33 @@
+//! Interposed calls where nothing may suspend, and those of fortified C code, which do.
+
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+
+#[path = "../../support/child.rs"]
+mod child;
+
+fn run(case: &str) {
+    let mut command = child::shell("", env!("CARGO_BIN_EXE_fault-cases"));
+    command.arg(format!("interposed {case}"));
+    let ended = child::in_time(case, command);
+    assert!(ended.0.status.success(), "{ended:?}");
+}
+
+#[test]
+fn in_a_handler_of_a_signal_it_blocks() {
+    run("in a handler");
+}
+
+#[test]
+fn with_signals_blocked_it_blocks() {
+    run("with signals blocked");
+}
+
+#[test]
+fn in_a_child_before_exec_it_blocks() {
+    run("before exec");
+}
+
+#[test]
+fn calls_of_fortified_c_code_suspend() {
+    run("fortified");
+}
