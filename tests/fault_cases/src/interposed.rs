@@ -2,7 +2,7 @@
 //! before `exec`; and calls of C code by the names that fortified headers give them.
 
 use std::{
-    io::{PipeReader, PipeWriter, Write as _, pipe},
+    io::{self, PipeReader, PipeWriter, Write as _, pipe},
     mem,
     os::{
         fd::{AsRawFd as _, RawFd},
@@ -16,7 +16,10 @@ use std::{
 };
 
 use tokio::runtime::Builder;
-use tower_fiber::FiberLayer;
+use tower_fiber::{
+    FiberLayer,
+    interpose::{self, CallCount},
+};
 
 unsafe extern "C" {
     safe fn calls_of_fortified_code(pipe: libc::c_int, socket: libc::c_int) -> libc::c_int;
@@ -26,7 +29,6 @@ pub(crate) fn run(name: &str) {
     match name {
         "in a handler" => assert_eq!(suspended_in(in_a_handler), 0),
         "with signals blocked" => assert_eq!(suspended_in(with_signals_blocked), 0),
-        // The child's own calls are not seen here; it would be lost if it suspended.
         "before exec" => _ = suspended_in(before_exec),
         "fortified" => assert_eq!(suspended_in(fortified), 3),
         other => panic!("no such case: {other}"),
@@ -105,8 +107,14 @@ fn before_exec() {
     // SAFETY: the child makes a call that is allowed there.
     unsafe {
         command.pre_exec(move || {
+            let before = interpose::calls();
             read(fd);
-            Ok(())
+            let suspended = |calls: &[CallCount]| calls.iter().map(|call| call.suspended).sum::<u64>();
+            if suspended(&before) == suspended(&interpose::calls()) {
+                Ok(())
+            } else {
+                Err(io::Error::other("suspended"))
+            }
         })
     };
     assert!(command.status().unwrap().success());
