@@ -35,6 +35,9 @@ mod call {
 
 mod biased;
 
+#[cfg(test)]
+mod futex;
+
 /// What follows a call into its fiber changes nothing in its hand-over.
 mod context {
     pub(crate) use crate::raw::Fiber as InContext;
