@@ -52,10 +52,12 @@
 //! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
 //! | read and write an async stream with `Read`, `Write`, `Seek`, `BufRead` | `io::FiberIo`; in the place of `std::net::TcpStream`: `io::TcpStream`, `io::lookup_host` (feature `io`) |
 //! | use a `Stream` as an iterator, make one of a synchronous producer | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
+//! | let unmodified code wait, whose sockets, sleeps and locks are std's or a C library's | `FiberLayerBuilder::interpose` (feature `interpose`, Linux) |
 //! | run the same synchronous code in tests, tools and `main` | [`block_on_waits`] |
 //! | ask where the code runs, and whether its caller still waits | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
 //! | leave the fiber's stack, for code that does not work on it | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
+//! | keep a section from being interleaved with other fibers | [`no_wait`] |
 //! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
 //! | let task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
@@ -172,6 +174,9 @@
 //! changed: in the program above, before the dangling pointer is read. It does not see locks, initialisers and
 //! interpreters.
 //!
+//! With the feature `interpose`, each call of libc's that waits is such a wait, in layers that ask for it; std's locks then
+//! suspend too. [`no_wait`] keeps a section from being interleaved.
+//!
 //! An interpreter (mlua, PyO3, wasmtime) keeps a stack of its calls. If a script calls a function that waits, and
 //! another fiber of the thread enters the interpreter meanwhile, the calls of both lie on one stack and are taken off
 //! in the wrong order: the scripts get each other's values, then the process ends with SIGSEGV or a failed assertion. A
@@ -198,6 +203,7 @@
 //! | `axum` | no | `axum`: synchronous functions as handlers and middleware, bodies that are read and written, events |
 //! | `ws` | no | `axum::SyncWebSocket`: websockets for synchronous functions; enables `axum` |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
+//! | `interpose` | no | libc's blocking calls suspend the fiber, so that unmodified code waits (Linux): `interpose` |
 //! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
 //!
 //! # Platforms
