@@ -174,8 +174,8 @@
 //! changed: in the program above, before the dangling pointer is read. It does not see locks, initialisers and
 //! interpreters.
 //!
-//! With the feature `interpose`, each call of libc's that waits is such a wait, in layers that ask for it; std's locks then
-//! suspend too. [`no_wait`] keeps a section from being interleaved.
+//! With the feature `interpose`, each call of libc's that waits is such a wait, in layers that ask for it; std's locks
+//! then suspend too. [`no_wait`] keeps a section from being interleaved.
 //!
 //! An interpreter (mlua, PyO3, wasmtime) keeps a stack of its calls. If a script calls a function that waits, and
 //! another fiber of the thread enters the interpreter meanwhile, the calls of both lie on one stack and are taken off
