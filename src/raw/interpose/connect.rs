@@ -52,7 +52,7 @@ pub(super) unsafe extern "C" fn accept4(
 ///
 /// As for `accept4`.
 unsafe fn accept_one(call: &'static Call, fd: RawFd, from: [usize; 2], flags: c_int, at: At) -> Returned {
-    transfer(call, fd, Direction::In, true, at, &mut |fd, how| {
+    transfer(call, fd, Direction::In, true, at, |fd, how| {
         // There is no `accept` that returns at once. Between the look and the call a thread outside of fibers may take
         // the connection.
         let mut one = [pollfd { fd, events: libc::POLLIN, revents: 0 }];

@@ -4,7 +4,12 @@ use std::{cell::Cell, sync::atomic::Ordering, thread};
 
 use super::{At, BRIDGE, Bridge, Call, Refused, kernel};
 use crate::{
-    raw::{foreign, stack::stack_pointer, state::State, with_current},
+    raw::{
+        foreign,
+        stack::stack_pointer,
+        state::{self, State},
+        with_current,
+    },
     util::held::Held,
 };
 
@@ -14,8 +19,12 @@ thread_local! {
 }
 
 /// The bridge, if the code runs in a fiber that waits by it.
-#[inline]
+#[inline(always)]
 pub(super) fn open() -> Option<&'static dyn Bridge> {
+    if state::address() == 0 { None } else { open_in_fiber() }
+}
+
+fn open_in_fiber() -> Option<&'static dyn Bridge> {
     let bridge = *BRIDGE.get()?;
     let waits = |state: &State| !state.is_misplaced() && state.owner().is_interposed();
     if Held::is_there() || !with_current(|state| state.is_some_and(waits)) {

@@ -18,7 +18,7 @@ pub(super) const AGAIN: Returned = -(libc::EAGAIN as Returned);
 /// # Safety
 ///
 /// The arguments are as the system call asks for, and so is the memory that they point to, until it returns.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn call(number: Sysno, args: [usize; 6]) -> Returned {
     let [a, b, c, d, e, f] = args;
     // SAFETY: invariant 17: the caller passes what the system call asks for.
@@ -32,11 +32,13 @@ pub(super) fn arg(number: c_int) -> usize {
 }
 
 /// Returns as libc's functions do: a result, or -1 with `errno`.
-#[inline]
+#[inline(always)]
 pub(super) fn finish(returned: Returned) -> isize {
-    if returned >= 0 {
-        return returned;
-    }
+    if returned >= 0 { returned } else { fail(returned) }
+}
+
+#[cold]
+fn fail(returned: Returned) -> isize {
     set_errno(-returned as c_int);
     -1
 }

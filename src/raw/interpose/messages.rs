@@ -75,7 +75,7 @@ unsafe fn receive(
     at: At,
 ) -> Returned {
     let mut done = 0;
-    let returned = transfer(call, fd, Direction::In, waits(how_to), at, &mut |fd, how| {
+    let returned = transfer(call, fd, Direction::In, waits(how_to), at, |fd, how| {
         let start = buffer.wrapping_byte_add(done).expose_provenance();
         let args = [arg(fd), start, len - done, flags(how_to, how), from[0], from[1]];
         // SAFETY: invariant 17: the arguments are the caller's, or a part of the same buffer.
@@ -112,7 +112,7 @@ fn gather(how: How, wants_all: bool, len: usize, done: &mut usize, returned: Ret
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, how_to: c_int) -> ssize_t {
     // What it gathers of a message goes with what comes beside it, so the kernel waits for all by itself.
     let waits = waits(how_to) && how_to & libc::MSG_WAITALL == 0;
-    finish(transfer(&RECVMSG, fd, Direction::In, waits, here(), &mut |fd, how| {
+    finish(transfer(&RECVMSG, fd, Direction::In, waits, here(), |fd, how| {
         let args = [arg(fd), message.expose_provenance(), flags(how_to, how), 0, 0, 0];
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         unsafe { kernel::call(Sysno::recvmsg, args) }
@@ -135,7 +135,7 @@ pub(super) unsafe extern "C" fn recvmmsg(
     // The limit is looked at after each message only, which the kernel does by itself.
     let waits = waits(how_to) && limit.is_null();
     let (count, mut done) = (count as usize, 0);
-    let returned = transfer(&RECVMMSG, fd, Direction::In, waits, here(), &mut |fd, how| {
+    let returned = transfer(&RECVMMSG, fd, Direction::In, waits, here(), |fd, how| {
         let first = messages.wrapping_add(done).expose_provenance();
         let args = [arg(fd), first, count - done, flags(how_to, how), limit.expose_provenance(), 0];
         // SAFETY: invariant 17: the arguments are the caller's, or the later ones of the same messages.
@@ -187,7 +187,7 @@ unsafe fn send_all(
     at: At,
 ) -> Returned {
     let mut done = 0;
-    let returned = transfer(call, fd, Direction::Out, waits(how_to), at, &mut |fd, how| {
+    let returned = transfer(call, fd, Direction::Out, waits(how_to), at, |fd, how| {
         loop {
             let start = buffer.wrapping_byte_add(done).expose_provenance();
             let args = [arg(fd), start, len - done, flags(how_to, how), to[0], to[1]];
@@ -226,7 +226,7 @@ unsafe fn send_message(call: &'static Call, fd: RawFd, message: *const msghdr, h
         (message.msg_iov.cast_const(), message.msg_iovlen as c_int)
     };
     let mut rest = Rest::new(parts, count);
-    let returned = transfer(call, fd, Direction::Out, waits(how_to), at, &mut |fd, how| {
+    let returned = transfer(call, fd, Direction::Out, waits(how_to), at, |fd, how| {
         loop {
             let before = rest.done();
             let mut shorter;

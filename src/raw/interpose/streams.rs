@@ -28,7 +28,7 @@ pub(super) const PIPE_BUF: usize = libc::PIPE_BUF;
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
-    finish(transfer(&READ, fd, Direction::In, true, here(), &mut |fd, how| match how {
+    finish(transfer(&READ, fd, Direction::In, true, here(), |fd, how| match how {
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         How::AsIs => unsafe { kernel::call(Sysno::read, [arg(fd), buffer.expose_provenance(), len, 0, 0, 0]) },
         How::AtOnce => {
@@ -46,7 +46,7 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, len: size_t
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
-    finish(transfer(&READV, fd, Direction::In, true, here(), &mut |fd, how| match how {
+    finish(transfer(&READV, fd, Direction::In, true, here(), |fd, how| match how {
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         How::AsIs => unsafe { kernel::call(Sysno::readv, [arg(fd), parts.expose_provenance(), arg(count), 0, 0, 0]) },
         // SAFETY: invariant 17: the vectors are the caller's, for the same call.
@@ -63,8 +63,12 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_i
 pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t {
     let part = iovec { iov_base: buffer.cast_mut(), iov_len: len };
     let mut rest = Rest::new(&raw const part, 1);
-    let returned = transfer(&WRITE, fd, Direction::Out, true, here(), &mut |fd, how| match how {
-        // SAFETY: invariant 17: the arguments are the caller's, for the same call, or less of the same buffer.
+    let returned = transfer(&WRITE, fd, Direction::Out, true, here(), |fd, how| match how {
+        // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+        How::AsIs if rest.done() == 0 => unsafe {
+            kernel::call(Sysno::write, [arg(fd), buffer.expose_provenance(), len, 0, 0, 0])
+        },
+        // SAFETY: invariant 17: what is left is a part of the caller's buffer.
         How::AsIs => unsafe { rest.write_as_is(fd) },
         // SAFETY: invariant 17: the vector describes the caller's buffer, and lives on in this function's frame.
         How::AtOnce => unsafe { rest.write(fd) },
@@ -80,7 +84,7 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: siz
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
     let mut rest = Rest::new(parts, count);
-    let returned = transfer(&WRITEV, fd, Direction::Out, true, here(), &mut |fd, how| match how {
+    let returned = transfer(&WRITEV, fd, Direction::Out, true, here(), |fd, how| match how {
         // SAFETY: invariant 17: the arguments are the caller's, for the same call, or less of the same buffers.
         How::AsIs => unsafe { rest.write_as_is(fd) },
         // SAFETY: invariant 17: the vectors are the caller's, for the same call.
