@@ -75,12 +75,29 @@ impl Drop for Entered<'_> {
                 outside.leave_out(parent.id());
             }
         } else {
-            let mut spans = Spans::none();
-            spans.take_off(None);
-            if !spans.is_empty() {
-                context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
-            }
+            keep_spans(context);
         }
         outside.put_on();
+    }
+}
+
+/// While it exists, a fiber runs that had nothing around it when it was polled, on a thread without spans. The context
+/// is `None`.
+pub(super) struct EnteredNothing<'a>(pub(super) &'a mut Option<Box<Context>>);
+
+impl Drop for EnteredNothing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        keep_spans(self.0);
+    }
+}
+
+/// Makes a context for the spans that the fiber has entered, if there are any.
+#[inline]
+fn keep_spans(context: &mut Option<Box<Context>>) {
+    let mut spans = Spans::none();
+    spans.take_off(None);
+    if !spans.is_empty() {
+        context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
     }
 }
