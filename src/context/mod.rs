@@ -11,7 +11,6 @@ mod canary;
 mod carry;
 mod entered;
 mod hook;
-#[cfg(feature = "metrics")]
 mod measured;
 mod probe;
 mod scope;
@@ -202,7 +201,7 @@ impl<J: Job> InContext<J> {
             }
         });
         if ending.is_ready() {
-            entered.end();
+            entered.end(fiber.shared());
         }
         drop(entered);
         #[cfg(debug_assertions)]

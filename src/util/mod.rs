@@ -1,6 +1,8 @@
 //! Small helpers.
 
 pub(crate) mod drop_quietly;
+#[cfg(feature = "metrics")]
+pub(crate) mod histogram;
 pub(crate) mod lock;
 pub(crate) mod loom;
 pub(crate) mod rate_limit;

@@ -56,10 +56,10 @@ fn measured() -> Box<dyn FnMut()> {
 }
 
 #[library_benchmark]
-#[bench::held(args = (held()), config = at_most(9999))]
-#[bench::limited(args = (limited()), config = at_most(9999))]
-#[bench::watched(args = (watched()), config = at_most(9999))]
-#[bench::measured(args = (measured()), config = at_most(9999))]
+#[bench::held(args = (held()), config = at_most(1332))]
+#[bench::limited(args = (limited()), config = at_most(2166))]
+#[bench::watched(args = (watched()), config = at_most(2962))]
+#[bench::measured(args = (measured()), config = at_most(2995))]
 fn count(mut call: Box<dyn FnMut()>) -> Box<dyn FnMut()> {
     call();
     // Given back, so that its end is not counted.
