@@ -86,7 +86,12 @@ impl Scopes {
     }
 
     /// The scopes of one call. Hooks see the task-locals.
+    #[inline]
     pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
+        if self.keys.is_empty() && self.hooks.is_empty() { Vec::new() } else { self.attend_call() }
+    }
+
+    fn attend_call(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());
         keys.chain(hooks).collect()
