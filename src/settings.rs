@@ -97,10 +97,10 @@ impl Settings {
         scopes: Scopes,
         detector: Option<DetectorSettings>,
     ) -> Self {
-        let (bar, luggage, listener) = (scopes.bar(), scopes.luggage(), scopes.listener());
+        let (bar, luggage, meter) = (scopes.bar(), scopes.luggage(), scopes.meter());
         // A detector needs the general way into a fiber, as scopes do.
         let has_context = !scopes.is_empty() || detector.is_some();
-        let shared = Shared::new(name, stacks, drop_policy, bar, luggage, listener, detector);
+        let shared = Shared::new(name, stacks, drop_policy, bar, luggage, meter, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
         Self { shared, placement: Some(placement), scopes }
     }

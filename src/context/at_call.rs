@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 
 use super::{
     entered::Entered,
+    measured::Measured,
     scope::Scope,
     scopes::Scopes,
     spans::{self, Parent, Spans},
@@ -74,18 +75,21 @@ pub(super) struct Context {
     /// Whether the outermost of `spans` is the span in which the fiber began.
     pub(super) lies_in_parent: bool,
     pub(super) scopes: Vec<Box<dyn Scope>>,
+    /// The call's times, if its layer has metrics.
+    pub(super) measured: Option<Measured>,
     /// Whether it is known what the fiber begins with.
     has_begun: bool,
 }
 
 impl Context {
     pub(super) fn new(parent: Parent, scopes: Vec<Box<dyn Scope>>) -> Box<Self> {
-        Box::new(Self { parent, spans: Spans::none(), lies_in_parent: false, scopes, has_begun: false })
+        let (spans, measured) = (Spans::none(), None);
+        Box::new(Self { parent, spans, lies_in_parent: false, scopes, measured, has_begun: false })
     }
 
     #[cold]
     fn at_call(scopes: Option<&Scopes>) -> Option<Box<Self>> {
-        let parent = Parent::current();
+        let parent = if spans::may_exist() { Parent::current() } else { None };
         if parent.is_none() && scopes.is_none() {
             return None;
         }
@@ -96,7 +100,9 @@ impl Context {
             context.begin_now();
             return Some(context);
         }
-        Some(Self::new(parent, scopes.at_call()))
+        let mut context = Self::new(parent, scopes.at_call());
+        context.measured = scopes.is_measured().then(Measured::default);
+        Some(context)
     }
 
     #[cold]

@@ -6,11 +6,8 @@ use super::{
     spans::{self, Dispatcher, Parent, Spans},
 };
 use crate::{
-    raw::foreign,
-    util::{
-        drop_quietly::{FirstPanic, drop_quietly},
-        seldom::Seldom,
-    },
+    fiber::Shared,
+    util::{drop_quietly::FirstPanic, seldom::Seldom},
 };
 
 /// While it exists, the thread's spans and dispatcher are the fiber's.
@@ -38,28 +35,35 @@ impl<'a> Entered<'a> {
         Self { context, dispatcher, outside }
     }
 
-    /// Called when the fiber has ended.
+    /// Passes on the times of a fiber that has ended.
     #[inline]
-    pub(super) fn end(&mut self) {
-        if let Some(context) = self.context {
-            // Scopes tell recorders and subscribers, which are foreign code.
-            context.scopes.iter_mut().for_each(|scope| drop_quietly(foreign(|| scope.end())));
+    pub(super) fn end(&mut self, shared: &Shared) {
+        if let (Some(context), Some(meter)) = (&mut *self.context, &shared.meter) {
+            context.measured.take().into_iter().for_each(|measured| meter.call_ended(measured.times));
         }
     }
 
-    /// Runs `f` inside the call's task-locals and hooks, unless one of those panics first. Without any, a panic of `f`
-    /// unwinds.
+    /// Runs `f` inside the call's task-locals and hooks, unless one of those panics first, and measures how long that
+    /// takes without those. Without any, a panic of `f` unwinds.
     #[inline]
     pub(super) fn attended(&mut self, panics: &mut FirstPanic, f: impl FnOnce()) {
-        match self.context {
-            Some(context) if !context.scopes.is_empty() => {
-                let mut f = Some(f);
-                attend(&mut context.scopes, panics, &mut |panics| {
-                    f.take().into_iter().for_each(|f| panics.run(f));
-                });
+        let Some(context) = self.context else { return f() };
+        let Context { scopes, measured, .. } = &mut **context;
+        let f = || match measured {
+            Some(measured) => {
+                let resumed = measured.resume();
+                f();
+                measured.pause(resumed);
             }
-            _ => f(),
+            None => f(),
+        };
+        if scopes.is_empty() {
+            return f();
         }
+        let mut f = Some(f);
+        attend(scopes, panics, &mut |panics| {
+            f.take().into_iter().for_each(|f| panics.run(f));
+        });
     }
 }
 
@@ -75,12 +79,29 @@ impl Drop for Entered<'_> {
                 outside.leave_out(parent.id());
             }
         } else {
-            let mut spans = Spans::none();
-            spans.take_off(None);
-            if !spans.is_empty() {
-                context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
-            }
+            keep_spans(context);
         }
         outside.put_on();
+    }
+}
+
+/// While it exists, a fiber runs that had nothing around it when it was polled, on a thread without spans. The context
+/// is `None`.
+pub(super) struct EnteredNothing<'a>(pub(super) &'a mut Option<Box<Context>>);
+
+impl Drop for EnteredNothing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        keep_spans(self.0);
+    }
+}
+
+/// Makes a context for the spans that the fiber has entered, if there are any.
+#[inline]
+fn keep_spans(context: &mut Option<Box<Context>>) {
+    let mut spans = Spans::none();
+    spans.take_off(None);
+    if !spans.is_empty() {
+        context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
     }
 }

@@ -11,7 +11,6 @@ mod canary;
 mod carry;
 mod entered;
 mod hook;
-#[cfg(feature = "metrics")]
 mod measured;
 mod probe;
 mod scope;
@@ -29,7 +28,10 @@ use std::{
 
 pub use self::hook::Hook;
 pub(crate) use self::{at_call::AtCall, scopes::Scopes};
-use self::{at_call::Context, entered::Entered};
+use self::{
+    at_call::Context,
+    entered::{Entered, EnteredNothing},
+};
 #[cfg(feature = "lint")]
 use crate::diagnostics::lint;
 use crate::{
@@ -158,6 +160,21 @@ impl<J: Job> InContext<J> {
         self.poll_within(cx, caller, ending);
     }
 
+    /// Polls a fiber that has nothing around it but may enter spans, on a thread that has none.
+    #[inline(never)]
+    fn poll_bare(&mut self, cx: &mut TaskContext<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
+        let Self { fiber, context, begins } = self;
+        // What the fiber begins with is known: nothing.
+        *begins = false;
+        #[cfg(debug_assertions)]
+        let canary = canary::Canary::new();
+        let entered = EnteredNothing(context);
+        fiber.poll(cx, caller, ending);
+        drop(entered);
+        #[cfg(debug_assertions)]
+        canary.compare(fiber.name(), fiber.waits_at());
+    }
+
     #[inline(never)]
     fn poll_within(
         &mut self,
@@ -165,6 +182,9 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
+        if self.context.is_none() && !self.fiber.is_watched() && spans::are_none_here() {
+            return self.poll_bare(cx, caller, ending);
+        }
         let Self { fiber, context, begins } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
@@ -181,7 +201,7 @@ impl<J: Job> InContext<J> {
             }
         });
         if ending.is_ready() {
-            entered.end();
+            entered.end(fiber.shared());
         }
         drop(entered);
         #[cfg(debug_assertions)]

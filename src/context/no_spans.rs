@@ -5,6 +5,11 @@ pub(super) fn may_exist() -> bool {
     false
 }
 
+#[inline]
+pub(super) fn are_none_here() -> bool {
+    true
+}
+
 #[derive(Default)]
 pub(super) struct Parent {}
 

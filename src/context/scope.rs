@@ -10,9 +10,6 @@ pub(super) trait Scope: Send {
     /// Calls `run` once, with what the scope keeps in place, unless putting it there panics. Neither this nor `run`
     /// unwinds.
     fn around(&mut self, panics: &mut FirstPanic, run: &mut dyn FnMut(&mut FirstPanic));
-
-    /// Called when the fiber has ended.
-    fn end(&mut self) {}
 }
 
 /// Calls `run` inside all scopes, of which the first is the outermost.

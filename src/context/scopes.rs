@@ -5,10 +5,10 @@ use std::{fmt, sync::Arc};
 use tokio::task::LocalKey;
 
 #[cfg(feature = "metrics")]
-use crate::{context::measured, diagnostics::metrics::Metrics};
+use crate::diagnostics::metrics::meter_of;
 use crate::{
     context::{Hook, carry::CarriedKey, hook::AnyHook, scope::Scope},
-    fiber::{Bar, Listener, Luggage, Shared},
+    fiber::{Bar, Luggage, Meter, Shared},
 };
 
 /// The task-locals that a layer carries, and its hooks.
@@ -18,8 +18,7 @@ pub(crate) struct Scopes {
     are_of_children: bool,
     keys: Vec<Arc<dyn CarriedKey>>,
     hooks: Vec<Arc<dyn AnyHook>>,
-    #[cfg(feature = "metrics")]
-    metrics: Option<Arc<Metrics>>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Scopes {
@@ -34,36 +33,28 @@ impl Scopes {
     /// Adds the metrics of a layer with this name.
     #[cfg(feature = "metrics")]
     pub(crate) fn measured(self, name: Option<&str>) -> Self {
-        Self { metrics: Some(Arc::new(Metrics::new(name))), ..self }
+        Self { meter: Some(meter_of(name)), ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        #[cfg(feature = "metrics")]
-        if self.metrics.is_some() {
-            return false;
-        }
-        self.keys.is_empty() && self.hooks.is_empty()
+        self.keys.is_empty() && self.hooks.is_empty() && self.meter.is_none()
     }
 
-    /// The listener that hears of all that is counted.
-    pub(crate) fn listener(&self) -> Option<Arc<dyn Listener>> {
-        #[cfg(feature = "metrics")]
-        return self.metrics.clone().map(|metrics| metrics as _);
-        #[cfg(not(feature = "metrics"))]
-        return None;
+    /// What is counted for metrics.
+    pub(crate) fn meter(&self) -> Option<Arc<Meter>> {
+        self.meter.clone()
+    }
+
+    /// Whether calls are timed for metrics.
+    pub(super) fn is_measured(&self) -> bool {
+        self.meter.is_some()
     }
 
     /// The scopes of fibers that the layer's own fibers make. The metrics of calls leave those out.
     fn for_children(&self) -> Option<Arc<Self>> {
         let Self { keys, hooks, .. } = self;
         let is_empty = keys.is_empty() && hooks.is_empty();
-        let children = Self {
-            are_of_children: true,
-            keys: keys.clone(),
-            hooks: hooks.clone(),
-            #[cfg(feature = "metrics")]
-            metrics: None,
-        };
+        let children = Self { are_of_children: true, keys: keys.clone(), hooks: hooks.clone(), meter: None };
         (!is_empty).then(|| Arc::new(children))
     }
 
@@ -94,14 +85,16 @@ impl Scopes {
         keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).attend_now())).collect()
     }
 
-    /// The scopes of one call. Hooks see the task-locals, and the time that hooks take is not measured.
+    /// The scopes of one call. Hooks see the task-locals.
+    #[inline]
     pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
+        if self.keys.is_empty() && self.hooks.is_empty() { Vec::new() } else { self.attend_call() }
+    }
+
+    fn attend_call(&self) -> Vec<Box<dyn Scope>> {
         let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
         let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());
-        let scopes = keys.chain(hooks);
-        #[cfg(feature = "metrics")]
-        let scopes = scopes.chain(self.metrics.iter().map(|metrics| measured::attend(metrics.of_calls())));
-        scopes.collect()
+        keys.chain(hooks).collect()
     }
 }
 

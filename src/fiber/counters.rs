@@ -17,7 +17,7 @@ use crate::{
 /// How often a reader sums the shards before it gives up on a consistent result.
 const LOOKS: u32 = 100;
 
-const EVENTS: usize = Event::Blocked as usize + 1;
+pub(crate) const EVENTS: usize = Event::Blocked as usize + 1;
 
 /// One thread's numbers, on their own cache lines.
 #[derive(Debug, Default)]
@@ -98,6 +98,16 @@ impl EventCounters {
 
     pub(crate) fn sum(&self, event: Event) -> u64 {
         self.shards.iter().filter_map(OnceLock::get).map(|shard| shard.0[event as usize].load(Ordering::Acquire)).sum()
+    }
+
+    /// The sums of all events.
+    #[cfg(feature = "metrics")]
+    pub(super) fn sums(&self) -> [u64; EVENTS] {
+        let mut sums = [0; EVENTS];
+        for shard in self.shards.iter().filter_map(OnceLock::get) {
+            sums.iter_mut().zip(&shard.0).for_each(|(sum, number)| *sum += number.load(Ordering::Acquire));
+        }
+        sums
     }
 
     /// Calls that have been placed and have not ended. Ended calls are read first, so a result of zero means that there

@@ -3,6 +3,7 @@
 
 mod admission;
 mod call_guard;
+mod call_times;
 mod counters;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod detector;
@@ -12,6 +13,8 @@ mod id;
 mod in_flight;
 mod limit;
 mod locals;
+#[cfg_attr(not(feature = "metrics"), path = "no_meter.rs")]
+mod meter;
 mod nest;
 mod owner;
 mod registry;
@@ -22,19 +25,23 @@ mod state_ext;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod survey;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::meter::{EVENTS, LOOKOUT, Reading};
 #[cfg(feature = "tracing")]
 pub(crate) use self::survey::Survey;
 pub(crate) use self::{
     admission::Admission,
+    call_times::CallTimes,
     detector::DetectorSettings,
     event::Event,
     id::FiberId,
     locals::Locals,
+    meter::Meter,
     owner::{Fiber, Phase},
     registry::{Listed, Registry, cancel_all, list, registries, wake_all},
     relay::Relayed,
     report::Asking,
-    shared::{Bar, DropPolicy, Listener, Luggage, Shared, Stacks, Watcher},
+    shared::{Bar, DropPolicy, Luggage, Shared, Stacks, Watcher},
     state_ext::StateExt,
 };
 

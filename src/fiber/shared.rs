@@ -18,11 +18,12 @@ use super::{
     detector::DetectorSettings,
     in_flight::InFlight,
     limit::Limit,
+    meter::Meter,
     report::Reports,
 };
 use crate::{
-    raw::{FiberStack, Source, foreign, shortage},
-    util::{drop_quietly::drop_quietly, lock::lock},
+    raw::{FiberStack, Source, shortage},
+    util::lock::lock,
 };
 
 /// Identifies a layer where holding its data would cost each call.
@@ -55,14 +56,15 @@ pub(crate) struct Shared {
     pub(super) bar: Option<Bar>,
     /// Data that the layer's fibers hand on to their children; only the code that makes children knows its type.
     pub(crate) luggage: Option<Luggage>,
-    listener: Option<Arc<dyn Listener>>,
+    /// What is counted for metrics, if the layer has any.
+    pub(crate) meter: Option<Arc<Meter>>,
     /// The detector of fibers that block their thread, if the layer has one.
     pub(crate) detector: Option<DetectorSettings>,
     pub(crate) counters: EventCounters,
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
     watchers: AtomicUsize,
-    /// Whether a fiber needs only a stack, and no listener or detector observes it.
+    /// Whether a fiber needs only a stack, and neither metrics nor a detector observe it.
     is_plain: bool,
 }
 
@@ -139,11 +141,6 @@ pub(crate) struct DropPolicy {
 /// Opaque to this module.
 pub(crate) type Luggage = Arc<dyn Any + Send + Sync>;
 
-/// Is called for each counted event.
-pub(crate) trait Listener: fmt::Debug + Send + Sync {
-    fn hear(&self, event: Event);
-}
-
 /// Checks whether the code on this stack holds something that it must not hold across a wait.
 pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
 
@@ -171,14 +168,14 @@ impl Shared {
         drop_policy: DropPolicy,
         bar: Option<Bar>,
         luggage: Option<Luggage>,
-        listener: Option<Arc<dyn Listener>>,
+        meter: Option<Arc<Meter>>,
         detector: Option<DetectorSettings>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
         let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
-        let is_plain = needs_a_stack && bar.is_none() && listener.is_none() && detector.is_none();
+        let is_plain = needs_a_stack && bar.is_none() && meter.is_none() && detector.is_none();
         let shared = Arc::new(Self {
             id: LayerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             name: name.map(Into::into),
@@ -192,7 +189,7 @@ impl Shared {
             drop_policy,
             bar,
             luggage,
-            listener,
+            meter,
             detector,
             counters: EventCounters::new(),
             in_flight: InFlight::default(),
@@ -201,6 +198,7 @@ impl Shared {
             is_plain,
         });
         layers().get_or_insert_default().insert(shared.id, Arc::downgrade(&shared));
+        shared.meter.iter().for_each(|meter| meter.add(&shared));
         shared
     }
 
@@ -218,17 +216,16 @@ impl Shared {
         self.stacks.take_warm()
     }
 
-    /// Counts one event, and tells the listener.
+    /// Counts one event, also for metrics.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
         self.counters.count(event);
-        // Only the metrics listen.
-        if cfg!(feature = "metrics") {
-            self.listener.iter().for_each(|listener| tell(&**listener, event));
+        if let Some(meter) = &self.meter {
+            meter.hear(event);
         }
     }
 
-    /// As `count`. A plain call, which has no listener, passes its thread's `own` numbers.
+    /// As `count`. A plain call, which has no meter, passes its thread's `own` numbers.
     #[inline]
     pub(super) fn count_in(&self, event: Event, own: Option<Own>) {
         match own {
@@ -253,13 +250,8 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         layers().as_mut().map(|layers| layers.remove(&self.id));
+        self.meter.iter().for_each(|meter| meter.keep(self));
     }
-}
-
-/// A metrics recorder is foreign code.
-#[cold]
-fn tell(listener: &dyn Listener, event: Event) {
-    drop_quietly(foreign(|| listener.hear(event)));
 }
 
 /// Held by the layers and handles through which fibers can be inspected or cancelled. It is cloned from another one, or

@@ -2,6 +2,8 @@
 
 use std::{fmt, pin::pin, sync::Arc};
 
+#[cfg(feature = "metrics")]
+use crate::diagnostics::metrics::publish;
 use crate::{
     diagnostics::{Dump, dump, dump_with_backtraces},
     fiber::{Event, Relayed, Shared, Watcher, cancel_all},
@@ -153,8 +155,15 @@ impl FiberHandle {
     }
 
     /// Returns the layer's counters. `live` is read first: when it is zero, the others are final.
+    ///
+    /// If the layer has metrics, all layers pass on to the recorder what they have counted, which they otherwise do
+    /// every 100 ms.
     #[must_use]
     pub fn counters(&self) -> Counters {
+        #[cfg(feature = "metrics")]
+        if self.shared.meter.is_some() {
+            publish();
+        }
         let Shared { counters, usage, .. } = &**self.shared;
         Counters {
             live: counters.live(),

@@ -123,6 +123,7 @@ mod frame;
 mod home;
 #[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod interpose;
+mod lookout;
 mod owner;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod run_slot;
@@ -143,8 +144,10 @@ pub(crate) use entry::{Ending, Exit, Job, Slot};
 pub(crate) use foreign::{clone_waker, clone_waker_or_none, foreign, let_go, wake};
 pub(crate) use frame::{Asks, Caller, Reply, Signals};
 pub(crate) use home::{Home, SHARDS, known_shard, shard};
+#[cfg(feature = "metrics")]
+pub(crate) use lookout::Lookout;
 pub(crate) use owner::Owner;
-pub(crate) use run_slot::{RunSlot, Running, keep_lookout, rest};
+pub(crate) use run_slot::{LOOKOUT, RunSlot, Running};
 pub(crate) use stack::{FiberStack, Source, shortage};
 pub(crate) use state::{Outer, State, with_current, with_outer};
 #[cfg(all(feature = "lint", target_os = "linux"))]

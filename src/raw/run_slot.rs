@@ -6,15 +6,10 @@
 use std::{
     cell::Cell,
     num::NonZeroU64,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
-    },
-    thread::Thread,
+    sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-use super::{fence, stack, state, trace};
-use crate::util::lock::lock;
+use super::{lookout::Lookout, stack, state, trace};
 
 /// The lower bits of a stretch's number count the watched fibers nested on the thread; the innermost one runs. Zero
 /// means that no watched fiber runs.
@@ -26,9 +21,8 @@ thread_local! {
     static MINE: Cell<Option<&'static RunSlot>> = const { Cell::new(None) };
 }
 
-/// Whether the lookout, the thread that reads the run slots, is resting. The first fiber to run wakes it.
-static RESTING: AtomicBool = AtomicBool::new(false);
-static LOOKOUT: Mutex<Option<Thread>> = Mutex::new(None);
+/// The thread that reads the run slots. The first fiber to run wakes it.
+pub(crate) static LOOKOUT: Lookout = Lookout::new(false);
 
 /// Belongs to one thread, which is the only one to write it.
 #[derive(Debug, Default)]
@@ -110,9 +104,8 @@ impl RunSlot {
             patience,
             outside: state::address(),
         });
-        fence::light();
-        if RESTING.load(Ordering::Relaxed) {
-            wake();
+        if LOOKOUT.is_resting() {
+            LOOKOUT.wake();
         }
         Entered { run_slot: self, former }
     }
@@ -184,31 +177,4 @@ impl RunSlot {
 #[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
 pub(super) fn stretch_here() -> (u64, usize) {
     MINE.get().map_or((0, 0), |mine| (mine.stretch.load(Ordering::Relaxed), mine.outside.load(Ordering::Relaxed)))
-}
-
-/// Makes `thread` the lookout, which is woken when a fiber runs after a rest.
-pub(crate) fn keep_lookout(thread: Thread) {
-    *lock(&LOOKOUT) = Some(thread);
-}
-
-/// For the lookout. Rests until a watched fiber runs, unless `is_news` finds that one has begun meanwhile.
-pub(crate) fn rest(is_news: impl FnOnce() -> bool) {
-    RESTING.store(true, Ordering::Relaxed);
-    fence::heavy();
-    if !is_news() {
-        while RESTING.load(Ordering::Acquire) {
-            std::thread::park();
-        }
-    }
-    RESTING.store(false, Ordering::Relaxed);
-}
-
-#[cold]
-fn wake() {
-    if RESTING.swap(false, Ordering::AcqRel) {
-        let lookout = lock(&LOOKOUT);
-        if let Some(thread) = &*lookout {
-            thread.unpark();
-        }
-    }
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod drop_quietly;
 pub(crate) mod held;
+#[cfg(feature = "metrics")]
+pub(crate) mod histogram;
 pub(crate) mod lock;
 pub(crate) mod loom;
 pub(crate) mod rate_limit;

@@ -171,7 +171,8 @@ impl<F: IntoFuture> WaitExt for F {}
 type Caller = &'static Location<'static>;
 
 /// Waits in a fiber that is neither polling nor being unwound.
-#[inline]
+// Always inlined, as `wait_pending` is.
+#[inline(always)]
 fn wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> F::Output {
     // An `Option`, so that the future can be dropped before the wait unwinds.
     let mut awaited = pin!(Some(future.into_future()));

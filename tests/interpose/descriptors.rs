@@ -20,7 +20,7 @@ use nix::{
     },
     unistd::pipe,
 };
-use tower_fiber::{FiberLayer, OnDrop, caller_gone};
+use tower_fiber::{FiberInfo, FiberLayer, FiberState, OnDrop, caller_gone};
 
 use super::both;
 use crate::support::{on_each_runtime, until};
@@ -36,8 +36,10 @@ fn each<F: Future<Output = ()>>(test: impl Fn(FiberLayer) -> F + Clone + 'static
     });
 }
 
-async fn waits(layer: &FiberLayer, calls: u64) {
-    until(|| layer.handle().counters().interposed_waits >= calls).await;
+/// Until so many fibers are suspended.
+async fn waits(layer: &FiberLayer, fibers: usize) {
+    let is_waiting = |fiber: &FiberInfo| fiber.state == FiberState::Waiting;
+    until(|| layer.handle().dump().fibers.iter().filter(|fiber| is_waiting(fiber)).count() >= fibers).await;
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn outside_fibers() {
 fn where_a_thread_parks() {
     never(|| {
         let (send, receive) = std::sync::mpsc::channel();
-        thread::spawn(move || send.send(blocking_call()));
+        thread::spawn(move || {
+            blocking_call();
+            send.send(())
+        });
         receive.recv().unwrap();
         let lock = parking_lot::Mutex::new(());
         let held = lock.lock();

@@ -28,6 +28,16 @@ pub(super) fn may_exist() -> bool {
     LevelFilter::current() != LevelFilter::OFF
 }
 
+/// Whether the thread has entered no span and has no dispatcher of its own.
+#[inline]
+pub(super) fn are_none_here() -> bool {
+    if !dispatcher::has_been_set() {
+        return true;
+    }
+    let place = Place::here();
+    dispatcher::get_default(|dispatch| !place.is(address(dispatch)) && dispatch.current_span().id().is_none())
+}
+
 /// Spans that were entered and are not on the thread's stack now. They are kept from being closed, because another
 /// fiber may drop the guards that have entered them.
 pub(super) struct Spans(Seldom<Taken>);
@@ -45,6 +55,9 @@ impl Spans {
         debug_assert!(self.is_empty(), "they are on the stack");
         if self.0.is_some() {
             return self.take_off_again(kept);
+        }
+        if !dispatcher::has_been_set() {
+            return;
         }
         // Nothing more is done in here, because subscribers find no dispatcher inside `get_default`.
         let mut found = None;

@@ -66,6 +66,9 @@ impl Parent {
 
     /// Takes the thread's spans off. Returns what the thread had, unless that is nothing or `known`.
     pub(crate) fn taken_off(outside: &mut Spans, known: Option<&Self>) -> Option<Self> {
+        if !dispatcher::has_been_set() {
+            return None;
+        }
         let place = Place::here();
         let mut found = None;
         dispatcher::get_default(|dispatch| {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     fiber::{Event, Registry, registries},
-    raw::{Running, keep_lookout, rest},
+    raw::{LOOKOUT, Running},
     util::{drop_quietly::drop_quietly, lock::lock},
 };
 
@@ -68,7 +68,7 @@ struct Stretch {
 
 impl Patrol {
     fn run(&mut self) {
-        keep_lookout(thread::current());
+        LOOKOUT.keep(thread::current());
         let mut quiet = 0;
         let mut last = Instant::now();
         loop {
@@ -79,7 +79,7 @@ impl Patrol {
             last = now;
             quiet = if self.look(true) { 0 } else { quiet + 1 };
             if quiet >= QUIET {
-                rest(|| self.look(false));
+                LOOKOUT.rest(|| self.look(false));
                 quiet = 0;
                 last = Instant::now();
             }

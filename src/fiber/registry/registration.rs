@@ -56,9 +56,13 @@ impl Registration {
     /// Whether the registry's entry is still correct.
     #[inline]
     pub(in crate::fiber) fn is_current(&self, inside: Option<FiberId>, suspended: bool, waker: &Waker) -> bool {
-        self.inside == inside
-            && self.suspended == suspended
-            && self.waker.0 == waker.data().addr()
+        self.inside == inside && self.suspended == suspended && self.has_waker(waker)
+    }
+
+    /// Whether the registry has this waker.
+    #[inline]
+    fn has_waker(&self, waker: &Waker) -> bool {
+        self.waker.0 == waker.data().addr()
             && ptr::eq(self.waker.1, waker.vtable())
             && self.robbed == self.registry.robbed.load(Ordering::Relaxed)
     }
@@ -73,17 +77,21 @@ impl Registration {
         waker: &Waker,
     ) -> bool {
         // Cloned before the registry is locked; the former waker is dropped after it is unlocked.
-        let mut waker = clone_waker_or_none(waker);
-        let parts = (waker.data().addr(), waker.vtable());
-        let robbed = self.registry.robbed.load(Ordering::Relaxed);
+        let mut new_waker = (!self.has_waker(waker)).then(|| clone_waker_or_none(waker));
+        if let Some(waker) = &new_waker {
+            self.waker = (waker.data().addr(), waker.vtable());
+            self.robbed = self.registry.robbed.load(Ordering::Relaxed);
+        }
         let is_there = self.registry.with(|entries| {
             let Some(entry) = entries.get_mut(self.key).filter(|entry| entry.fiber == self.fiber) else { return false };
             (entry.inside, entry.suspended, entry.about) = (inside, suspended, about);
-            mem::swap(&mut entry.waker, &mut waker);
+            if let Some(waker) = &mut new_waker {
+                mem::swap(&mut entry.waker, waker);
+            }
             true
         });
-        let_go(waker);
-        (self.inside, self.suspended, self.waker, self.robbed) = (inside, suspended, parts, robbed);
+        new_waker.into_iter().for_each(let_go);
+        (self.inside, self.suspended) = (inside, suspended);
         self.waits_at = about.waits_at;
         is_there
     }

@@ -74,13 +74,16 @@ unsafe fn receive(
     from: [usize; 2],
     at: At,
 ) -> Returned {
+    // Where there are messages, one is all.
+    let wants_all = how_to & libc::MSG_WAITALL != 0
+        && kernel::socket_option::<c_int>(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM);
     let mut done = 0;
     let returned = transfer(call, fd, Direction::In, waits(how_to), at, |fd, how| {
         let start = buffer.wrapping_byte_add(done).expose_provenance();
         let args = [arg(fd), start, len - done, flags(how_to, how), from[0], from[1]];
         // SAFETY: invariant 17: the arguments are the caller's, or a part of the same buffer.
         let returned = unsafe { kernel::call(Sysno::recvfrom, args) };
-        gather(how, how_to & libc::MSG_WAITALL != 0, len, &mut done, returned)
+        gather(how, wants_all, len, &mut done, returned)
     });
     part_or(done, returned)
 }

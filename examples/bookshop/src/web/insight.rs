@@ -30,7 +30,9 @@ pub(crate) fn router(layers: [&FiberLayer; 2]) -> Router {
         .with_state(layers.map(FiberLayer::handle))
 }
 
-async fn metrics() -> String {
+async fn metrics(State([pages, _]): State<[FiberHandle; 2]>) -> String {
+    // The layers pass on what they have counted until now, and do not wait for the next tenth of a second.
+    _ = pages.counters();
     // Without a server of its own the exporter has no one else to tidy up.
     exporter().run_upkeep();
     exporter().render()
