@@ -75,8 +75,8 @@ unsafe fn receive(
     at: At,
 ) -> Returned {
     // Where there are messages, one is all.
-    let wants_all = how_to & libc::MSG_WAITALL != 0
-        && kernel::socket_option::<c_int>(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM);
+    let wants_all =
+        how_to & libc::MSG_WAITALL != 0 && kernel::socket_option::<c_int>(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM);
     let mut done = 0;
     let returned = transfer(call, fd, Direction::In, waits(how_to), at, |fd, how| {
         let start = buffer.wrapping_byte_add(done).expose_provenance();
