@@ -22,19 +22,23 @@ pub(super) fn warn(call: &'static str) {
     let here = std::thread::current().id();
     others.unlisted = 0;
     others.fibers.retain(|fiber| fiber.state == FiberState::Waiting && fiber.thread.ends_with(&format!("({here:?})")));
-    let service = shared.name.as_deref().unwrap_or("");
-    // A subscriber is foreign code.
-    _ = foreign(|| {
+    let service = shared.name.clone();
+    let Ok(subscriber) = foreign(|| tracing::dispatcher::get_default(Clone::clone)) else { return };
+    let speak = move || {
         tracing::warn!(
             target: "tower_fiber::interpose",
-            service,
+            service = service.as_deref().unwrap_or(""),
             call,
             unsaid,
             "a fiber has parked its thread, which belongs to all its fibers, so this blocks; what it waits for (a channel of \
              std's, a lock of parking_lot's, `thread::park`) must not come from a fiber of the same thread: use tokio's by \
              await_in_fiber, or `offload`; suspended on this thread are\n{others}"
         );
-    });
+    };
+    // This thread is in parking_lot's queue perhaps, where it has one place, and a subscriber may have locks of
+    // parking_lot's. Without another thread there is no warning.
+    let speak = move || tracing::dispatcher::with_default(&subscriber, speak);
+    _ = std::thread::Builder::new().name("tower-fiber-warning".into()).spawn(speak);
 }
 
 #[cfg(not(feature = "tracing"))]

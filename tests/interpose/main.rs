@@ -1,6 +1,11 @@
 //! libc's blocking calls suspend the fibers of layers that ask for it, and no others.
 #![cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
+#[path = "../support/child.rs"]
+mod child;
+#[cfg(feature = "tracing")]
+#[path = "../support/events.rs"]
+mod events;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -8,6 +13,7 @@ mod crowd;
 mod descriptors;
 mod differential;
 mod never;
+mod park;
 
 use std::time::{Duration, Instant};
 

@@ -93,7 +93,7 @@ pub(super) unsafe extern "C" fn syscall(
 ///
 /// As for the system call.
 unsafe fn futex(args: [usize; 6]) -> Returned {
-    let [address, operation, value, time, _, bits] = args;
+    let [address, operation, value, _, _, bits] = args;
     // SAFETY: invariant 17: the arguments are the caller's, for the same call.
     let plain = || unsafe { kernel::call(Sysno::futex, args) };
     let (operation, value) = (operation as c_int, value as u32);
@@ -113,15 +113,11 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         return unsafe { park(bridge, args, is_bitset) };
     }
-    let time = ptr::with_exposed_provenance::<timespec>(time);
     // SAFETY: invariant 17: the caller passes a time or null.
-    let until = unsafe { time.as_ref() }.copied();
-    let clock = if operation & libc::FUTEX_CLOCK_REALTIME == 0 { libc::CLOCK_MONOTONIC } else { libc::CLOCK_REALTIME };
-    let limit = match until.map(|until| duration(until).zip(super::sleep::now(clock))) {
-        None => None,
-        Some(Some((until, now))) => Some(until.saturating_sub(now)),
+    let limit = match unsafe { limit_of(args, is_bitset) } {
         // The kernel says what is wrong with such a time.
         Some(None) => return plain(),
+        limit => limit.flatten(),
     };
     // SAFETY: invariant 17: the caller passes the address of an atomic that lives until the call returns.
     let word = unsafe { AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(address)) };
@@ -147,32 +143,71 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
 ///
 /// # Safety
 ///
-/// As for the system call.
-unsafe fn park(bridge: &'static dyn Bridge, args: [usize; 6], is_bitset: bool) -> Returned {
+/// As for the system call, with one of the operations that wait.
+unsafe fn park(bridge: &'static dyn Bridge, mut args: [usize; 6], is_bitset: bool) -> Returned {
     PARK.blocked.fetch_add(1, Ordering::Relaxed);
-    // Another form of time belongs to the other operation, and it is for short waits.
-    if is_bitset && args[3] == 0 {
+    // SAFETY: invariant 17: the caller passes a time or null.
+    let limit = unsafe { limit_of(args, is_bitset) };
+    let is_named = match limit {
+        None => true,
+        Some(Some(limit)) => limit > NAMED_AFTER,
+        // The kernel says what is wrong with such a time.
+        Some(None) => false,
+    };
+    let rest;
+    if is_named {
+        let begun = super::sleep::now(libc::CLOCK_MONOTONIC);
         // SAFETY: invariant 17: the arguments are the caller's, but for a shorter time.
         let waited = unsafe { wait_briefly(args, None, NAMED_AFTER) };
         if waited != -(libc::ETIMEDOUT as Returned) {
             return waited;
         }
         bridge.blocks(PARK.name);
+        // The other operation counts from its call.
+        if let (false, Some(Some(limit))) = (is_bitset, limit) {
+            let gone =
+                super::sleep::now(libc::CLOCK_MONOTONIC).zip(begun).map(|(now, begun)| now.saturating_sub(begun));
+            rest = super::sleep::time(limit.saturating_sub(gone.unwrap_or(NAMED_AFTER)));
+            args[3] = ptr::from_ref(&rest).expose_provenance();
+        }
     }
-    // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+    // SAFETY: invariant 17: the arguments are the caller's, or the rest of the time, which is on this frame.
     unsafe { kernel::call(Sysno::futex, args) }
+}
+
+/// How long the caller would wait at most, if it says so, and if it says so in a way that the kernel takes.
+///
+/// # Safety
+///
+/// The fourth argument is the address of a time or null.
+unsafe fn limit_of(args: [usize; 6], is_bitset: bool) -> Option<Option<Duration>> {
+    let time = ptr::with_exposed_provenance::<timespec>(args[3]);
+    // SAFETY: invariant 17: the caller passes a time or null.
+    let time = duration(*unsafe { time.as_ref() }?);
+    if !is_bitset {
+        return Some(time);
+    }
+    // It says when the wait ends, by one of two clocks.
+    let is_realtime = args[1] as c_int & libc::FUTEX_CLOCK_REALTIME != 0;
+    let now = super::sleep::now(if is_realtime { libc::CLOCK_REALTIME } else { libc::CLOCK_MONOTONIC });
+    Some(time.zip(now).map(|(until, now)| until.saturating_sub(now)))
 }
 
 /// Waits as the caller asks, but no longer than so.
 ///
 /// # Safety
 ///
-/// As for the system call, with `FUTEX_WAIT_BITSET`.
+/// As for the system call, with one of the operations that wait.
 unsafe fn wait_briefly(mut args: [usize; 6], limit: Option<Duration>, most: Duration) -> Returned {
     let Some(now) = super::sleep::now(libc::CLOCK_MONOTONIC) else { return AGAIN };
     let until = now + limit.map_or(most, |limit| limit.min(most));
     let until = super::sleep::time(until);
-    args[1] &= !(libc::FUTEX_CLOCK_REALTIME as usize);
+    let operation = args[1] as c_int;
+    if operation & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT {
+        // It is the other one for any waker, but for how the time is told.
+        args[5] = u32::MAX as usize;
+    }
+    args[1] = (operation & libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_WAIT_BITSET) as usize;
     args[3] = ptr::from_ref(&until).expose_provenance();
     // SAFETY: invariant 17: the arguments are the caller's, and the time is on this frame.
     unsafe { kernel::call(Sysno::futex, args) }

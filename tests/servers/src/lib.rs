@@ -39,6 +39,16 @@ pub fn postgresql() -> Option<&'static Server> {
     SERVER.get_or_init(|| start("postgresql")).as_ref()
 }
 
+/// A MariaDB of 120 connections, with the database `mysql`, in which anybody is let in as `root` without a password.
+///
+/// # Panics
+///
+/// If it does not start, or is missing in CI.
+pub fn mariadb() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| start("mariadb")).as_ref()
+}
+
 /// A Redis.
 ///
 /// # Panics
