@@ -106,7 +106,7 @@ fn run() {
     LOOKOUT.keep(thread::current());
     let mut quiet = 0;
     loop {
-        thread::sleep(TICK);
+        thread::park_timeout(TICK);
         quiet = if publish() { 0 } else { quiet + 1 };
         if quiet >= QUIET {
             LOOKOUT.rest(publish);

@@ -70,6 +70,8 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: siz
         },
         // SAFETY: invariant 17: what is left is a part of the caller's buffer.
         How::AsIs => unsafe { rest.write_as_is(fd) },
+        // Nothing is sent of no vectors, but of an empty buffer is: an empty message, or an error.
+        How::AtOnce if len == 0 => write_nothing(fd),
         // SAFETY: invariant 17: the vector describes the caller's buffer, and lives on in this function's frame.
         How::AtOnce => unsafe { rest.write(fd) },
     });
@@ -91,6 +93,16 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_
         How::AtOnce => unsafe { rest.write(fd) },
     });
     finish(part_or(rest.done(), returned))
+}
+
+fn write_nothing(fd: RawFd) -> Returned {
+    // SAFETY: invariant 17: the call takes an empty buffer and reads no memory of it.
+    let sent = unsafe { kernel::call(Sysno::sendto, [arg(fd), 0, 0, arg(libc::MSG_DONTWAIT), 0, 0]) };
+    if sent != -(libc::ENOTSOCK as Returned) {
+        return sent;
+    }
+    // SAFETY: invariant 17: the call reads no bytes of the caller's.
+    unsafe { kernel::call(Sysno::write, [arg(fd), 0, 0, 0, 0, 0]) }
 }
 
 /// # Safety

@@ -1,4 +1,4 @@
-//! The same calls in a fiber and on a thread have the same results and errors.
+//! Random sequences of calls on pairs of descriptors, for the property test and the fuzzer.
 
 use std::{
     io::{IoSlice, IoSliceMut},
@@ -23,15 +23,14 @@ use nix::{
     unistd::{pipe, read, write},
 };
 use proptest::prelude::*;
-
-use super::both;
-use crate::support::on_each_runtime;
+use tokio::runtime::Builder;
+use tower_fiber::FiberLayer;
 
 /// How long a call waits if nothing comes.
 const LIMIT: i64 = 15;
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Stream,
     Datagram,
     Packets,
@@ -39,7 +38,7 @@ enum Kind {
 }
 
 #[derive(Clone, Debug)]
-enum Call {
+pub(crate) enum Call {
     Read(usize),
     ReadV(usize, usize),
     Recv(usize, MsgFlags),
@@ -55,7 +54,7 @@ enum Call {
 
 /// What happens at the other end while the call may wait.
 #[derive(Clone, Debug)]
-enum Meanwhile {
+pub(crate) enum Meanwhile {
     Nothing,
     Writes(usize),
     Drains,
@@ -63,17 +62,17 @@ enum Meanwhile {
 }
 
 #[derive(Clone, Debug)]
-struct Step {
-    end: usize,
-    call: Call,
-    meanwhile: Meanwhile,
+pub(crate) struct Step {
+    pub(crate) end: usize,
+    pub(crate) call: Call,
+    pub(crate) meanwhile: Meanwhile,
 }
 
 fn sizes() -> impl Strategy<Value = usize> {
     prop_oneof![Just(0), 1..100_usize, Just(4096), 60_000..300_000_usize]
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Step> {
     let reads = prop_oneof![
         Just(MsgFlags::empty()),
         Just(MsgFlags::MSG_DONTWAIT),
@@ -131,7 +130,7 @@ fn data(len: usize) -> Vec<u8> {
 }
 
 /// What a call has returned: a number, and the bytes that came, by their sum.
-type Seen = Result<(usize, u64), Errno>;
+pub(crate) type Seen = Result<(usize, u64), Errno>;
 
 fn came(returned: nix::Result<usize>, bytes: &[u8]) -> Seen {
     let len = returned?;
@@ -191,7 +190,7 @@ fn drain(fd: &OwnedFd) {
 }
 
 /// Makes the calls one after the other. What happens meanwhile has ended before the next.
-fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
+pub(crate) fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
     let ends = ends(kind);
     let mut seen = Vec::new();
     for Step { end, call, meanwhile } in steps {
@@ -235,43 +234,21 @@ fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
     seen
 }
 
-/// Each case takes some time-outs, so there are fewer than usual.
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+/// Up to seven calls on one pair.
+pub(crate) fn script() -> impl Strategy<Value = (Kind, Vec<Step>)> {
+    let kinds = prop_oneof![Just(Kind::Stream), Just(Kind::Datagram), Just(Kind::Packets), Just(Kind::Pipe)];
+    (kinds, proptest::collection::vec(step(), 1..8))
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn calls_return_the_same(
-        kind in prop_oneof![Just(Kind::Stream), Just(Kind::Datagram), Just(Kind::Packets), Just(Kind::Pipe)],
-        steps in proptest::collection::vec(steps(), 1..8),
-    ) {
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for layer in both() {
-            let in_fiber = || {
-                let steps = steps.clone();
-                tokio.block_on(layer.run(move || run(kind, &steps)))
-            };
-            // On a busy machine what happens meanwhile may come too late for a call's limit, once.
-            let differences: Vec<_> = (0..4)
-                .map(|_| (run(kind, &steps), in_fiber()))
-                .take_while(|(expected, seen)| expected != seen)
-                .collect();
-            prop_assert!(differences.len() < 4, "on a thread, in a fiber: {differences:#?}");
-        }
-    }
-}
-
-#[test]
-fn it_waits_in_fibers() {
-    on_each_runtime(|| async {
-        for layer in both() {
-            let step = Step { end: 0, call: Call::Read(1), meanwhile: Meanwhile::Writes(1) };
-            assert_eq!(layer.run(move || run(Kind::Stream, &[step])).await, [Ok((1, 0))]);
-            assert!(layer.handle().counters().interposed_waits > 0);
-        }
-    });
+/// Makes the calls on this thread and in a fiber; an error says how what they return differs.
+pub(crate) fn compare(layer: &FiberLayer, kind: Kind, steps: &[Step]) -> Result<(), String> {
+    let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+    let in_fiber = || {
+        let steps = steps.to_vec();
+        tokio.block_on(layer.run(move || run(kind, &steps)))
+    };
+    // On a busy machine what happens meanwhile may come too late for a call's limit, once.
+    let differences: Vec<_> =
+        (0..4).map(|_| (run(kind, steps), in_fiber())).take_while(|(expected, seen)| expected != seen).collect();
+    if differences.len() < 4 { Ok(()) } else { Err(format!("on a thread, in a fiber: {differences:?}")) }
 }
