@@ -10,11 +10,9 @@ use super::{
     watch::{self, Watch},
 };
 use crate::{
-    fiber::{Event, StateExt as _},
     raw::{
         foreign,
         interpose::{At, Bridge, Direction, Refused, Returned, epoll_of, watched},
-        with_current,
     },
     util::held::Held,
 };
@@ -113,14 +111,6 @@ impl Bridge for Tokio {
 
     fn blocks(&self, call: &'static str) {
         super::blocked::warn(call);
-    }
-
-    fn count(&self) {
-        with_current(|state| {
-            if let Some(state) = state {
-                state.with_shared(|shared, _| shared.count(Event::Interposed));
-            }
-        });
     }
 }
 

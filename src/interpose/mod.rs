@@ -44,7 +44,7 @@ use crate::{error::ConfigError, raw::interpose as raw};
 pub struct CallCount {
     /// The function's name. `futex` is a wait for a lock of std's, `park` one of a thread that is parked.
     pub name: &'static str,
-    /// How many calls have suspended their fiber.
+    /// How many calls have suspended their fiber and gone on.
     pub suspended: u64,
     /// How many calls had to wait and have blocked their thread, because nothing could suspend there.
     pub blocked: u64,

@@ -13,7 +13,11 @@ use tokio::{runtime, runtime::Handle};
 
 use crate::{
     error::TryAwaitError,
-    raw::interpose::{At, Refused},
+    fiber::{Event, StateExt as _},
+    raw::{
+        interpose::{At, Refused},
+        with_current,
+    },
     util::drop_quietly::drop_quietly,
     wait::wait_in_call,
 };
@@ -40,6 +44,11 @@ pub(super) fn wait<T>(
             None => future.await,
         }
     };
+    with_current(|state| {
+        if let Some(state) = state {
+            state.with_shared(|shared, _| shared.count(Event::Interposed));
+        }
+    });
     let waited = wait_in_call(caught(limited), at, goes_on);
     waited.unwrap_or_else(|refused| {
         Err(match refused {

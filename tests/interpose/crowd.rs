@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
     process::Command,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, OnceLock, RwLock},
     thread,
     time::Duration,
 };
@@ -81,6 +81,27 @@ fn children() {
     each(|_| {
         let output = Command::new("sh").args(["-c", "sleep 0.1; echo done"]).output().unwrap();
         assert_eq!(output.stdout, b"done\n");
+    });
+}
+
+#[test]
+fn children_of_a_fiber() {
+    each(|_| _ = tower_fiber::join(|| thread::sleep(TIME), || thread::sleep(TIME)));
+}
+
+#[test]
+fn read_write_lock_and_once() {
+    let lock = Arc::new(RwLock::new(0));
+    let once = Arc::new(OnceLock::new());
+    each(move |index| {
+        if index == 0 {
+            let mut held = lock.write().unwrap();
+            thread::sleep(TIME);
+            *held += 1;
+        }
+        assert!(*lock.read().unwrap() <= 8, "four runtimes, two layers");
+        once.get_or_init(|| thread::sleep(TIME));
+        thread::sleep(TIME / 2);
     });
 }
 

@@ -72,7 +72,7 @@ unsafe fn wait_for(
     let is_about_end = options & (libc::WUNTRACED | libc::WCONTINUED) == 0;
     let only = (pid > 0 && is_about_end).then_some(pid);
     let wait = || until_changed(bridge, only, at, &mut at_once);
-    wait_or_block(call, bridge, wait, || ask(options)).unwrap_or_else(error_of)
+    wait_or_block(call, wait, || ask(options)).unwrap_or_else(error_of)
 }
 
 /// As libc's.
@@ -117,7 +117,7 @@ pub(super) unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut sigi
         libc::P_PID if is_about_end => until_changed(bridge, Some(id as pid_t), at, &mut at_once),
         _ => until_changed(bridge, None, at, &mut at_once),
     };
-    finish(wait_or_block(&WAITID, bridge, wait, || ask(info, options)).unwrap_or_else(error_of)) as c_int
+    finish(wait_or_block(&WAITID, wait, || ask(info, options)).unwrap_or_else(error_of)) as c_int
 }
 
 /// Waits until `attempt` has an answer, which the end of one child may give, or any change of several.

@@ -100,7 +100,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
             -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)
         })
     };
-    let returned = match wait_or_block(&CONNECT, bridge, wait, plain) {
+    let returned = match wait_or_block(&CONNECT, wait, plain) {
         Err(super::Refused::Elapsed) => -(libc::EINPROGRESS as Returned),
         // It was begun and could not be waited for.
         Ok(returned) if returned == -(libc::EALREADY as Returned) => {

@@ -131,7 +131,7 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
     let limit = limit.map(|limit| limit.saturating_sub(PATIENCE));
     let mut has_changed = || word.load(Ordering::Relaxed) != value;
     let wait = || bridge.changed(address, limit, here(), &mut has_changed).map(|()| 0);
-    match wait_or_block(&FUTEX, bridge, wait, plain) {
+    match wait_or_block(&FUTEX, wait, plain) {
         Err(Refused::Elapsed) => -(libc::ETIMEDOUT as Returned),
         // It has no such error; the caller asks again.
         Err(_) => AGAIN,

@@ -54,16 +54,16 @@ fn is_held(state: &State) -> bool {
 /// Waits by `wait` if the fiber can suspend here; what it cannot wait for blocks the thread by `block`.
 pub(super) fn wait_or_block<R>(
     call: &'static Call,
-    bridge: &'static dyn Bridge,
     wait: impl FnOnce() -> Result<R, Refused>,
     block: impl FnOnce() -> R,
 ) -> Result<R, Refused> {
     if can_suspend() {
-        bridge.count();
-        call.suspended.fetch_add(1, Ordering::Relaxed);
         match wait() {
             Err(Refused::Unable) => {}
-            waited => return waited,
+            waited => {
+                call.suspended.fetch_add(1, Ordering::Relaxed);
+                return waited;
+            }
         }
     }
     call.blocked.fetch_add(1, Ordering::Relaxed);

@@ -81,5 +81,5 @@ fn lock_by(
             pause = (pause * 2).min(longest);
         }
     };
-    wait_or_block(call, bridge, wait, block).unwrap_or_else(error_of)
+    wait_or_block(call, wait, block).unwrap_or_else(error_of)
 }

@@ -136,9 +136,6 @@ pub(crate) trait Bridge: Sync {
 
     /// Says that a call of this name has blocked its thread for some time, and goes on to.
     fn blocks(&self, call: &'static str);
-
-    /// Counts a call that suspends its fiber.
-    fn count(&self);
 }
 
 static BRIDGE: OnceLock<&'static dyn Bridge> = OnceLock::new();

@@ -119,7 +119,7 @@ pub(super) unsafe extern "C" fn getaddrinfo(
     let at = here();
     let mut was_asked = false;
     let wait = || ask(bridge, at, question).inspect(|_| was_asked = true);
-    let (answer, found) = cancelled(wait_or_block(&GETADDRINFO, bridge, wait, || (plain(), None)));
+    let (answer, found) = cancelled(wait_or_block(&GETADDRINFO, wait, || (plain(), None)));
     if let Some(found) = found {
         // SAFETY: invariant 17: the caller wants the list there.
         unsafe { result.write(found.0.swap(ptr::null_mut(), Ordering::Relaxed)) };
@@ -177,7 +177,7 @@ pub(super) unsafe extern "C" fn getnameinfo(
         (result, (host, service))
     };
     let at = here();
-    let answered = wait_or_block(&GETNAMEINFO, bridge, || ask(bridge, at, question), || (plain(), None));
+    let answered = wait_or_block(&GETNAMEINFO, || ask(bridge, at, question), || (plain(), None));
     let (answer, found) = cancelled(answered);
     if let Some((hosts, services)) = found.filter(|_| answer == 0) {
         // SAFETY: invariant 17: the caller has as much room as was asked for.

@@ -10,6 +10,7 @@ use super::{
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish, poll_now},
     streams::PIPE_BUF,
+    transfer::LAST_STANDARD,
 };
 
 pub(super) static SENDFILE: Call = Call::new("sendfile");
@@ -88,7 +89,7 @@ pub(super) unsafe extern "C" fn splice(
 /// The bridge, if each of these descriptors blocks and is no standard one.
 fn open(fds: &[RawFd]) -> Option<&'static dyn Bridge> {
     let bridge = gate::open()?;
-    fds.iter().all(|&fd| fd > 2 && kernel::is_blocking(fd)).then_some(bridge)
+    fds.iter().all(|&fd| fd > LAST_STANDARD && kernel::is_blocking(fd)).then_some(bridge)
 }
 
 fn is_ready(fd: RawFd, events: i16) -> bool {
@@ -122,5 +123,5 @@ fn until(
             }
         }
     };
-    wait_or_block(call, bridge, wait, block).unwrap_or_else(error_of)
+    wait_or_block(call, wait, block).unwrap_or_else(error_of)
 }

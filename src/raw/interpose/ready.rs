@@ -1,6 +1,6 @@
 //! `poll`, `ppoll`, `epoll_wait` and its kin.
 
-use std::{os::fd::RawFd, ptr, slice, time::Duration};
+use std::{collections::BTreeMap, os::fd::RawFd, ptr, slice, time::Duration};
 
 use libc::{c_int, epoll_event, nfds_t, pollfd, sigset_t, timespec};
 use syscalls::Sysno;
@@ -10,6 +10,7 @@ use super::{
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish, poll_now},
     sleep::duration,
+    transfer::LAST_STANDARD,
 };
 
 pub(super) static POLL: Call = Call::new("poll");
@@ -132,7 +133,7 @@ unsafe fn poll_for(
         Some(bridge) if limit != Limit::AtOnce && count == 0 => {
             // Some programs sleep like that.
             let time = limit.after().unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
-            return wait_or_block(call, bridge, || bridge.doze(time, at).map(|()| 0), plain).unwrap_or_else(error_of);
+            return wait_or_block(call, || bridge.doze(time, at).map(|()| 0), plain).unwrap_or_else(error_of);
         }
         _ => return plain(),
     };
@@ -142,12 +143,12 @@ unsafe fn poll_for(
     if first != 0 {
         return first;
     }
-    let wanted: Vec<_> = fds.iter().filter(|one| one.fd >= 0).map(|one| (one.fd, one.events)).collect();
+    let Some(wanted) = each_once(fds) else { return plain() };
     let mut again = || match poll_now(fds) {
         0 => AGAIN,
         returned => returned,
     };
-    match wait_or_block(call, bridge, || bridge.any_ready(&wanted, limit.after(), at, &mut again), plain) {
+    match wait_or_block(call, || bridge.any_ready(&wanted, limit.after(), at, &mut again), plain) {
         Err(Refused::Elapsed) => 0,
         waited => waited.unwrap_or_else(error_of),
     }
@@ -203,6 +204,16 @@ pub(super) unsafe extern "C" fn epoll_pwait2(
     finish(unsafe { epoll_for(&EPOLL_PWAIT2, epoll, events, count, Time(time), signals, here()) }) as c_int
 }
 
+/// The descriptors that are waited for, each once with all its events; `None` if a standard one is among them.
+fn each_once(fds: &[pollfd]) -> Option<Vec<(RawFd, i16)>> {
+    let mut wanted = BTreeMap::<RawFd, i16>::new();
+    for one in fds.iter().filter(|one| one.fd >= 0) {
+        *wanted.entry(one.fd).or_default() |= one.events;
+    }
+    let lowest = *wanted.first_key_value()?.0;
+    (lowest > LAST_STANDARD).then(|| wanted.into_iter().collect())
+}
+
 use Given::{Millis, Time};
 
 /// A limit as the call has it.
@@ -252,7 +263,7 @@ unsafe fn epoll_for(
         return first;
     }
     let wait = || bridge.ready(epoll, Direction::In, limit.after(), at, &mut at_once);
-    match wait_or_block(call, bridge, wait, plain) {
+    match wait_or_block(call, wait, plain) {
         Err(Refused::Elapsed) => 0,
         waited => waited.unwrap_or_else(error_of),
     }

@@ -10,6 +10,7 @@ use super::{
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish},
     ready::Limit,
+    transfer::LAST_STANDARD,
 };
 
 pub(super) static SELECT: Call = Call::new("select");
@@ -165,7 +166,11 @@ unsafe fn select_for(
         return (first, left());
     }
     let wanted = wanted(&asked);
+    let is_standard = wanted.first().is_some_and(|&(fd, _)| fd <= LAST_STANDARD);
     let wait = || {
+        if is_standard {
+            return Err(Refused::Unable);
+        }
         if wanted.is_empty() {
             // Some programs sleep like that.
             let time = limit.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
@@ -181,7 +186,7 @@ unsafe fn select_for(
         // SAFETY: invariant 17: the sets are the caller's, and the time is on this frame.
         unsafe { sets.ask(pointer, ptr::null()) }
     };
-    let returned = match wait_or_block(call, bridge, wait, block) {
+    let returned = match wait_or_block(call, wait, block) {
         // After the last look the sets are empty, as the kernel leaves them.
         Err(Refused::Elapsed) => 0,
         waited => waited.unwrap_or_else(error_of),

@@ -108,7 +108,7 @@ fn sleep_or_block(call: &'static Call, whole: Duration, at: At) -> Returned {
 fn sleep_for(call: &'static Call, rest: Option<Duration>, at: At, plain: impl FnOnce() -> Returned) -> Returned {
     match (gate::open(), rest) {
         (Some(bridge), Some(rest)) if !rest.is_zero() => {
-            wait_or_block(call, bridge, || bridge.sleep(rest, at).map(|()| 0), plain).unwrap_or_else(error_of)
+            wait_or_block(call, || bridge.sleep(rest, at).map(|()| 0), plain).unwrap_or_else(error_of)
         }
         _ => plain(),
     }

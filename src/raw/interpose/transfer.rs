@@ -20,7 +20,7 @@ pub(super) enum How {
 }
 
 /// The descriptors up to here always pass on: logs are written to them under a lock of the thread.
-const LAST_STANDARD: RawFd = 2;
+pub(super) const LAST_STANDARD: RawFd = 2;
 
 /// Makes a call on one descriptor, which may suspend the fiber if it `waits` at all.
 // Inlined with the call that goes on, because the processor mispredicts each return after a system call.
@@ -58,7 +58,7 @@ fn try_first(
         AGAIN if has_ended && direction == Direction::In && is_shut_down(fd) => attempt(fd, How::AsIs),
         returned => returned,
     };
-    let waited = wait_or_block(call, bridge, || bridge.ready(fd, direction, limit, at, &mut again), || AGAIN);
+    let waited = wait_or_block(call, || bridge.ready(fd, direction, limit, at, &mut again), || AGAIN);
     match waited {
         // The kernel measures the limit anew.
         Ok(AGAIN) => attempt(fd, How::AsIs),
