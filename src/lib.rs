@@ -270,6 +270,6 @@ pub use self::{
 };
 
 /// The README's examples.
-#[cfg(all(doctest, feature = "axum", feature = "per-core"))]
+#[cfg(all(doctest, feature = "axum", feature = "interpose", feature = "per-core"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
