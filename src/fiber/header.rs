@@ -144,7 +144,7 @@ impl Owner for Header {
         self.shared().bar.as_ref().is_some_and(Bar::is_held)
     }
 
-    #[cfg(all(feature = "interpose", target_os = "linux"))]
+    #[cfg(feature = "interpose")]
     fn is_interposed(&self) -> bool {
         self.shared().interposes
     }

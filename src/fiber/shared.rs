@@ -49,6 +49,10 @@ pub(crate) struct Shared {
     /// Whether stacks are wiped before they are returned.
     pub(crate) hygiene: bool,
     #[cfg(feature = "interpose")]
+    #[cfg_attr(
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+        allow(dead_code, reason = "nothing is interposed here")
+    )]
     pub(super) interposes: bool,
     pub(crate) limit: Option<Limit>,
     pub(crate) usage: Usage,

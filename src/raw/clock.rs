@@ -33,7 +33,7 @@ mod imp {
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) };
         // SAFETY: invariant 12: all bytes were zero, which is a time, or the system wrote one.
         let now = unsafe { now.assume_init() };
-        let nanos = now.tv_sec.unsigned_abs() * NANOS + now.tv_nsec.unsigned_abs();
+        let nanos = now.tv_sec as u64 * NANOS + now.tv_nsec as u64;
         NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN)
     }
 

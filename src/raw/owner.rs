@@ -15,7 +15,11 @@ pub(crate) trait Owner: 'static {
     fn is_barred(&self) -> bool;
 
     /// Whether libc's blocking calls suspend the fiber.
-    #[cfg(all(feature = "interpose", target_os = "linux"))]
+    #[cfg(feature = "interpose")]
+    #[cfg_attr(
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+        allow(dead_code, reason = "nothing is interposed here")
+    )]
     fn is_interposed(&self) -> bool;
 
     /// Reports where the code is.

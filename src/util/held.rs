@@ -20,6 +20,10 @@ impl Held {
     }
 
     /// Whether the code is in such a section.
+    #[cfg_attr(
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+        allow(dead_code, reason = "nothing is interposed here")
+    )]
     #[inline]
     pub(crate) fn is_there() -> bool {
         HELD.try_with(Cell::get).unwrap_or(true)

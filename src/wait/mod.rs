@@ -128,7 +128,7 @@ pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwai
 }
 
 /// Waits in a call of libc's; in a cancelled fiber only if it `goes_on`.
-#[cfg(feature = "interpose")]
+#[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn wait_in_call<F: Future>(future: F, at: Caller, goes_on: bool) -> Result<F::Output, TryAwaitError<F>> {
     with_current(|state| match state {
         Some(state) => try_wait(state, future, at, |state| !goes_on && state.is_cancelled()),

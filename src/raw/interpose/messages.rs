@@ -241,7 +241,7 @@ unsafe fn send_message(call: &'static Call, fd: RawFd, message: *const msghdr, h
                 left = unsafe { rest.left(usize::MAX) };
                 // SAFETY: invariant 17: the caller promises for the message; this is a copy.
                 shorter = unsafe { message.read() };
-                (shorter.msg_iov, shorter.msg_iovlen) = (left.as_mut_ptr(), left.len());
+                (shorter.msg_iov, shorter.msg_iovlen) = (left.as_mut_ptr(), left.len() as _);
                 // What goes beside the data has gone with the first part.
                 (shorter.msg_control, shorter.msg_controllen) = (std::ptr::null_mut(), 0);
                 &raw const shorter

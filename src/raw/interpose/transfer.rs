@@ -33,9 +33,10 @@ pub(super) fn transfer(
     at: At,
     mut attempt: impl FnMut(RawFd, How) -> Returned,
 ) -> Returned {
-    match gate::open() {
-        Some(bridge) if waits && fd > LAST_STANDARD => try_first(call, bridge, fd, direction, at, &mut attempt),
-        _ => attempt(fd, How::AsIs),
+    let bridge = if waits && fd > LAST_STANDARD { gate::open() } else { None };
+    match bridge {
+        Some(bridge) => try_first(call, bridge, fd, direction, at, &mut attempt),
+        None => attempt(fd, How::AsIs),
     }
 }
 
