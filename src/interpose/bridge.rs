@@ -67,7 +67,8 @@ impl Bridge for Tokio {
                 }
                 match ready {
                     Ok(Ok(mut ready)) => ready.clear_ready(),
-                    Ok(Err(_)) => return Err(Refused::Unable),
+                    // The runtime ends, and with it the call.
+                    Ok(Err(_)) => return Err(Refused::Cancelled),
                     Err(_) => {}
                 }
             }

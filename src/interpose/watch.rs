@@ -124,8 +124,8 @@ impl Watch {
     ) -> Result<Returned, Refused> {
         let [mut pause, longest] = LOOKS;
         loop {
-            // An error means that the runtime ends.
-            let mut ready = self.fd.ready(interest).await.map_err(|_| Refused::Unable)?;
+            // An error means that the runtime ends, and with it the call; to block would stop the thread for good.
+            let mut ready = self.fd.ready(interest).await.map_err(|_| Refused::Cancelled)?;
             let has_ended = ready.ready().is_read_closed() || ready.ready().is_write_closed();
             let returned = attempt(self.fd.as_raw_fd(), has_ended);
             if returned != AGAIN {

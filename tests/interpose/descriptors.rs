@@ -20,7 +20,8 @@ use nix::{
     },
     unistd::pipe,
 };
-use tower_fiber::{FiberInfo, FiberLayer, FiberState, OnDrop, caller_gone};
+use tokio::runtime::Builder;
+use tower_fiber::{FiberInfo, FiberLayer, FiberPool, FiberState, OnDrop, caller_gone};
 
 use super::both;
 use crate::support::{on_each_runtime, until};
@@ -254,6 +255,19 @@ fn a_cancelled_call_is_aborted_and_a_sleep_goes_on() {
             layer.handle().drained().await;
         }
     });
+}
+
+#[test]
+fn a_runtime_that_ends_aborts_the_calls_of_fibers_on_the_pool() {
+    let pool = FiberPool::builder().worker_threads(1).build().unwrap();
+    let layer = FiberLayer::builder().interpose().placement(pool).build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (mut here, _there) = UnixStream::pair().unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    runtime.spawn(layer.run(move || send.send(here.read(&mut [0]).map_err(|error| error.kind()))));
+    runtime.block_on(waits(&layer, 1));
+    drop(runtime);
+    assert_eq!(receive.recv_timeout(Duration::from_secs(100)), Ok(Err(ErrorKind::ConnectionAborted)));
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(crate) enum Direction {
 /// Why a wait has not ended as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The fiber is cancelled.
+    /// The fiber is cancelled, or its runtime ends.
     Cancelled,
     /// There is nothing to wait with: no runtime, no timers, a descriptor that cannot be watched.
     Unable,
