@@ -90,6 +90,9 @@ impl Stack {
                 functions.pop();
             }
         }
+        // Where the thread waits in a function that stands for one of libc's, only its name is of interest.
+        let inside = functions.iter().take_while(|function| stands_for_libc(function)).count();
+        functions.drain(..inside.saturating_sub(1));
         Self { functions, is_cut: trace.is_cut && end.is_none() }
     }
 
@@ -113,6 +116,13 @@ impl Stack {
 fn is_between(function: &Function) -> bool {
     let is_of_crate = function.name.as_deref().is_some_and(|name| name.contains("tower_fiber::"));
     is_one_of(function, &BETWEEN) && (function.place.is_some() || !is_of_crate)
+}
+
+/// Whether a function is one of the feature `interpose`, or what such a one calls.
+fn stands_for_libc(function: &Function) -> bool {
+    let is_named = |name: &String| name.starts_with("syscalls::") || name.contains("tower_fiber::raw::interpose::");
+    function.name.as_ref().is_some_and(is_named)
+        || function.place.as_ref().is_some_and(|place| place.contains("/raw/interpose/"))
 }
 
 fn is_one_of(function: &Function, beginnings: &[&str]) -> bool {
