@@ -16,11 +16,15 @@ use crate::support::on_each_runtime;
 const TIME: Duration = Duration::from_millis(100);
 
 fn each(f: impl Fn(usize) + Clone + Send + 'static) {
+    each_for(TIME, f);
+}
+
+fn each_for(time: Duration, f: impl Fn(usize) + Clone + Send + 'static) {
     on_each_runtime(move || {
         let f = f.clone();
         async move {
             for layer in both() {
-                fifty(&layer, TIME, f.clone()).await;
+                fifty(&layer, time, f.clone()).await;
                 assert!(layer.handle().counters().interposed_waits >= 50);
             }
         }
@@ -78,8 +82,9 @@ fn socket_pairs() {
 
 #[test]
 fn children() {
-    each(|_| {
-        let output = Command::new("sh").args(["-c", "sleep 0.1; echo done"]).output().unwrap();
+    // To start a child stops the thread for some milliseconds.
+    each_for(Duration::from_millis(400), |_| {
+        let output = Command::new("sh").args(["-c", "sleep 0.4; echo done"]).output().unwrap();
         assert_eq!(output.stdout, b"done\n");
     });
 }
