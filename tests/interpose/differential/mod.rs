@@ -4,16 +4,19 @@ mod script;
 
 use std::env;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 use self::script::{Call, Kind, Meanwhile, Step, compare, run, script};
 use super::both;
 use crate::support::on_each_runtime;
 
-/// Each case takes some time-outs, so there are fewer than usual.
+/// Each case takes some time-outs, so there are fewer than usual. They are the same in each run, unless `PROPTEST_RNG_SEED` is set; the fuzzer
+/// looks for others.
 fn config() -> ProptestConfig {
     let cases = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
-    ProptestConfig { cases: cases.min(200), failure_persistence: None, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    let rng_seed = if default.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { default.rng_seed };
+    ProptestConfig { cases: cases.min(200), rng_seed, failure_persistence: None, ..default }
 }
 
 proptest! {
