@@ -13,6 +13,8 @@ use tower_fiber::FiberLayer;
 
 #[path = "../../tests/interpose/differential/script.rs"]
 mod script;
+#[path = "../../tests/support/system.rs"]
+mod system;
 
 fuzz_target!(|bytes: &[u8]| {
     static LAYER: OnceLock<FiberLayer> = OnceLock::new();

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, ErrorKind, Read as _, Write as _},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::{fd::AsFd as _, unix::net::UnixStream},
     sync::Arc,
     thread,
@@ -23,7 +23,7 @@ use nix::{
 use tokio::runtime::Builder;
 use tower_fiber::{FiberInfo, FiberLayer, FiberPool, FiberState, OnDrop, caller_gone};
 
-use super::both;
+use super::{both, when_asleep};
 use crate::support::{on_each_runtime, until};
 
 fn each<F: Future<Output = ()>>(test: impl Fn(FiberLayer) -> F + Clone + 'static) {
@@ -156,6 +156,27 @@ fn connections_are_refused_reset_and_limited() {
     });
 }
 
+/// A connection to a listener that has no room is begun and not made within the limit; a second call finds it begun.
+#[test]
+fn a_connection_that_is_not_made_in_time() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _filled = TcpStream::connect(address.as_socket().unwrap()).unwrap();
+    let connect = move || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        [(); 2].map(|()| socket.connect(&address).unwrap_err().raw_os_error())
+    };
+    let expected = connect();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    for layer in both() {
+        assert_eq!(runtime.block_on(layer.run(connect.clone())), expected);
+        assert_eq!(layer.handle().counters().interposed_waits, 2);
+    }
+}
+
 #[test]
 fn datagrams_names_and_files() {
     each(|layer| async move {
@@ -163,12 +184,10 @@ fn datagrams_names_and_files() {
             .run(|| {
                 let (here, there) = (UdpSocket::bind("localhost:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
                 let address = here.local_addr().unwrap();
-                thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(10));
-                    there.send_to(b"datagram", address).unwrap();
-                });
+                let sent = when_asleep(move || there.send_to(b"datagram", address).unwrap());
                 let mut bytes = [0; 100];
                 assert_eq!(here.recv_from(&mut bytes).unwrap().0, 8);
+                sent.join().unwrap();
                 let mut text = String::new();
                 File::open("/proc/self/status").unwrap().read_to_string(&mut text).unwrap();
                 assert!(text.contains("Threads"));
@@ -211,15 +230,11 @@ fn any_of_several_descriptors() {
                 assert!(begun.elapsed() >= Duration::from_millis(20));
                 let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
                 epoll.add(&b, EpollEvent::new(EpollFlags::EPOLLIN, 7)).unwrap();
-                thread::scope(|scope| {
-                    scope.spawn(|| {
-                        thread::sleep(Duration::from_millis(20));
-                        nix::unistd::write(&to_b, b"x").unwrap();
-                    });
-                    let mut fds = both();
-                    assert_eq!(poll(&mut fds, PollTimeout::NONE), Ok(1));
-                    assert_eq!((fds[0].any(), fds[1].any()), (Some(false), Some(true)));
-                });
+                let written = when_asleep(move || nix::unistd::write(&to_b, b"x").map(|_| to_b).unwrap());
+                let mut fds = both();
+                assert_eq!(poll(&mut fds, PollTimeout::NONE), Ok(1));
+                assert_eq!((fds[0].any(), fds[1].any()), (Some(false), Some(true)));
+                let _to_b = written.join().unwrap();
                 let mut set = FdSet::new();
                 set.insert(a.as_fd());
                 assert_eq!(select(None, &mut set, None, None, &mut TimeVal::milliseconds(20)), Ok(0));
@@ -238,14 +253,19 @@ fn any_of_several_descriptors() {
 
 #[test]
 fn a_cancelled_call_is_aborted_and_a_sleep_goes_on() {
-    on_each_runtime(|| async {
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    // The clock goes on by itself when all wait.
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
+            let begun = tokio::time::Instant::now();
             let layer = FiberLayer::builder().interpose().on_drop(policy).build().unwrap();
             let (mut here, there) = UnixStream::pair().unwrap();
             let (send, receive) = tokio::sync::oneshot::channel();
             let call = tokio::spawn(layer.run(move || {
                 let read = here.read(&mut [0]).map_err(|error| error.kind());
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(HOUR);
                 send.send((read, caller_gone())).unwrap();
             }));
             waits(&layer, 1).await;
@@ -253,6 +273,7 @@ fn a_cancelled_call_is_aborted_and_a_sleep_goes_on() {
             assert_eq!(receive.await.unwrap(), (Err(ErrorKind::ConnectionAborted), true));
             drop(there);
             layer.handle().drained().await;
+            assert!(begun.elapsed() >= HOUR);
         }
     });
 }

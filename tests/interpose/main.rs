@@ -8,6 +8,8 @@ mod child;
 mod events;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/system.rs"]
+mod system;
 
 mod crowd;
 mod descriptors;
@@ -15,25 +17,48 @@ mod differential;
 mod never;
 mod park;
 
-use std::time::{Duration, Instant};
+use std::{
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
-use futures_util::future::join_all;
+use nix::unistd::gettid;
 use tower_fiber::FiberLayer;
+
+use crate::system::is_asleep;
 
 /// A layer whose fibers run in place, and one whose fibers run on one other thread.
 fn both() -> [FiberLayer; 2] {
     support::both_with_one_worker(FiberLayer::builder().interpose())
 }
 
-/// Runs fifty calls at once on one thread, each of which takes `time` if it is alone.
-async fn fifty(layer: &FiberLayer, time: Duration, f: impl Fn(usize) + Clone + Send + 'static) {
-    let begun = Instant::now();
-    join_all((0..50).map(|index| {
-        let f = f.clone();
-        layer.run(move || f(index))
-    }))
-    .await;
-    let elapsed = begun.elapsed();
-    // One after the other they would take fifty times as long.
-    assert!(elapsed >= time && elapsed < time * 25, "{elapsed:?}");
+/// Does something on another thread as soon as a condition holds.
+fn when<R: Send + 'static>(
+    condition: impl Fn() -> bool + Send + 'static,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> JoinHandle<R> {
+    thread::spawn(move || {
+        let begun = Instant::now();
+        while !condition() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "it did not come true in two minutes");
+            thread::yield_now();
+        }
+        f()
+    })
+}
+
+/// As soon as so many calls have had to wait in fibers of the layer.
+fn when_waiting<R: Send + 'static>(
+    layer: &FiberLayer,
+    calls: u64,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> JoinHandle<R> {
+    let handle = layer.handle();
+    when(move || handle.counters().interposed_waits >= calls, f)
+}
+
+/// As soon as this thread waits for something, be it in the kernel or in its runtime.
+fn when_asleep<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    let thread = gettid().as_raw();
+    when(move || is_asleep(thread), f)
 }

@@ -4,24 +4,19 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
     thread,
-    time::Duration,
 };
 
 use tower_fiber::{FiberLayer, WaitExt as _, interpose, no_wait, on_thread_stack};
 
-use super::both;
+use super::{both, when_asleep};
 use crate::support::{on_each_runtime, text_of_panic};
 
 /// A call that has to wait, and gets what it waits for from another thread.
 fn blocking_call() {
     let (mut here, mut there) = UnixStream::pair().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            thread::sleep(Duration::from_millis(20));
-            there.write_all(b"x").unwrap();
-        });
-        here.read_exact(&mut [0]).unwrap();
-    });
+    let written = when_asleep(move || there.write_all(b"x").unwrap());
+    here.read_exact(&mut [0]).unwrap();
+    written.join().unwrap();
 }
 
 /// Runs `f` in fibers, which must not suspend.

@@ -37,3 +37,10 @@ pub(crate) fn has_markers() -> bool {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     version >= (6, 13) && env::var(PROTECTED.0).as_deref() != Ok(PROTECTED.1)
 }
+
+/// Whether a thread of this process sleeps in the kernel: it waits for something.
+pub(crate) fn is_asleep(thread: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // The name before it may contain anything.
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
+}

@@ -2,24 +2,25 @@
 //! before `exec`; and calls of C code by the names that fortified headers give them.
 
 use std::{
-    io::{self, PipeReader, PipeWriter, Write as _, pipe},
+    io::{self, PipeReader, PipeWriter, Write, pipe},
     mem,
     os::{
         fd::{AsRawFd as _, RawFd},
-        unix::process::CommandExt as _,
+        unix::{net::UnixStream, process::CommandExt as _},
     },
     process::Command,
     ptr,
     sync::atomic::{AtomicI32, Ordering},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use tokio::runtime::Builder;
 use tower_fiber::{
-    FiberLayer,
+    FiberHandle, FiberLayer,
     interpose::{self, CallCount},
 };
+
+use crate::system::is_asleep;
 
 unsafe extern "C" {
     safe fn calls_of_fortified_code(pipe: libc::c_int, socket: libc::c_int) -> libc::c_int;
@@ -36,28 +37,37 @@ pub(crate) fn run(name: &str) {
 }
 
 /// How many calls have suspended the fiber that runs `f`, after it has made one that might.
-fn suspended_in(f: fn()) -> u64 {
+fn suspended_in(f: fn(&FiberHandle)) -> u64 {
     let layer = FiberLayer::builder().interpose().build().unwrap();
+    let handle = layer.handle();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(layer.run(move || {
         // Where the usual state of the thread becomes known.
         let (reader, mut writer) = pipe().unwrap();
         writer.write_all(b"x").unwrap();
         read(reader.as_raw_fd());
-        f();
+        f(&handle);
     }));
     layer.handle().counters().interposed_waits
 }
 
-/// A pipe into which a byte comes after some time.
+/// Writes a byte as soon as a condition holds.
+fn write_when<W: Write + Send + 'static>(mut to: W, condition: impl Fn() -> bool + Send + 'static) -> JoinHandle<W> {
+    thread::spawn(move || {
+        while !condition() {
+            thread::yield_now();
+        }
+        to.write_all(b"x").unwrap();
+        to
+    })
+}
+
+/// A pipe into which a byte comes when this thread waits.
 fn late() -> (PipeReader, JoinHandle<PipeWriter>) {
-    let (reader, mut writer) = pipe().unwrap();
-    let wrote = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(30));
-        writer.write_all(b"x").unwrap();
-        writer
-    });
-    (reader, wrote)
+    let (reader, writer) = pipe().unwrap();
+    // SAFETY: it takes nothing and returns a number.
+    let thread = unsafe { libc::gettid() };
+    (reader, write_when(writer, move || is_asleep(thread)))
 }
 
 fn read(fd: RawFd) {
@@ -67,7 +77,7 @@ fn read(fd: RawFd) {
     assert_eq!((len, byte), (1, b'x'));
 }
 
-fn in_a_handler() {
+fn in_a_handler(_: &FiberHandle) {
     static PIPE: AtomicI32 = AtomicI32::new(-1);
 
     extern "C" fn handle(_: libc::c_int) {
@@ -86,7 +96,7 @@ fn in_a_handler() {
     wrote.join().unwrap();
 }
 
-fn with_signals_blocked() {
+fn with_signals_blocked(_: &FiberHandle) {
     let (reader, wrote) = late();
     // SAFETY: all zeros are an empty set.
     let mut set: libc::sigset_t = unsafe { mem::zeroed() };
@@ -100,7 +110,7 @@ fn with_signals_blocked() {
     wrote.join().unwrap();
 }
 
-fn before_exec() {
+fn before_exec(_: &FiberHandle) {
     let (reader, wrote) = late();
     let fd = reader.as_raw_fd();
     let mut command = Command::new("true");
@@ -121,16 +131,18 @@ fn before_exec() {
     wrote.join().unwrap();
 }
 
-fn fortified() {
-    let (reader, wrote) = late();
-    let (mut there, here) = std::os::unix::net::UnixStream::pair().unwrap();
-    let answered = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(60));
-        there.write_all(b"x").unwrap();
-        thread::sleep(Duration::from_millis(30));
-        there.write_all(b"x").unwrap();
-    });
+fn fortified(handle: &FiberHandle) {
+    let after = |calls| {
+        let handle = handle.clone();
+        move || handle.counters().interposed_waits >= calls
+    };
+    let (reader, writer) = pipe().unwrap();
+    let (there, here) = UnixStream::pair().unwrap();
+    let again = there.try_clone().unwrap();
+    // `read`, `poll` and the second `recv` wait.
+    let written = (write_when(writer, after(1)), write_when(there, after(2)), write_when(again, after(3)));
     assert_eq!(calls_of_fortified_code(reader.as_raw_fd(), here.as_raw_fd()), 3);
-    wrote.join().unwrap();
-    answered.join().unwrap();
+    written.0.join().unwrap();
+    written.1.join().unwrap();
+    written.2.join().unwrap();
 }

@@ -15,6 +15,9 @@ mod interposed;
 mod memory;
 #[cfg(target_os = "linux")]
 mod refused;
+#[cfg(target_os = "linux")]
+#[path = "../../support/system.rs"]
+mod system;
 
 #[cfg(target_os = "linux")]
 fn main() {

@@ -5,7 +5,6 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
 };
 
 use nix::{
@@ -20,11 +19,13 @@ use nix::{
         time::{TimeVal, TimeValLike as _},
         uio::{readv, writev},
     },
-    unistd::{pipe, read, write},
+    unistd::{gettid, pipe, read, write},
 };
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 use tower_fiber::FiberLayer;
+
+use crate::system::is_asleep;
 
 /// How long a call waits if nothing comes.
 const LIMIT: i64 = 15;
@@ -198,8 +199,12 @@ pub(crate) fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
         let is_done = AtomicBool::new(false);
         let result = thread::scope(|scope| {
             let is_done = &is_done;
+            let thread = gettid().as_raw();
             scope.spawn(move || {
-                thread::sleep(Duration::from_millis(2));
+                // The call waits, or has returned.
+                while !is_asleep(thread) && !is_done.load(Ordering::Acquire) {
+                    thread::yield_now();
+                }
                 match (kind, meanwhile) {
                     // A pipe knows no limit, so something happens that ends the wait.
                     (Kind::Pipe, _) if *end == 0 => _ = write(other, b"x"),
