@@ -87,8 +87,9 @@ pub(super) unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut sigi
         // SAFETY: invariant 17: the arguments are the caller's for the same call, or those of this function.
         unsafe { kernel::call(Sysno::waitid, args) }
     };
+    let waits = options & libc::WNOHANG == 0 && (kind != libc::P_PIDFD || kernel::is_blocking(id as c_int));
     let bridge = match gate::open() {
-        Some(bridge) if options & libc::WNOHANG == 0 => bridge,
+        Some(bridge) if waits => bridge,
         _ => return finish(ask(info, options)) as c_int,
     };
     let mut at_once = || {

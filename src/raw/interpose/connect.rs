@@ -6,7 +6,7 @@ use libc::{c_int, pollfd, sockaddr, socklen_t};
 use syscalls::Sysno;
 
 use super::{
-    At, Call, Direction, Returned,
+    At, Call, Direction, Refused, Returned,
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish, poll_now},
     transfer::{How, time_limit, transfer},
@@ -80,16 +80,17 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
     };
     let at = here();
     let limit = time_limit(fd, Direction::Out);
+    let mut begun = 0;
     let wait = || {
         loop {
             // The descriptor blocks again before anybody else can see it.
             kernel::set_blocking(fd, false);
-            let begun = plain();
+            begun = plain();
             kernel::set_blocking(fd, true);
             match begun {
                 AGAIN => bridge.doze(LOOK, at)?,
-                begun if begun == -(libc::EINPROGRESS as Returned) => break,
-                begun => return Ok(begun),
+                _ if [libc::EINPROGRESS, libc::EALREADY].map(|errno| -(errno as Returned)).contains(&begun) => break,
+                _ => return Ok(begun),
             }
         }
         bridge.ready(fd, Direction::Out, limit, at, &mut |fd, _| {
@@ -100,20 +101,9 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
             -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)
         })
     };
-    let returned = match wait_or_block(&CONNECT, wait, plain) {
-        Err(super::Refused::Elapsed) => -(libc::EINPROGRESS as Returned),
-        // It was begun and could not be waited for.
-        Ok(returned) if returned == -(libc::EALREADY as Returned) => {
-            poll_until_writable(fd);
-            -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)
-        }
+    let waited = wait_or_block(&CONNECT, wait, plain);
+    finish(match waited {
+        Err(Refused::Elapsed) => begun,
         connected => connected.unwrap_or_else(error_of),
-    };
-    finish(returned) as c_int
-}
-
-fn poll_until_writable(fd: RawFd) {
-    let mut one = pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: invariant 17: the call writes the events of one descriptor.
-    unsafe { kernel::call(Sysno::ppoll, [(&raw mut one).expose_provenance(), 1, 0, 0, 0, 0]) };
+    }) as c_int
 }

@@ -114,7 +114,7 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
         return unsafe { park(bridge, args, is_bitset) };
     }
     // SAFETY: invariant 17: the caller passes a time or null.
-    let limit = match unsafe { limit_of(args, is_bitset) } {
+    let mut limit = match unsafe { limit_of(args, is_bitset) } {
         // The kernel says what is wrong with such a time.
         Some(None) => return plain(),
         limit => limit.flatten(),
@@ -127,8 +127,9 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
         if waited != -(libc::ETIMEDOUT as Returned) || limit.is_some_and(|limit| limit <= PATIENCE) {
             return waited;
         }
+        // SAFETY: invariant 17: the caller passes a time or null.
+        limit = unsafe { limit_of(args, is_bitset) }.flatten();
     }
-    let limit = limit.map(|limit| limit.saturating_sub(PATIENCE));
     let mut has_changed = || word.load(Ordering::Relaxed) != value;
     let wait = || bridge.changed(address, limit, here(), &mut has_changed).map(|()| 0);
     match wait_or_block(&FUTEX, wait, plain) {

@@ -117,10 +117,9 @@ pub(super) unsafe extern "C" fn getaddrinfo(
         (result, Found(AtomicPtr::new(list)))
     };
     let at = here();
-    let mut was_asked = false;
-    let wait = || ask(bridge, at, question).inspect(|_| was_asked = true);
-    let (answer, found) = cancelled(wait_or_block(&GETADDRINFO, wait, || (plain(), None)));
-    if let Some(found) = found {
+    let answered = wait_or_block(&GETADDRINFO, || ask(bridge, at, question), || (plain(), None));
+    let (answer, found) = cancelled(answered);
+    if let Some(found) = found.filter(|_| answer == 0) {
         // SAFETY: invariant 17: the caller wants the list there.
         unsafe { result.write(found.0.swap(ptr::null_mut(), Ordering::Relaxed)) };
     }
