@@ -80,7 +80,7 @@ impl Bridge for Tokio {
         wait(slept(time), None, true, at)
     }
 
-    fn doze(&self, time: Duration, at: At) -> Result<(), Refused> {
+    fn sleep_unless_cancelled(&self, time: Duration, at: At) -> Result<(), Refused> {
         wait(slept(time), None, false, at)
     }
 

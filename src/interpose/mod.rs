@@ -83,13 +83,13 @@ pub(crate) fn install() -> Result<(), ConfigError> {
 }
 
 fn try_install() -> Result<(), String> {
-    let strangers = raw::strangers();
-    if !strangers.is_empty() {
+    let not_interposed = raw::not_interposed();
+    if !not_interposed.is_empty() {
         return Err(format!(
             "`interpose` does not work in this program, where these calls lead elsewhere: {}; the crate must be linked \
              into the executable, which must export its symbols to dynamic libraries (a plugin or a Python module cannot \
              use it)",
-            strangers.join(", ")
+            not_interposed.join(", ")
         ));
     }
     if !raw::parks_as_known() {

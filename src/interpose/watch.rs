@@ -96,14 +96,6 @@ impl Watch {
             Direction::In => Interest::READABLE,
             Direction::Out => Interest::WRITABLE,
         };
-        self.ready_for(interest, attempt).await
-    }
-
-    async fn ready_for(
-        &self,
-        interest: Interest,
-        attempt: &mut dyn FnMut(RawFd, bool) -> Returned,
-    ) -> Result<Returned, Refused> {
         let mut closed = pin!(self.closed.notified());
         closed.as_mut().enable();
         if self.is_closed.load(Ordering::Acquire) {

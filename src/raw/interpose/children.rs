@@ -1,6 +1,6 @@
 //! `waitpid`, `wait4`, `waitid`.
 
-use std::{os::fd::AsRawFd as _, time::Duration};
+use std::os::fd::AsRawFd as _;
 
 use libc::{c_int, c_void, id_t, idtype_t, pid_t, rusage, siginfo_t};
 use syscalls::Sysno;
@@ -9,14 +9,12 @@ use super::{
     At, Bridge, Call, Direction, Refused, Returned,
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish},
+    locks::try_again,
 };
 
 pub(super) static WAIT4: Call = Call::new("wait4");
 pub(super) static WAITID: Call = Call::new("waitid");
 pub(super) static WAITPID: Call = Call::new("waitpid");
-
-/// How often a group of children is asked, of which no descriptor tells.
-const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
 
 /// As libc's.
 ///
@@ -131,13 +129,6 @@ fn until_changed(
     if let Some(process) = only.and_then(kernel::process_descriptor) {
         return bridge.any_ready(&[(process.as_raw_fd(), libc::POLLIN)], None, at, attempt);
     }
-    let [mut pause, longest] = LOOKS;
-    loop {
-        bridge.doze(pause, at)?;
-        let returned = attempt();
-        if returned != AGAIN {
-            return Ok(returned);
-        }
-        pause = (pause * 2).min(longest);
-    }
+    // No descriptor tells of a group of children.
+    try_again(bridge, at, attempt)
 }

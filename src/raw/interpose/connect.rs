@@ -2,13 +2,13 @@
 
 use std::{os::fd::RawFd, time::Duration};
 
-use libc::{c_int, pollfd, sockaddr, socklen_t};
+use libc::{c_int, sockaddr, socklen_t};
 use syscalls::Sysno;
 
 use super::{
     At, Call, Direction, Refused, Returned,
     gate::{self, error_of, here, wait_or_block},
-    kernel::{self, AGAIN, arg, finish, poll_now},
+    kernel::{self, AGAIN, arg, finish, is_ready},
     transfer::{How, time_limit, transfer},
 };
 
@@ -55,8 +55,7 @@ unsafe fn accept_one(call: &'static Call, fd: RawFd, from: [usize; 2], flags: c_
     transfer(call, fd, Direction::In, true, at, |fd, how| {
         // There is no `accept` that returns at once. Between the look and the call a thread outside of fibers may take
         // the connection.
-        let mut one = [pollfd { fd, events: libc::POLLIN, revents: 0 }];
-        if how == How::AtOnce && poll_now(&mut one) == 0 {
+        if how == How::AtOnce && !is_ready(fd, libc::POLLIN) {
             return AGAIN;
         }
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
@@ -74,7 +73,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
     // SAFETY: invariant 17: the arguments are the caller's, for the same call.
     let plain =
         || unsafe { kernel::call(Sysno::connect, [arg(fd), address.expose_provenance(), size as usize, 0, 0, 0]) };
-    let bridge = match gate::open() {
+    let bridge = match gate::open_for(fd) {
         Some(bridge) if kernel::is_blocking(fd) => bridge,
         _ => return finish(plain()) as c_int,
     };
@@ -88,14 +87,13 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
             begun = plain();
             kernel::set_blocking(fd, true);
             match begun {
-                AGAIN => bridge.doze(LOOK, at)?,
+                AGAIN => bridge.sleep_unless_cancelled(LOOK, at)?,
                 _ if [libc::EINPROGRESS, libc::EALREADY].map(|errno| -(errno as Returned)).contains(&begun) => break,
                 _ => return Ok(begun),
             }
         }
         bridge.ready(fd, Direction::Out, limit, at, &mut |fd, _| {
-            let mut one = [pollfd { fd, events: libc::POLLOUT, revents: 0 }];
-            if poll_now(&mut one) == 0 {
+            if !is_ready(fd, libc::POLLOUT) {
                 return AGAIN;
             }
             -(kernel::socket_option::<c_int>(fd, libc::SO_ERROR).unwrap_or(0) as Returned)

@@ -1,6 +1,6 @@
 //! Which calls may suspend the fiber that makes them.
 
-use std::{cell::Cell, sync::atomic::Ordering, thread};
+use std::{cell::Cell, os::fd::RawFd, sync::atomic::Ordering, thread};
 
 use super::{At, BRIDGE, Bridge, Call, Refused, kernel};
 use crate::{
@@ -22,6 +22,15 @@ thread_local! {
 #[inline(always)]
 pub(super) fn open() -> Option<&'static dyn Bridge> {
     if state::address() == 0 { None } else { open_in_fiber() }
+}
+
+/// The descriptors up to here always pass on: logs are written to them under a lock of the thread.
+const LAST_STANDARD: RawFd = 2;
+
+/// As `open`, for a call on one descriptor.
+#[inline(always)]
+pub(super) fn open_for(fd: RawFd) -> Option<&'static dyn Bridge> {
+    if fd > LAST_STANDARD { open() } else { None }
 }
 
 fn open_in_fiber() -> Option<&'static dyn Bridge> {

@@ -107,6 +107,11 @@ pub(super) fn poll_now(fds: &mut [pollfd]) -> Returned {
     unsafe { call(Sysno::ppoll, args) }
 }
 
+/// Whether a call on this descriptor would find one of these events, or an error.
+pub(super) fn is_ready(fd: RawFd, events: i16) -> bool {
+    poll_now(&mut [pollfd { fd, events, revents: 0 }]) != 0
+}
+
 /// A process as a descriptor that is readable when the process has ended.
 pub(super) fn process_descriptor(pid: c_int) -> Option<OwnedFd> {
     // SAFETY: invariant 17: the call takes numbers only and touches no memory.
@@ -144,7 +149,6 @@ pub(crate) fn epoll_of(fds: &[(RawFd, i16)]) -> Option<OwnedFd> {
         ];
         // SAFETY: invariant 17: the call only reads the event.
         let added = unsafe { call(Sysno::epoll_ctl, args) };
-        // A descriptor may be in the list twice, with other events; then this is no way to wait for it.
         if added < 0 {
             return None;
         }

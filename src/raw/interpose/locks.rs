@@ -1,12 +1,12 @@
 //! `flock` and `lockf`, which nothing tells of: they are asked now and then.
 
-use std::time::Duration;
+use std::{os::fd::RawFd, time::Duration};
 
 use libc::{c_int, off_t};
 use syscalls::Sysno;
 
 use super::{
-    At, Call, Returned,
+    At, Bridge, Call, Refused, Returned,
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, errno, finish},
     libc_next::Next,
@@ -15,7 +15,8 @@ use super::{
 pub(super) static FLOCK: Call = Call::new("flock");
 pub(super) static LOCKF: Call = Call::new("lockf");
 
-const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
+/// How often a call is tried again of whose success nothing tells: the first pause, which doubles, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
 
 type Lockf = unsafe extern "C" fn(c_int, c_int, off_t) -> c_int;
 
@@ -31,7 +32,7 @@ pub(super) unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     // SAFETY: invariant 17: the call takes numbers only and touches no memory.
     let ask = |operation| unsafe { kernel::call(Sysno::flock, [arg(fd), arg(operation), 0, 0, 0, 0]) };
     let waits = operation & (libc::LOCK_NB | libc::LOCK_UN) == 0;
-    finish(lock_by(&FLOCK, waits, here(), || ask(operation), || ask(operation | libc::LOCK_NB))) as c_int
+    finish(lock_by(&FLOCK, fd, waits, here(), || ask(operation), || ask(operation | libc::LOCK_NB))) as c_int
 }
 
 /// As libc's.
@@ -52,17 +53,18 @@ pub(super) unsafe extern "C" fn lockf(fd: c_int, command: c_int, len: off_t) -> 
         returned if returned == -(libc::EACCES as Returned) => AGAIN,
         returned => returned,
     };
-    finish(lock_by(&LOCKF, command == libc::F_LOCK, here(), || ask(command), at_once)) as c_int
+    finish(lock_by(&LOCKF, fd, command == libc::F_LOCK, here(), || ask(command), at_once)) as c_int
 }
 
 fn lock_by(
     call: &'static Call,
+    fd: RawFd,
     waits: bool,
     at: At,
     block: impl FnOnce() -> Returned,
-    at_once: impl Fn() -> Returned,
+    mut at_once: impl FnMut() -> Returned,
 ) -> Returned {
-    let bridge = match gate::open() {
+    let bridge = match gate::open_for(fd) {
         Some(bridge) if waits => bridge,
         _ => return block(),
     };
@@ -70,16 +72,22 @@ fn lock_by(
     if first != AGAIN {
         return first;
     }
-    let wait = || {
-        let [mut pause, longest] = LOOKS;
-        loop {
-            bridge.doze(pause, at)?;
-            let returned = at_once();
-            if returned != AGAIN {
-                return Ok(returned);
-            }
-            pause = (pause * 2).min(longest);
+    wait_or_block(call, || try_again(bridge, at, &mut at_once), block).unwrap_or_else(error_of)
+}
+
+/// Tries now and then.
+pub(super) fn try_again(
+    bridge: &'static dyn Bridge,
+    at: At,
+    attempt: &mut dyn FnMut() -> Returned,
+) -> Result<Returned, Refused> {
+    let [mut pause, longest] = PAUSES;
+    loop {
+        bridge.sleep_unless_cancelled(pause, at)?;
+        let returned = attempt();
+        if returned != AGAIN {
+            return Ok(returned);
         }
-    };
-    wait_or_block(call, wait, block).unwrap_or_else(error_of)
+        pause = (pause * 2).min(longest);
+    }
 }

@@ -35,7 +35,7 @@ use std::{
 pub(crate) use self::{
     futex::parks_as_known,
     kernel::{duplicate, epoll_of, identity, watched},
-    symbols::{calls, strangers},
+    symbols::{calls, not_interposed},
 };
 
 #[cfg(target_env = "musl")]
@@ -110,7 +110,7 @@ pub(crate) trait Bridge: Sync {
     fn sleep(&self, time: Duration, at: At) -> Result<(), Refused>;
 
     /// Sleeps, unless the fiber is cancelled.
-    fn doze(&self, time: Duration, at: At) -> Result<(), Refused>;
+    fn sleep_unless_cancelled(&self, time: Duration, at: At) -> Result<(), Refused>;
 
     /// Waits, also in a cancelled fiber, until `is_due` or the limit has passed. It looks now and then, and soon after
     /// a call of `change` with this address on this thread.

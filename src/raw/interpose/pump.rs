@@ -2,15 +2,14 @@
 
 use std::os::fd::RawFd;
 
-use libc::{c_int, c_uint, loff_t, off_t, pollfd, size_t, ssize_t};
+use libc::{c_int, c_uint, loff_t, off_t, size_t, ssize_t};
 use syscalls::Sysno;
 
 use super::{
     At, Bridge, Call, Returned,
     gate::{self, error_of, here, wait_or_block},
-    kernel::{self, AGAIN, arg, finish, poll_now},
+    kernel::{self, AGAIN, arg, finish, is_ready},
     streams::PIPE_BUF,
-    transfer::LAST_STANDARD,
 };
 
 pub(super) static SENDFILE: Call = Call::new("sendfile");
@@ -88,12 +87,8 @@ pub(super) unsafe extern "C" fn splice(
 
 /// The bridge, if each of these descriptors blocks and is no standard one.
 fn open(fds: &[RawFd]) -> Option<&'static dyn Bridge> {
-    let bridge = gate::open()?;
-    fds.iter().all(|&fd| fd > LAST_STANDARD && kernel::is_blocking(fd)).then_some(bridge)
-}
-
-fn is_ready(fd: RawFd, events: i16) -> bool {
-    poll_now(&mut [pollfd { fd, events, revents: 0 }]) != 0
+    let lowest = *fds.iter().min()?;
+    gate::open_for(lowest).filter(|_| fds.iter().all(|&fd| kernel::is_blocking(fd)))
 }
 
 /// Waits for one descriptor after the other, until all that the call needs are ready in the same moment.

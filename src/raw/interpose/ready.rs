@@ -10,7 +10,6 @@ use super::{
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish, poll_now},
     sleep::duration,
-    transfer::LAST_STANDARD,
 };
 
 pub(super) static POLL: Call = Call::new("poll");
@@ -133,7 +132,8 @@ unsafe fn poll_for(
         Some(bridge) if limit != Limit::AtOnce && count == 0 => {
             // Some programs sleep like that.
             let time = limit.after().unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
-            return wait_or_block(call, || bridge.doze(time, at).map(|()| 0), plain).unwrap_or_else(error_of);
+            return wait_or_block(call, || bridge.sleep_unless_cancelled(time, at).map(|()| 0), plain)
+                .unwrap_or_else(error_of);
         }
         _ => return plain(),
     };
@@ -211,7 +211,7 @@ fn each_once(fds: &[pollfd]) -> Option<Vec<(RawFd, i16)>> {
         *wanted.entry(one.fd).or_default() |= one.events;
     }
     let lowest = *wanted.first_key_value()?.0;
-    (lowest > LAST_STANDARD).then(|| wanted.into_iter().collect())
+    gate::open_for(lowest).map(|_| wanted.into_iter().collect())
 }
 
 use Given::{Millis, Time};
@@ -249,7 +249,7 @@ unsafe fn epoll_for(
         // SAFETY: invariant 17: the caller passes a time or null.
         Time(time) => Limit::of(unsafe { time.as_ref() }.copied()),
     };
-    let (bridge, limit) = match (gate::open(), limit) {
+    let (bridge, limit) = match (gate::open_for(epoll), limit) {
         (Some(bridge), Some(limit)) if limit != Limit::AtOnce && signals.is_null() => (bridge, limit),
         _ => return plain(),
     };

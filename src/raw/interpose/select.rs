@@ -10,7 +10,6 @@ use super::{
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish},
     ready::Limit,
-    transfer::LAST_STANDARD,
 };
 
 pub(super) static SELECT: Call = Call::new("select");
@@ -166,7 +165,7 @@ unsafe fn select_for(
         return (first, left());
     }
     let wanted = wanted(&asked);
-    let is_standard = wanted.first().is_some_and(|&(fd, _)| fd <= LAST_STANDARD);
+    let is_standard = wanted.first().is_some_and(|&(fd, _)| gate::open_for(fd).is_none());
     let wait = || {
         if is_standard {
             return Err(Refused::Unable);
@@ -174,7 +173,7 @@ unsafe fn select_for(
         if wanted.is_empty() {
             // Some programs sleep like that.
             let time = limit.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
-            return bridge.doze(time, at).map(|()| 0);
+            return bridge.sleep_unless_cancelled(time, at).map(|()| 0);
         }
         bridge.any_ready(&wanted, limit, at, &mut at_once)
     };

@@ -2,13 +2,13 @@
 
 use std::os::fd::RawFd;
 
-use libc::{c_int, c_void, iovec, pollfd, size_t, ssize_t};
+use libc::{c_int, c_void, iovec, size_t, ssize_t};
 use syscalls::Sysno;
 
 use super::{
     Call, Direction, Returned,
     gate::here,
-    kernel::{self, AGAIN, arg, finish, poll_now},
+    kernel::{self, AGAIN, arg, finish, is_ready},
     messages::part_or,
     transfer::{How, transfer},
 };
@@ -272,8 +272,4 @@ fn is_unsupported(returned: Returned) -> bool {
 fn is_pollable(fd: RawFd) -> bool {
     let kind = kernel::status(fd).map_or(0, |stat| stat.st_mode & libc::S_IFMT);
     !matches!(kind, libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR)
-}
-
-fn is_ready(fd: RawFd, events: i16) -> bool {
-    poll_now(&mut [pollfd { fd, events, revents: 0 }]) > 0
 }

@@ -51,7 +51,7 @@ pub(crate) fn calls() -> Vec<&'static Call> {
 }
 
 /// The names that lead elsewhere: another library, or a linker that does not export the crate's, has them.
-pub(crate) fn strangers() -> Vec<&'static str> {
+pub(crate) fn not_interposed() -> Vec<&'static str> {
     let leads_here = |symbol: &Symbol| {
         let name = CString::new(symbol.name).expect("names have no zeros");
         // SAFETY: invariant 17: the name ends with a zero; the handle means the program's own order of objects.

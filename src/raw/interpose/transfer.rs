@@ -19,9 +19,6 @@ pub(super) enum How {
     AtOnce,
 }
 
-/// The descriptors up to here always pass on: logs are written to them under a lock of the thread.
-pub(super) const LAST_STANDARD: RawFd = 2;
-
 /// Makes a call on one descriptor, which may suspend the fiber if it `waits` at all.
 // Inlined with the call that goes on, because the processor mispredicts each return after a system call.
 #[inline(always)]
@@ -33,10 +30,9 @@ pub(super) fn transfer(
     at: At,
     mut attempt: impl FnMut(RawFd, How) -> Returned,
 ) -> Returned {
-    let bridge = if waits && fd > LAST_STANDARD { gate::open() } else { None };
-    match bridge {
-        Some(bridge) => try_first(call, bridge, fd, direction, at, &mut attempt),
-        None => attempt(fd, How::AsIs),
+    match gate::open_for(fd) {
+        Some(bridge) if waits => try_first(call, bridge, fd, direction, at, &mut attempt),
+        _ => attempt(fd, How::AsIs),
     }
 }
 

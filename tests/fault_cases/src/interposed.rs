@@ -30,6 +30,7 @@ pub(crate) fn run(name: &str) {
     match name {
         "in a handler" => assert_eq!(suspended_in(in_a_handler), 0),
         "with signals blocked" => assert_eq!(suspended_in(with_signals_blocked), 0),
+        "standard input" => assert_eq!(suspended_in(standard_input), 0),
         "before exec" => _ = suspended_in(before_exec),
         "fortified" => assert_eq!(suspended_in(fortified), 3),
         other => panic!("no such case: {other}"),
@@ -107,6 +108,14 @@ fn with_signals_blocked(_: &FiberHandle) {
     read(reader.as_raw_fd());
     // SAFETY: as above.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
+    wrote.join().unwrap();
+}
+
+fn standard_input(_: &FiberHandle) {
+    let (reader, wrote) = late();
+    // SAFETY: nobody else uses standard input.
+    assert_eq!(unsafe { libc::dup2(reader.as_raw_fd(), 0) }, 0);
+    read(0);
     wrote.join().unwrap();
 }
 

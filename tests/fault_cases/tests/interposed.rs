@@ -23,6 +23,11 @@ fn with_signals_blocked_it_blocks() {
 }
 
 #[test]
+fn on_standard_input_it_blocks() {
+    run("standard input");
+}
+
+#[test]
 fn in_a_child_before_exec_it_blocks() {
     run("before exec");
 }
