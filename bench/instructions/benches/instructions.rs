@@ -7,10 +7,9 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, Pending, pending, poll_fn},
+    future::{Future, Pending, pending},
     hint::black_box,
     pin::Pin,
-    task::Poll,
     time::Duration,
 };
 
@@ -20,33 +19,15 @@ use bench::{
     work::{Large, NoWait, Payload, ReadyWait, Root, Suspends, Waiter, Waits, Word, call, ready_future},
 };
 use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
-use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark};
+use gungraun::library_benchmark;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use instructions::{at_most, suspend};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf, duplex};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, await_in_fiber, axum::fiber, run_in_fiber, sync_fn};
 use tracing::{Span, info_span, level_filters::LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
-
-/// What was counted, plus 2 %.
-fn at_most(counted: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, counted + counted / 50)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
-
-/// A future that is pending once. It wakes nobody, which would count tokio's instructions: who polls by hand polls again.
-#[inline]
-fn suspend() -> impl Future<Output = ()> + Send + Unpin {
-    let mut polls = 0;
-    poll_fn(move |_| {
-        polls += 1;
-        if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
-    })
-}
 
 #[derive(Clone, Copy)]
 struct InFiber;

@@ -3,33 +3,12 @@
 
 #![expect(missing_docs, reason = "what gungraun's macros make has none")]
 
-use std::{
-    future::{Future, poll_fn},
-    task::Poll,
-    time::Duration,
-};
+use std::time::Duration;
 
 use bench::drive::{in_task, one};
-use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark};
+use gungraun::library_benchmark;
+use instructions::{at_most, suspend};
 use tower_fiber::{FiberLayer, FiberLayerBuilder, await_in_fiber};
-
-/// What was counted, plus 2 %.
-fn at_most(counted: u64) -> LibraryBenchmarkConfig {
-    let mut callgrind = Callgrind::default();
-    callgrind.hard_limits([(EventKind::Ir, counted + counted / 50)]);
-    let mut config = LibraryBenchmarkConfig::default();
-    config.tool(callgrind);
-    config
-}
-
-/// A future that is pending once, and wakes nobody.
-fn suspend() -> impl Future<Output = ()> + Send + Unpin {
-    let mut polls = 0;
-    poll_fn(move |_| {
-        polls += 1;
-        if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
-    })
-}
 
 /// A call in a layer that is held. It has run before.
 fn call(builder: FiberLayerBuilder) -> Box<dyn FnMut()> {
