@@ -222,7 +222,7 @@ fn bare() -> Warm {
 #[bench::one_wait_subscribed(args = (subscribed(0)), config = at_most(1767))]
 #[bench::one_wait_in_a_span(args = (subscribed(1)), config = at_most(5110))]
 #[bench::crowd(args = (crowd()), config = at_most(1497))]
-#[bench::wave(args = (wave()), config = at_most(150236))]
+#[bench::wave(args = (wave()), config = at_most(146977))]
 #[bench::production(args = (production()), config = at_most(7762))]
 #[bench::parked_root(args = (parked_root()), config = at_most(474))]
 #[bench::hello_async(args = (hello_async()), config = at_most(11574))]
