@@ -1,10 +1,10 @@
 //! Unmodified blocking code waits: libc's calls suspend the fiber (Linux on x86-64 and aarch64).
 //!
-//! Most libraries have sockets of their own and block their thread: `std::net`, libpq, the synchronous clients of redis
-//! and MySQL, ureq, C libraries. With this feature the crate defines libc's blocking functions, and the linker lets the
-//! calls of the whole program lead there, those of dynamic libraries included. In a fiber of a layer with
-//! [`interpose`](crate::FiberLayerBuilder::interpose), such a call first tries without blocking; where it would have to
-//! wait, it suspends the fiber until the descriptor is ready. Everywhere else it goes straight on to the kernel.
+//! Most libraries open their own sockets and block their thread: `std::net`, libpq, the synchronous clients of redis
+//! and MySQL, ureq, C libraries. With this feature, the crate defines libc's blocking functions, and the linker
+//! resolves the calls of the whole program to them, including those of dynamic libraries. In a fiber of a layer with
+//! [`interpose`](crate::FiberLayerBuilder::interpose), such a call first tries without blocking. If it would have to
+//! wait, the fiber suspends until the descriptor is ready. Everywhere else the call goes straight to the kernel.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! The [interposition chapter](crate::docs::interposition) lists the calls, says what differs from libc, where nothing
-//! suspends, and what this means for locks.
+//! The [interposition chapter](crate::docs::interposition) lists the calls and how they differ from libc's, and says
+//! where nothing suspends and what this means for locks.
 
 mod blocked;
 mod bridge;
@@ -87,8 +87,8 @@ fn try_install() -> Result<(), String> {
     if !not_interposed.is_empty() {
         return Err(format!(
             "`interpose` does not work in this program, where these calls lead elsewhere: {}; the crate must be linked \
-             into the executable, which must export its symbols to dynamic libraries (a plugin or a Python module cannot \
-             use it)",
+             into the executable, and the executable must export its symbols. In a plugin or a Python module, leave \
+             `interpose` out and use `offload`",
             not_interposed.join(", ")
         ));
     }

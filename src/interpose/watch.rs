@@ -86,7 +86,7 @@ impl Watch {
         Some(made)
     }
 
-    /// Calls `attempt` when the file may be ready, until it says something else than that it would wait.
+    /// Calls `attempt` when the file may be ready, until it returns something other than `-EAGAIN`.
     pub(super) async fn ready(
         &self,
         direction: Direction,
@@ -135,7 +135,7 @@ impl Watch {
     }
 }
 
-/// Forgets the descriptors from `first` to `last`, and lets go whoever waits for one.
+/// Stops watching the descriptors from `first` to `last`. A fiber that waits for one of them gets an error.
 pub(super) fn forget_all(first: RawFd, last: RawFd) {
     if COUNT.load(Ordering::Relaxed) == 0 || PROCESS.get() != Some(&process::id()) {
         return;

@@ -14,7 +14,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 /// Why a call failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// A blocking call of a library, which waits so long for somebody.
+/// A library's blocking call, which waits for the given time.
 pub type Call = Arc<dyn Fn(Duration) -> Result<(), Failure> + Send + Sync>;
 
 /// Callers at the same time.

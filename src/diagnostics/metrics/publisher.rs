@@ -97,7 +97,7 @@ fn wake() {
 /// The recorder is then told by `FiberHandle::counters` only.
 fn complain(error: &std::io::Error) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "tower_fiber::metrics", %error, "no thread for metrics");
+    tracing::warn!(target: "tower_fiber::metrics", %error, "the thread that passes on metrics could not be started: only `FiberHandle::counters` passes them on now");
     #[cfg(not(feature = "tracing"))]
     let _ = error;
 }

@@ -45,9 +45,8 @@ fn open_in_fiber() -> Option<&'static dyn Bridge> {
     Some(bridge)
 }
 
-/// Whether the fiber can suspend right here, where a call has to wait. What it says of signals and processes keeps
-/// handlers of signals, children of `fork` and code that holds signals off from suspending: the mask belongs to the
-/// thread.
+/// Whether the fiber can suspend right here, where a call has to wait. The signal mask belongs to the thread, so a
+/// signal handler and code that blocks signals must not suspend, and neither must a child of `fork`.
 fn can_suspend() -> bool {
     let here = stack_pointer();
     with_current(|state| state.is_some_and(|state| state.usable().contains(&here) && !is_held(state)))
@@ -60,7 +59,8 @@ fn is_held(state: &State) -> bool {
     foreign(|| state.is_barred()).unwrap_or(true)
 }
 
-/// Waits by `wait` if the fiber can suspend here; what it cannot wait for blocks the thread by `block`.
+/// Calls `wait` if the fiber can suspend here. If it cannot, or has nothing to wait with, calls `block`, which blocks
+/// the thread.
 pub(super) fn wait_or_block<R>(
     call: &'static Call,
     wait: impl FnOnce() -> Result<R, Refused>,

@@ -1,8 +1,9 @@
-//! Functions that are named as libc's blocking ones, linked before those, and suspend the fiber instead of the thread.
+//! Functions with the names of libc's blocking ones. The linker finds them first, and they suspend the fiber instead of
+//! blocking the thread.
 //!
-//! Each goes on to the kernel, or to libc where that does more, unless its code runs in a fiber of a layer that asked
-//! for interposition and may suspend ([`gate`]). There it first tries without blocking, and only then waits. What it
-//! waits with belongs to another room, the [`Bridge`].
+//! Each passes its call on to the kernel, or to libc where that does more than a system call, unless it runs in a fiber
+//! of a layer that asked for interposition, at a point where the fiber may suspend ([`gate`]). There it first tries
+//! without blocking, and waits only if it must. Another room supplies what it waits with, the [`Bridge`].
 //!
 //! Linux only. Static programs have one set of symbols and nothing to go on to, so they are refused below.
 
@@ -125,7 +126,7 @@ pub(crate) trait Bridge: Sync {
     /// Whether a fiber of this thread has waited for a change at this address.
     fn is_awaited(&self, address: usize) -> bool;
 
-    /// Lets fibers of this thread look that wait for a change at this address: one, or `all`.
+    /// Tells the fibers of this thread that wait for a change at this address to look: one of them, or `all`.
     fn change(&self, address: usize, all: bool);
 
     /// Runs `f` on a thread that may block.
@@ -134,7 +135,7 @@ pub(crate) trait Bridge: Sync {
     /// Forgets descriptors that are about to be closed.
     fn closing(&self, first: RawFd, last: RawFd);
 
-    /// Says that a call of this name has blocked its thread for some time, and goes on to.
+    /// Reports that a call of this name has blocked its thread for some time and still does.
     fn blocks(&self, call: &'static str);
 }
 

@@ -29,7 +29,7 @@ type GetNameInfo =
 static NEXT_GETADDRINFO: Next = Next::new(c"getaddrinfo");
 static NEXT_GETNAMEINFO: Next = Next::new(c"getnameinfo");
 
-/// A list that libc has made, until somebody wants it.
+/// A list that libc has allocated. It is freed unless it is taken.
 struct Found(AtomicPtr<addrinfo>);
 
 impl Drop for Found {

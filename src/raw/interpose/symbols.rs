@@ -50,7 +50,8 @@ pub(crate) fn calls() -> Vec<&'static Call> {
     calls
 }
 
-/// The names that lead elsewhere: another library, or a linker that does not export the crate's, has them.
+/// The names that do not resolve to this crate's functions: another library defines them, or the linker has not
+/// exported them.
 pub(crate) fn not_interposed() -> Vec<&'static str> {
     let leads_here = |symbol: &Symbol| {
         let name = CString::new(symbol.name).expect("names have no zeros");
