@@ -13,7 +13,7 @@ use crate::{
     raw::with_current,
 };
 
-/// Whether this fiber's response future was dropped, because the client disconnected or a time-out elapsed.
+/// Returns whether this fiber's response future was dropped, because the client disconnected or a time-out elapsed.
 ///
 /// Check it to stop long loops early. It is also `true` if the caller of a fiber around this one on the same thread has
 /// gone. In a call of [`BlockingLayer`](crate::BlockingLayer) it tells the same of that call, and in

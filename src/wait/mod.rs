@@ -6,6 +6,8 @@ mod no_wait;
 mod refuse;
 mod shield;
 mod stack;
+#[cfg(feature = "axum")]
+mod wanted;
 mod yields;
 
 use std::{
@@ -16,9 +18,12 @@ use std::{
     thread,
 };
 
+#[cfg(feature = "axum")]
+pub(crate) use self::wanted::await_while_wanted;
+pub(crate) use self::yields::note_ready;
 pub use self::{
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
-    mode::{WaitMode, in_fiber, wait_mode},
+    mode::{WaitMode, fiber_id, in_fiber, wait_mode},
     no_wait::no_wait,
     shield::shield,
     stack::{on_thread_stack, remaining_stack},
@@ -38,10 +43,9 @@ use crate::{
 
 /// Waits for `future` from synchronous code that runs in a fiber.
 ///
-/// The fiber suspends, and its thread does other work until the future is ready. A future that is ready at once costs
-/// no switch. The future is polled on the fiber's own stack, so it may borrow from the caller and need not be `Send`.
-/// Every 128th wait in a row that did not suspend yields once, so that a loop over ready futures does not starve the
-/// thread. Under [`block_on_waits`](crate::block_on_waits) the thread is blocked instead.
+/// The fiber suspends until the future is ready. A future that is ready at once costs no switch, except that every
+/// 128th such wait in a row yields. The future is polled on the fiber's own stack, so it may borrow from the caller and
+/// need not be `Send`. Under [`block_on_waits`](crate::block_on_waits) the thread is blocked instead.
 ///
 /// # Cancel safety
 ///
@@ -123,7 +127,7 @@ pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwai
     let caller = Location::caller();
     with_current(|state| match state {
         Some(state) => try_wait(state, future, caller, State::is_cancelled),
-        None => blocking::wait(future),
+        None => blocking::try_wait(future),
     })
 }
 

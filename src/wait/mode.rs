@@ -1,6 +1,10 @@
-//! [`wait_mode`]: tells how the current code can wait.
+//! [`wait_mode`], [`fiber_id`]: tell how the current code can wait, and in which fiber it runs.
 
-use crate::{blocking, raw::with_current};
+use crate::{
+    blocking,
+    fiber::{FiberId, StateExt as _},
+    raw::with_current,
+};
 
 /// How a wait at this point would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,40 @@ pub fn wait_mode() -> WaitMode {
     }
 }
 
-/// Whether this code runs in a fiber.
+/// Returns whether this code runs in a fiber.
 #[must_use]
 pub fn in_fiber() -> bool {
     with_current(|state| state.is_some())
+}
+
+/// Returns the id of the fiber that this code runs in, of the innermost one if fibers lie inside each other. `None`
+/// outside fibers.
+///
+/// A fiber keeps its id from its first line to its last, also when its caller goes and another task continues it.
+/// `tokio::task::id()` is no key for a fiber: it panics on a [`FiberPool`](crate::FiberPool)'s workers, and in place it
+/// is the id of the caller's task, which changes when the caller goes.
+///
+/// # Examples
+///
+/// ```
+/// use tokio::task::yield_now;
+/// use tower_fiber::{WaitExt as _, fiber_id, join, run_in_fiber};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// run_in_fiber(|| {
+///     let id = fiber_id().expect("it is a fiber");
+///     yield_now().wait();
+///     assert_eq!(fiber_id(), Some(id));
+///     println!("[{id}] out of stock");
+///     let (first, second) = join(fiber_id, fiber_id);
+///     assert!(first != second && first != Some(id));
+/// })
+/// .await;
+/// assert_eq!(fiber_id(), None);
+/// # }
+/// ```
+#[must_use]
+pub fn fiber_id() -> Option<FiberId> {
+    with_current(|state| state.map(|state| state.id()))
 }

@@ -2,7 +2,7 @@
 
 use crate::raw::with_current;
 
-/// Runs `f`, in which the fiber does not suspend.
+/// Runs `f` and does not let the fiber suspend in it.
 ///
 /// Put it around code that must not interleave with the thread's other fibers: a call into an interpreter, a reentrant
 /// lock, a scope in a thread-local. Waits inside `f` are refused, so that one which was overlooked is found:

@@ -80,7 +80,7 @@ pub(super) fn end_process(state: &State, caller: Caller) -> ! {
         eprintln!(
             "fiber of service `{}`: await_in_fiber at {caller} would have to suspend while its thread is panicking, \
              which is not possible, and it has no error to return; in destructors and panic hooks wait by \
-             try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here.",
+             try_await_in_fiber or through io::FiberIo, which give errors, or only for what is ready at once. The process ends here. [TF09]",
             shared.name_or(label),
         );
     });

@@ -1,9 +1,9 @@
 //! Lets other tasks run: on request, and after waits that did not suspend.
 
-use std::{task::Poll, thread};
+use std::{panic::Location, task::Poll, thread};
 
 use super::{Caller, await_in_fiber};
-use crate::raw::State;
+use crate::raw::{State, with_current};
 
 /// Lets other tasks of the thread run, once.
 ///
@@ -32,6 +32,17 @@ pub(super) fn yield_if_due(state: &State, caller: Caller) {
     if state.is_yield_due() {
         yield_to_others(state, caller);
     }
+}
+
+/// Counts something that was there at once, without a wait, as a wait that did not suspend.
+#[track_caller]
+pub(crate) fn note_ready() {
+    let caller = Location::caller();
+    with_current(|state| {
+        if let Some(state) = state.filter(|state| !state.is_misplaced()) {
+            yield_if_due(state, caller);
+        }
+    });
 }
 
 /// Lets other tasks of the thread run, unless the code holds a value that it must not hold while suspended.
