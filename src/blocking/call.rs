@@ -15,11 +15,16 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::run::{Caller, run_for, scopes};
+use super::{
+    calls::{Calls, Cancel},
+    run::{Caller, is_within, run_for, scopes_here},
+};
 use crate::{
-    context::{AtCall, Scopes},
-    fiber::{Relayed, StateExt as _},
-    raw::{State, with_current},
+    context::AtCall,
+    error::Closed,
+    fiber::{Finishing, Relayed},
+    raw::{State, foreign, with_current},
+    util::drop_quietly::drop_quietly,
 };
 
 /// Runs `f` on the blocking pool of `runtime`. The current span, the thread's dispatcher, and the scopes of the fibers
@@ -29,12 +34,17 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let scopes = match with_current(|state| state.map(State::shared_arc)) {
-        Some(shared) => Scopes::of_children(&shared),
-        None => scopes(),
-    };
+    spawn_call(runtime, caller, None, f)
+}
+
+fn spawn_call<F, R>(runtime: &Handle, caller: Option<Caller>, cancel: Option<Cancel>, f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let scopes = scopes_here();
     let context = AtCall::leaving(scopes.as_deref());
-    runtime.spawn_blocking(move || context.run(|| run_for(caller, scopes, f)))
+    runtime.spawn_blocking(move || context.run(|| run_for(caller, cancel, scopes, f)))
 }
 
 /// What all calls of a layer share.
@@ -44,6 +54,7 @@ pub(crate) struct Threads {
     pub(super) limit: Option<Arc<Semaphore>>,
     /// `None` for the caller's runtime.
     pub(super) runtime: Option<Handle>,
+    pub(super) calls: Arc<Calls>,
 }
 
 /// The permit of one call, if the layer has a limit.
@@ -70,7 +81,8 @@ impl Threads {
 /// # Panics
 ///
 /// If the call panics, with the same payload; outside a tokio runtime, unless the layer has its own; when that runtime
-/// is shutting down; and when the future is polled after it was ready.
+/// is shutting down; when the future is polled after it was ready; and if the layer is
+/// [closed](crate::BlockingHandle::close) and the service's error is no `BoxError`.
 #[must_use = "futures do nothing unless polled"]
 pub struct InBlocking<R> {
     stage: Stage<R>,
@@ -78,47 +90,64 @@ pub struct InBlocking<R> {
 
 type Work<R> = Box<dyn FnOnce() -> R + Send>;
 
+/// The outcome of a call to a closed layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Refused<R> {
+    /// The type name of the service or function.
+    pub(crate) label: &'static str,
+    /// Returns the error if the outcome's type cannot hold it.
+    pub(crate) outcome: fn(Closed) -> Result<R, Closed>,
+}
+
 enum Stage<R> {
     InLine {
         work: Work<R>,
         line: Option<Line>,
         place: Place,
         threads: Threads,
+        refused: Refused<R>,
     },
     Runs {
         output: JoinHandle<R>,
         /// Dropping it tells the call that its caller has gone.
-        _caller: watch::Sender<bool>,
+        caller: watch::Sender<bool>,
+        /// The call goes on when this is dropped: the fibers around it learn that.
+        _finishing: Option<Finishing>,
     },
     Done,
 }
 
 impl<R: Send + 'static> InBlocking<R> {
     /// Runs `work` as soon as `threads` allow, or at once if it has its permit, `place`.
-    pub(crate) fn new(threads: &Threads, place: Place, work: Work<R>) -> Self {
+    pub(crate) fn new(threads: &Threads, place: Place, refused: Refused<R>, work: Work<R>) -> Self {
         let line = if place.is_some() { None } else { threads.line() };
-        Self { stage: Stage::InLine { work, line, place, threads: threads.clone() } }
+        Self { stage: Stage::InLine { work, line, place, threads: threads.clone(), refused } }
     }
 }
 
-fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Stage<R> {
+/// Returns `None` if the layer is closed.
+fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Option<Stage<R>> {
+    let mut in_flight = threads.calls.begin(|| is_within(&threads.calls))?;
+    let cancel = Some(in_flight.cancel());
     let (sender, caller) = watch::channel(false);
     let run = move || {
-        // The permit is held until the thread is free again.
-        let _place = place;
+        in_flight.run();
+        // Both are held until the thread is free again.
+        let _held = (place, in_flight);
         work()
     };
     let output = match &threads.runtime {
-        Some(runtime) => spawn(runtime, Some(caller), run),
+        Some(runtime) => spawn_call(runtime, Some(caller), cancel, run),
         None => match Handle::try_current() {
-            Ok(runtime) => spawn(&runtime, Some(caller), run),
+            Ok(runtime) => spawn_call(&runtime, Some(caller), cancel, run),
             Err(_) => panic!(
                 "a call on the blocking pool was started outside a tokio runtime: await it inside one, or give its layer one \
-                 by BlockingLayer::builder().runtime(..)"
+                 by BlockingLayer::builder().runtime(..) [TF18]"
             ),
         },
     };
-    Stage::Runs { output, _caller: sender }
+    let finishing = with_current(|state| state.map(Finishing::inside));
+    Some(Stage::Runs { output, caller: sender, _finishing: finishing })
 }
 
 impl<R: Send + 'static> Future for InBlocking<R> {
@@ -130,18 +159,29 @@ impl<R: Send + 'static> Future for InBlocking<R> {
             if let Some(line) = line {
                 *place = Some(ready!(line.as_mut().poll(cx)));
             }
-            if let Stage::InLine { work, place, threads, .. } = std::mem::replace(&mut this.stage, Stage::Done) {
-                this.stage = start(work, place, &threads);
+            if let Stage::InLine { work, place, threads, refused, .. } = std::mem::replace(&mut this.stage, Stage::Done)
+            {
+                match start(work, place, &threads) {
+                    Some(runs) => this.stage = runs,
+                    None => {
+                        let outcome = (refused.outcome)(Closed::of_blocking_layer(refused.label));
+                        return Poll::Ready(outcome.unwrap_or_else(|closed| panic!("{closed}")));
+                    }
+                }
             }
         }
-        let Stage::Runs { output, .. } = &mut this.stage else {
-            panic!("a call on the blocking pool was polled after it had ended");
+        let Stage::Runs { output, caller, .. } = &mut this.stage else {
+            panic!("a call on the blocking pool was polled after it had ended [TF14]");
         };
+        // A fiber around it may await the call after its own caller has gone.
+        if with_current(|state| state.is_some_and(State::is_caller_gone)) && !*caller.borrow() {
+            drop_quietly(foreign(|| caller.send_replace(true)));
+        }
         let outcome = ready!(Pin::new(output).poll(cx));
         this.stage = Stage::Done;
         Poll::Ready(outcome.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),
-            Err(_) => panic!("a call on the blocking pool was refused: its runtime is shutting down"),
+            Err(_) => panic!("a call on the blocking pool was refused: its runtime is shutting down [TF19]"),
         }))
     }
 }

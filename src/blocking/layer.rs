@@ -1,13 +1,14 @@
 //! [`BlockingLayer`] and its settings.
 
-use std::sync::Arc;
+use std::{any::type_name, sync::Arc};
 
 use tokio::{runtime::Handle, sync::Semaphore};
 use tower_layer::Layer;
 
 use super::{
     BlockingService,
-    call::{InBlocking, Threads},
+    call::{InBlocking, Refused, Threads},
+    handle::BlockingHandle,
 };
 use crate::error::ConfigError;
 
@@ -58,6 +59,12 @@ impl BlockingLayer {
         BlockingLayerBuilder { max_threads: None, runtime: None }
     }
 
+    /// Returns a handle that observes and ends the layer's calls.
+    #[must_use]
+    pub fn handle(&self) -> BlockingHandle {
+        BlockingHandle::new(&self.threads.calls)
+    }
+
     /// Runs `f` on the blocking pool with this layer's settings.
     ///
     /// Inside a fiber, `await_in_fiber(layer.run(f))` is [`offload`](crate::offload) with those settings.
@@ -69,14 +76,15 @@ impl BlockingLayer {
     ///
     /// # Panics
     ///
-    /// The future panics if `f` does, with the same payload; outside a tokio runtime, unless the layer has its own; and
-    /// when that runtime is shutting down.
+    /// The future panics if `f` does, with the same payload; if the layer is [closed](BlockingHandle::close); outside a
+    /// tokio runtime, unless the layer has its own; and when that runtime is shutting down.
     pub fn run<F, R>(&self, f: F) -> InBlocking<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        InBlocking::new(&self.threads, None, Box::new(f))
+        let refused = Refused { label: type_name::<F>(), outcome: Err };
+        InBlocking::new(&self.threads, None, refused, Box::new(f))
     }
 }
 
@@ -131,6 +139,6 @@ impl BlockingLayerBuilder {
             _ => {}
         }
         let limit = self.max_threads.map(|threads| Arc::new(Semaphore::new(threads)));
-        Ok(BlockingLayer { threads: Threads { limit, runtime: self.runtime } })
+        Ok(BlockingLayer { threads: Threads { limit, runtime: self.runtime, calls: Arc::default() } })
     }
 }

@@ -1,19 +1,23 @@
-//! Threads that may block: the waits there (`run`), the way of a closure to the blocking pool and back (`call`), and
-//! its layer and service.
+//! Threads that may block: the waits there (`run`), the way of a closure to the blocking pool and back (`call`), its
+//! layer and service, and how their calls are observed and ended (`calls`, `handle`).
 
 mod call;
+mod calls;
 mod drive;
+mod handle;
 mod layer;
 mod run;
 mod service;
 
 pub use self::{
     call::InBlocking,
+    handle::{BlockingCounters, BlockingHandle},
     layer::{BlockingLayer, BlockingLayerBuilder},
     run::block_on_waits,
     service::BlockingService,
 };
 pub(crate) use self::{
     call::spawn,
-    run::{Caller, caller, is_on, locals, scopes, wait},
+    drive::block,
+    run::{Caller, caller, is_on, locals, scopes, scopes_here, try_wait, wait},
 };

@@ -16,7 +16,8 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current};
+use super::calls::{Calls, Cancel};
+use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current, util::first::first};
 
 thread_local! {
     // It has no destructor, so that it can be used while the thread ends. Nothing leaks, because the switches restore
@@ -37,6 +38,8 @@ struct Blocked {
     blocker: Blocker,
     locals: Rc<Locals>,
     caller: Option<Caller>,
+    /// `Some` in a call of a layer.
+    cancel: Option<Cancel>,
     /// The scopes that followed the code to this thread.
     scopes: Option<Arc<Scopes>>,
 }
@@ -114,33 +117,38 @@ impl Drop for Switch {
 /// ```
 #[track_caller]
 pub fn block_on_waits<R>(f: impl FnOnce() -> R) -> R {
-    run_for(None, None, f)
+    run_for(None, None, None, f)
 }
 
-/// Like [`block_on_waits`], for a caller that may go, with the scopes that followed `f` to this thread.
+/// Like [`block_on_waits`], for a caller that may go and a call that may be cancelled, with the scopes that followed
+/// `f` to this thread.
 #[track_caller]
-pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f: impl FnOnce() -> R) -> R {
+pub(super) fn run_for<R>(
+    caller: Option<Caller>,
+    cancel: Option<Cancel>,
+    scopes: Option<Arc<Scopes>>,
+    f: impl FnOnce() -> R,
+) -> R {
     assert!(
         with_current(|fiber| fiber.is_none()),
-        "block_on_waits inside a fiber would block its thread: call the function directly, its waits suspend"
+        "block_on_waits inside a fiber would block its thread: call the function directly, its waits suspend [TF20]"
     );
     if is_on() {
         return f();
     }
     let blocker = match Handle::try_current() {
         Ok(handle) => {
-            // Only tokio knows whether this thread drives a runtime, and it tells that by a panic.
-            if catch_unwind(AssertUnwindSafe(|| handle.block_on(ready(())))).is_err() {
+            if drives_a_runtime(&handle) {
                 panic!(
                     "block_on_waits would block a thread that drives a runtime: use run_in_fiber here, or move the \
-                     call to tokio::task::spawn_blocking"
+                     call to tokio::task::spawn_blocking [TF21]"
                 );
             }
             Blocker::Entered(handle)
         }
         Err(error) if error.is_thread_local_destroyed() => {
             panic!(
-                "block_on_waits on a thread that is ending, after the destructor of tokio's thread-local: call it earlier"
+                "block_on_waits on a thread that is ending, after the destructor of tokio's thread-local: call it earlier [TF22]"
             )
         }
         Err(_) => match Builder::new_current_thread().enable_all().build() {
@@ -148,7 +156,7 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
             Err(error) => panic!("block_on_waits could not build a runtime: {error}"),
         },
     };
-    let blocked = Rc::new(Blocked { blocker, locals: Rc::default(), caller, scopes });
+    let blocked = Rc::new(Blocked { blocker, locals: Rc::default(), caller, cancel, scopes });
     let _mode = Switch::to(Mode::On(Rc::clone(&blocked)));
     // Timers and sockets need an entered runtime where they are made, not only where they are awaited.
     let _entered = match &blocked.blocker {
@@ -157,6 +165,12 @@ pub(super) fn run_for<R>(caller: Option<Caller>, scopes: Option<Arc<Scopes>>, f:
     };
     let _ended = EndOfLocals(&blocked.locals);
     f()
+}
+
+/// Whether this thread, on which `runtime` is entered, drives a runtime. Only tokio knows, and it tells that by a
+/// panic.
+pub(super) fn drives_a_runtime(runtime: &Handle) -> bool {
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(ready(())))).is_err()
 }
 
 /// Runs the destructors of fiber-locals, which may wait.
@@ -190,6 +204,16 @@ pub(crate) fn scopes() -> Option<Arc<Scopes>> {
     blocked().and_then(|blocked| blocked.scopes.clone())
 }
 
+/// The scopes that follow the code here to fibers and threads.
+pub(crate) fn scopes_here() -> Option<Arc<Scopes>> {
+    with_current(|state| state.map_or_else(scopes, Scopes::around))
+}
+
+/// Whether the code that may block here is a call of the layer with these calls.
+pub(super) fn is_within(calls: &Arc<Calls>) -> bool {
+    blocked().is_some_and(|blocked| blocked.cancel.as_ref().is_some_and(|cancel| cancel.is_of(calls)))
+}
+
 /// Whether waits outside fibers block this thread.
 pub(crate) fn is_on() -> bool {
     MODE.with_borrow(|mode| !matches!(**mode, Mode::Off))
@@ -207,4 +231,19 @@ pub(crate) fn wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<
     let mut output = None;
     blocked.block_on(&mut |cx| future.as_mut().poll(cx).map(|ready| output = Some(ready)));
     Ok(output.expect("the thread was blocked until the future was ready"))
+}
+
+/// As `wait`, but fails if the call is cancelled.
+pub(crate) fn try_wait<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
+    let mode = MODE.with_borrow(|mode| Mode::clone(mode));
+    let Mode::On(blocked) = mode else { return wait(future) };
+    match &blocked.cancel {
+        None => wait(future),
+        Some(cancel) if cancel.is_told() => Err(TryAwaitError::Cancelled(Some(future))),
+        Some(cancel) => match wait(first(future.into_future(), cancel.clone().told())) {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(())) => Err(TryAwaitError::Cancelled(None)),
+            Err(_) => unreachable!("the thread may block"),
+        },
+    }
 }

@@ -1,6 +1,7 @@
 //! [`BlockingService`].
 
 use std::{
+    any::type_name,
     fmt, mem,
     task::{Context, Poll, ready},
 };
@@ -10,9 +11,10 @@ use tower_service::Service;
 
 use super::{
     BlockingLayer,
-    call::{InBlocking, Line, Place, Threads},
+    call::{InBlocking, Line, Place, Refused, Threads},
     drive::drive,
 };
+use crate::error::as_box_error;
 
 /// Runs each call of `S` on the blocking pool; made by [`BlockingLayer`].
 ///
@@ -89,7 +91,8 @@ where
             drop(service);
             drive(root)
         };
-        InBlocking::new(&self.threads, self.place.take(), Box::new(work))
+        let refused = Refused { label: type_name::<S>(), outcome: |closed| as_box_error(closed).map(Err) };
+        InBlocking::new(&self.threads, self.place.take(), refused, Box::new(work))
     }
 }
 

@@ -284,7 +284,7 @@ fn a_runtime_that_has_ended_refuses() {
 #[test]
 fn bad_settings_are_refused() {
     let error = BlockingLayer::builder().max_threads(0).build().unwrap_err();
-    assert_eq!(error.to_string(), "max_threads is 0, so no call could ever run: allow at least one");
+    assert_eq!(error.to_string(), "max_threads is 0, so no call could ever run: allow at least one [TF25]");
     let error = BlockingLayer::builder().max_threads(usize::MAX).build().unwrap_err();
     assert!(error.to_string().contains("at most"), "{error}");
 }

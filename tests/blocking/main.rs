@@ -1,6 +1,5 @@
-//! Code that may block, beside fibers.
+//! Code that may block beside fibers, and locks and channels, which suspend in fibers and block beside them.
 
-#[cfg(feature = "tracing")]
 #[path = "../support/child.rs"]
 mod child;
 #[path = "../support/mod.rs"]
@@ -8,4 +7,6 @@ mod support;
 
 mod blocking_layer;
 mod call_from_offload;
+mod handle;
 mod run;
+mod sync;

@@ -51,7 +51,7 @@ async fn it_is_refused_on_a_thread_that_drives_a_runtime() {
 fn nested_waits_are_refused_there_too() {
     block_on_waits(|| {
         let refused = async { try_await_in_fiber(ready(1)).map_err(|refused| refused.to_string()) }.wait();
-        assert!(refused.unwrap_err().contains("run the sync part with run_in_fiber"));
+        assert!(refused.unwrap_err().contains("run the synchronous part with run_in_fiber"));
         assert_eq!(ready(2).wait(), 2);
     });
 }
