@@ -101,7 +101,7 @@ impl fmt::Display for PerCoreError {
             Kind::Panicked(Some(message), _) => write!(f, "panicked: {message}"),
             Kind::Panicked(None, _) => f.write_str("panicked"),
             Kind::TimedOut(limit) => {
-                write!(f, "was still busy {limit:?} after the shutdown had begun, and was cut off")
+                write!(f, "was still busy {limit:?} after the shutdown had begun, and was cut off [TF36]")
             }
         }?;
         self.others.iter().try_for_each(|other| write!(f, "; {other}"))

@@ -8,27 +8,24 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use axum::{Router, routing::get};
-//! use tower_fiber::{WaitExt as _, axum::fiber, per_core, per_core::PerCoreError};
+//! use tower_fiber::{WaitExt as _, axum::{fiber, serve}, per_core, per_core::PerCoreError, shutdown_signal};
 //!
 //! fn hello() -> &'static str {
 //!     tokio::time::sleep(Duration::from_millis(10)).wait(); // suspends the fiber, not the core
 //!     "hello\n"
 //! }
 //!
-//! # async fn interrupted() {}
 //! fn main() -> Result<(), PerCoreError> {
 //!     let app: Router = Router::new().route("/", get(fiber(hello)));
-//!     per_core("127.0.0.1:3000", interrupted(), |core, listener| {
-//!         axum::serve(listener, app.clone()).with_graceful_shutdown(core.shutdown())
-//!     })?;
+//!     per_core("127.0.0.1:3000", shutdown_signal(), |core, listener| serve(listener, app.clone()).on_core(&core))?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! tonic takes [`listener.into_incoming()`](Listener::into_incoming):
-//! `serve_with_incoming_shutdown(listener.into_incoming(), core.shutdown())`. axum's `ConnectInfo<SocketAddr>` needs
-//! `listener.tap_io(|_| {})` (`axum::serve::ListenerExt`), because only axum can implement it for another crate's
-//! listener.
+//! tonic takes [`listener.into_incoming()`](Listener::into_incoming): call
+//! `serve_with_incoming_shutdown(listener.into_incoming(), stop)` in the `run` of a `Shutdown` that is
+//! `on_core(&core)`. With `axum::serve` of axum itself, `ConnectInfo<SocketAddr>` needs `listener.tap_io(|_| {})`
+//! (`axum::serve::ListenerExt`), because only axum can implement it for another crate's listener.
 //!
 //! # How connections reach the cores
 //!

@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
+    sync::Arc,
     task::Poll,
     thread,
 };
@@ -21,6 +22,7 @@ use super::{
     Core, Listener, PerCore, PerCoreBuilder, PerCoreError,
     acceptor::Acceptor,
     error::Kind,
+    handle::Serving,
     listener::{Handed, Source},
     pin::Cpus,
     supervise::{Event, Phase, Supervisor},
@@ -52,8 +54,8 @@ where
             let mut supervisor = Supervisor::new(cores);
             let (events, inbox) = unbounded_channel();
             let mut threads = Vec::with_capacity(cores);
-            for (index, origin) in origins.into_iter().enumerate() {
-                let core = Core { index, count: cores, cpu: None, phase: supervisor.phase() };
+            for ((index, origin), serving) in origins.into_iter().enumerate().zip(Serving::of_cores(cores)) {
+                let core = Core { index, count: cores, cpu: None, phase: supervisor.phase(), serving };
                 let life = Life { core, origin, address, settings, cpus };
                 let events = events.clone();
                 let thread = thread::Builder::new().name(format!("{}-{index}", settings.thread_name));
@@ -131,16 +133,19 @@ impl Life<'_> {
         E: Into<BoxError>,
     {
         let index = self.core.index;
+        let serving = Arc::clone(&self.core.serving);
         if let Some(cpus) = &self.cpus {
             self.core.cpu = cpus.pin_to(index).inspect_err(unpinned).ok();
         }
         let runtime = match self.runtime() {
             Ok(runtime) => runtime,
+            // No core runs its closure, so none waits for this one to have served.
             Err(error) => return tell(events, Event::Done(index, Err(not_started_on(index, error)))),
         };
         // The panic is reported at once, because the runtime's shutdown may take long.
         let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live(f, events))))
             .unwrap_or_else(|payload| Err(PerCoreError::panicked(index, payload)));
+        serving.end();
         tell(events, Event::Done(index, done));
     }
 

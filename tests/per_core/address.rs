@@ -87,14 +87,14 @@ fn bad_addresses_and_settings() {
         );
 
         let error = PerCore::bind(&[][..]).unwrap_err();
-        assert_eq!(error.to_string(), "there is no address to listen on");
+        assert_eq!(error.to_string(), "there is no address to listen on [TF25]");
         // An address of documentation, which no machine has.
         let error = PerCore::bind("192.0.2.1:0").unwrap_err();
         assert_eq!(kind(&error), io::ErrorKind::AddrNotAvailable);
 
         let error = PerCore::builder().cores(0).bind(ANY_PORT).unwrap_err();
-        assert_eq!(error.to_string(), "a server needs at least one core: `cores(0)` was set");
+        assert_eq!(error.to_string(), "a server needs at least one core: `cores(0)` was set [TF25]");
         let error = PerCore::builder().thread_name("a\0b").bind(ANY_PORT).unwrap_err();
-        assert_eq!(error.to_string(), "a thread name cannot contain a NUL byte");
+        assert_eq!(error.to_string(), "a thread name cannot contain a NUL byte [TF25]");
     });
 }

@@ -10,6 +10,7 @@ mod cores;
 mod failures;
 mod harness;
 mod incoming;
+mod on_core;
 mod pinning;
 mod requests;
 mod shutdown;

@@ -109,7 +109,7 @@ fn a_core_that_does_not_listen_to_it_is_cut_off() {
         });
         let error = error.unwrap_err();
         assert_eq!((error.core(), error.is_panic(), error.others().len()), (Some(1), false, 0));
-        let text = "core 1 was still busy 20ms after the shutdown had begun, and was cut off";
+        let text = "core 1 was still busy 20ms after the shutdown had begun, and was cut off [TF36]";
         assert_eq!(error.to_string(), text);
     });
 }
