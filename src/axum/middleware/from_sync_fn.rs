@@ -20,12 +20,7 @@ use tower_service::Service;
 
 use super::{Next, SyncMiddleware};
 use crate::{
-    axum::{
-        FiberHandler, SyncHandler,
-        future::HandlerFuture,
-        handler::{OfLayer, fiber_with},
-        sync_handler::sealed,
-    },
+    axum::{FiberHandler, SyncHandler, defaults::OfLayer, future::HandlerFuture, sync_handler::sealed},
     layer::FiberLayer,
 };
 
@@ -37,21 +32,37 @@ use crate::{
 /// any [`IntoResponse`] type. It runs in a fiber and may wait. While it waits, including in `next.run`, the thread
 /// serves other requests.
 ///
-/// The handlers and middleware below it may be async, or synchronous in fibers of their own.
-///
 /// # Context
 ///
-/// Pass values to the code below in an [extension](axum::http::Extensions) of the request. Do not put a task-local's
-/// scope around `next.run` (`KEY.sync_scope(value, || next.run(request))`): the value stays on the thread during the
-/// wait, and other requests read it. If the layer given to [`from_sync_fn_with`]
-/// [carries](crate::FiberLayerBuilder::carry) the key, the wait is refused instead, unless the request's task already
-/// had a value. The [servers chapter](crate::docs::servers#scopes-in-middleware) shows what to do.
+/// Pass values to the code below in an [extension](axum::http::Extensions) of the request:
+///
+/// ```
+/// # use axum::{extract::Request, response::Response};
+/// # use tower_fiber::axum::Next;
+/// # #[derive(Clone)]
+/// # struct User(String);
+/// fn authenticate(mut request: Request, next: Next) -> Response {
+///     request.extensions_mut().insert(User("Ada".to_owned())); // below: `Extension(user): Extension<User>`
+///     next.run(request)
+/// }
+/// ```
+///
+/// For code below that reads a task-local, an async middleware (`from_fn`) sets it by `KEY.scope(value,
+/// next.run(request)).await`. Do not put a scope around `next.run` here (`KEY.sync_scope(value, ||
+/// next.run(request))`): the value stays on the thread during the wait, and other requests read it. If the layer given
+/// to [`from_sync_fn_with`] [carries](crate::FiberLayerBuilder::carry) the key, that is impossible: the wait is
+/// refused, or, where the request's task already had a value, the fiber keeps its own. For other keys the
+/// [lint](crate::docs::insight) names the scope. The [servers chapter](crate::docs::servers#scopes-in-middleware) has
+/// an example.
 ///
 /// # Cancel safety
 ///
 /// When the client disconnects, the function runs to its end in the background
-/// ([`OnDrop::Finish`](crate::OnDrop::Finish)), and so does the call it waits for in `next.run`. Async middleware would
-/// be cut off instead. [`from_sync_fn_with`] takes a layer with another policy.
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)). [`from_sync_fn_with`] takes a layer with another policy, and
+/// [`fiber_defaults`](crate::axum::fiber_defaults) gives one to all.
+///
+/// The policy is that of the function alone. The handlers and middleware below keep theirs: async ones are dropped,
+/// synchronous ones do what their own layer says, and [`Next::run`] returns a response that tells the function so.
 ///
 /// # Panics
 ///
@@ -97,7 +108,7 @@ pub fn from_sync_fn<F, T>(f: F) -> FromSyncFnLayer<F, (), T>
 where
     F: SyncMiddleware<T, ()>,
 {
-    from_sync_fn_with(&FiberLayer::new(), f)
+    FromSyncFnLayer::new(f, (), None)
 }
 
 /// Like [`from_sync_fn`], but with the settings of `layer`, whose name and counters it shares.
@@ -126,7 +137,7 @@ pub fn from_sync_fn_with<F, T>(layer: &FiberLayer, f: F) -> FromSyncFnLayer<F, (
 where
     F: SyncMiddleware<T, ()>,
 {
-    FromSyncFnLayer { f, state: (), fibers: layer.clone(), arguments: PhantomData }
+    FromSyncFnLayer::new(f, (), Some(layer))
 }
 
 /// Like [`from_sync_fn`], for functions with the extractor [`State`](axum::extract::State).
@@ -150,7 +161,7 @@ pub fn from_sync_fn_with_state<F, S, T>(state: S, f: F) -> FromSyncFnLayer<F, S,
 where
     F: SyncMiddleware<T, S>,
 {
-    FromSyncFnLayer { f, state, fibers: FiberLayer::new(), arguments: PhantomData }
+    FromSyncFnLayer::new(f, state, None)
 }
 
 /// The layer of [`from_sync_fn`], [`from_sync_fn_with`] and [`from_sync_fn_with_state`].
@@ -159,13 +170,28 @@ pub struct FromSyncFnLayer<F, S, T> {
     f: F,
     state: S,
     fibers: FiberLayer,
+    /// Whether settings that the request brings take the place of these.
+    is_default: bool,
     arguments: PhantomData<fn(T)>,
+}
+
+impl<F, S, T> FromSyncFnLayer<F, S, T> {
+    fn new(f: F, state: S, layer: Option<&FiberLayer>) -> Self {
+        let fibers = layer.cloned().unwrap_or_default();
+        Self { f, state, fibers, is_default: layer.is_none(), arguments: PhantomData }
+    }
+
+    fn settings_for(&self, request: &Request) -> OfLayer {
+        let of_request = if self.is_default { OfLayer::of_request(request) } else { None };
+        of_request.unwrap_or_else(|| OfLayer::new(&self.fibers))
+    }
 }
 
 impl<F: Clone, S: Clone, T> Clone for FromSyncFnLayer<F, S, T> {
     fn clone(&self) -> Self {
-        let Self { f, state, fibers, .. } = self;
-        Self { f: f.clone(), state: state.clone(), fibers: fibers.clone(), arguments: PhantomData }
+        let Self { f, state, fibers, is_default, .. } = self;
+        let (f, state, fibers) = (f.clone(), state.clone(), fibers.clone());
+        Self { f, state, fibers, is_default: *is_default, arguments: PhantomData }
     }
 }
 
@@ -229,7 +255,7 @@ where
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone).map_response(IntoResponse::into_response as fn(_) -> _);
         let next = Next::new(inner);
-        let handler = fiber_with(&self.layer.fibers, Before { f: self.layer.f.clone(), next });
+        let handler = FiberHandler::of(self.layer.settings_for(&request), Before { f: self.layer.f.clone(), next });
         MiddlewareFuture { handler: HandlerFuture::new(handler, request, self.layer.state.clone()) }
     }
 }
