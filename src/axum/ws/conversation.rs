@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 
 use super::{
     SyncWebSocket, WebSocketEnd, WebSocketSender,
+    heartbeat::Beat,
     pump::Pump,
-    shared::{Received, WebSocketState},
+    shared::{Missed, Received, WebSocketState},
 };
-use crate::{error::Cancelled, run::InFiber, settings::Settings};
+use crate::{axum::serve::OpenWebSocket, error::Cancelled, layer::FiberLayer, run::InFiber};
 
 /// A websocket that is not yet connected. Its constructor captures the spans and task-locals that follow a call into
 /// its fiber.
@@ -29,38 +30,77 @@ pub(super) struct Prepared {
     incoming: mpsc::Sender<Received>,
     outgoing: mpsc::Receiver<Message>,
     shared: Arc<WebSocketState>,
+    beat: Option<Beat>,
 }
 
 impl Prepared {
-    pub(super) fn new<G>(settings: &Settings, protocol: Option<HeaderValue>, f: G) -> Self
+    pub(super) fn new<G>(layer: Option<&FiberLayer>, protocol: Option<HeaderValue>, beat: Option<Beat>, f: G) -> Self
     where
         G: FnOnce(SyncWebSocket) + Send + 'static,
     {
         let shared = Arc::new(WebSocketState::default());
         let (sender, outgoing) = WebSocketSender::new(&shared);
         let (socket, incoming) = SyncWebSocket::new(sender, protocol);
-        let fiber = InFiber::new(move || f(socket), settings, type_name::<G>());
-        Self { fiber, incoming, outgoing, shared }
+        let serve = move || f(socket);
+        let fiber = match layer {
+            Some(layer) => InFiber::new(serve, layer.settings(), type_name::<G>()),
+            None => InFiber::beyond(serve, type_name::<G>()),
+        };
+        Self { fiber, incoming, outgoing, shared, beat }
+    }
+
+    /// Returns what a server finds in the response.
+    pub(super) fn upgrading(&self) -> Upgrading {
+        Upgrading(Arc::clone(&self.shared))
     }
 
     pub(super) fn connect(self, socket: WebSocket) -> Conversation {
-        let Self { fiber, incoming, outgoing, shared } = self;
-        let pump = Pump::new(socket, incoming, outgoing, Arc::clone(&shared));
-        Conversation { fiber: Some(fiber), payload: None, pump: Some(pump), shared }
+        let Self { fiber, incoming, outgoing, shared, beat } = self;
+        let pump = Pump::new(socket, incoming, outgoing, Arc::clone(&shared), beat);
+        let server = shared.take_server().map(ServerEnd::new);
+        let service = fiber.name().to_owned();
+        Conversation { service, fiber: Some(fiber), payload: None, pump: Some(pump), server, shared }
+    }
+}
+
+/// A websocket that is not yet connected, for its server.
+#[derive(Clone)]
+pub(in crate::axum) struct Upgrading(Arc<WebSocketState>);
+
+impl Upgrading {
+    pub(in crate::axum) fn belongs_to(&self, server: OpenWebSocket) {
+        self.0.set_server(server);
     }
 }
 
 /// A future that is ready when the function has returned and the connection is closed.
 pub(super) struct Conversation {
+    /// The fiber's name, which is needed after it has ended.
+    service: String,
     fiber: Option<InFiber<()>>,
     /// The payload of the function's panic.
     payload: Option<Box<dyn Any + Send>>,
     /// `Some` until the connection has ended, however long the function goes on.
     pump: Option<Pump>,
+    /// Set if the server ends its websockets by itself.
+    server: Option<ServerEnd>,
     shared: Arc<WebSocketState>,
 }
 
 impl Conversation {
+    /// Lets the pump close the websocket when the server stops. Ready when it is to be cut.
+    fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(server) = &mut self.server else { return Poll::Pending };
+        if !server.is_told {
+            ready!(server.next.as_mut().poll(cx));
+            server.cut_next();
+            if let Some(pump) = &mut self.pump {
+                pump.stop();
+            }
+        }
+        server.next.as_mut().poll(cx)
+    }
+
     fn poll_fiber(&mut self, cx: &mut Context<'_>) {
         let Some(fiber) = &mut self.fiber else { return };
         let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *fiber).poll(cx)));
@@ -73,7 +113,7 @@ impl Conversation {
             Err(_) => close_code::ERROR,
         };
         if let Some(end) = end {
-            report(fiber.name(), end, self.shared.is_end_seen());
+            report(&self.service, end, self.shared.is_end_seen());
         }
         self.payload = poll.err();
         self.fiber = None;
@@ -84,14 +124,44 @@ impl Conversation {
     }
 }
 
+/// The end of the server, as a websocket notices it.
+struct ServerEnd {
+    open: OpenWebSocket,
+    /// Ready when the server stops, then when it cuts what is left.
+    next: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_told: bool,
+}
+
+impl ServerEnd {
+    fn new(open: OpenWebSocket) -> Self {
+        let stopping = open.stopping();
+        Self { open, next: Box::pin(async move { stopping.begun().await }), is_told: false }
+    }
+
+    fn cut_next(&mut self) {
+        let stopping = self.open.stopping();
+        self.next = Box::pin(async move { stopping.cut().await });
+        self.is_told = true;
+    }
+}
+
 impl Future for Conversation {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_server(cx).is_ready() {
+            // The function loses its caller.
+            self.fiber = None;
+            self.pump = None;
+            return Poll::Ready(());
+        }
         loop {
             self.poll_fiber(cx);
             let Some(pump) = &mut self.pump else { break };
-            if pump.poll_send(cx).is_ready() {
+            if let Poll::Ready(missed) = pump.poll_send(cx) {
+                if let Some(missed) = missed {
+                    report_cut(&self.service, missed);
+                }
                 self.pump = None;
             } else if !pump.receive(cx) {
                 return Poll::Pending;
@@ -118,4 +188,17 @@ fn report(service: &str, end: &WebSocketEnd, is_seen: bool) {
     }
     #[cfg(not(feature = "tracing"))]
     let _ = (service, end, is_seen);
+}
+
+/// Reports that the connection is cut.
+fn report_cut(service: &str, missed: Missed) {
+    #[cfg(feature = "tracing")]
+    match missed {
+        Missed::Answer => tracing::warn!(service, "cut a websocket: its client has not answered the close in time"),
+        Missed::Messages => {
+            tracing::warn!(service, "cut a websocket that closes: its client has not read in time what was sent last");
+        }
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (service, missed);
 }

@@ -14,8 +14,10 @@ pub enum WebSocketEnd {
     ClosedByPeer(Option<CloseFrame>),
     /// This side closed it. The frame is the client's answer, if it came in time and has a code.
     ClosedHere(Option<CloseFrame>),
-    /// The client disconnected without a close: its connection was cut, or it stopped reading for too long. The error
-    /// is the system's, if there is one.
+    /// The client disconnected without a close: its connection was cut, it stopped reading for too long, or it did
+    /// not answer the [`heartbeat`](super::WebSocketUpgradeExt::heartbeat).
+    /// The error is the system's or the heartbeat's, if
+    /// there is one.
     Vanished(Option<axum::Error>),
     /// The client broke the protocol, or sent more than the limits of
     /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. The client is told by a close frame.
@@ -26,7 +28,7 @@ pub enum WebSocketEnd {
 }
 
 impl WebSocketEnd {
-    /// Whether either side closed the websocket by a close frame.
+    /// Returns whether either side closed the websocket by a close frame.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::ClosedByPeer(_) | Self::ClosedHere(_))

@@ -33,20 +33,20 @@ impl SendError {
         Self { message, cause: Cause::GivenUp(why) }
     }
 
-    /// Whether the queue is full because the client reads too slowly. Only
+    /// Returns whether the queue is full because the client reads too slowly. Only
     /// [`try_send`](super::WebSocketSender::try_send) fails for this reason.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self.cause, Cause::Full)
     }
 
-    /// Whether the websocket was closed, by either side, or has lost its client.
+    /// Returns whether the websocket was closed, by either side, or has lost its client.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.cause, Cause::Closed)
     }
 
-    /// Whether the sending fiber was cancelled. The websocket may still be open.
+    /// Returns whether the sending fiber was cancelled. The websocket may still be open.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self.cause, Cause::GivenUp(GivenUp::Cancelled))
@@ -71,9 +71,9 @@ impl fmt::Display for SendError {
         f.write_str(match self.cause {
             Cause::Full => {
                 "the client of the websocket reads too slowly, and the queue is full: drop the message, wait by `send`, or \
-                 close the websocket"
+                 close the websocket [TF37]"
             }
-            Cause::Closed => "the websocket is closed: send nothing more to it, and forget its senders",
+            Cause::Closed => "the websocket is closed: send nothing more to it, and forget its senders [TF38]",
             Cause::GivenUp(GivenUp::Cancelled) => CANCELLED,
             Cause::GivenUp(GivenUp::Unwinding) => UNWINDING,
         })

@@ -13,6 +13,7 @@ mod conversation;
 mod end;
 mod error;
 mod handler;
+mod heartbeat;
 mod hold;
 mod pump;
 mod sender;
@@ -21,7 +22,12 @@ mod socket;
 mod upgrade;
 mod wait;
 
+pub(super) use self::conversation::Upgrading;
 pub use self::{
-    end::WebSocketEnd, error::SendError, handler::WebSocketHandler, sender::WebSocketSender, socket::SyncWebSocket,
-    upgrade::WebSocketUpgradeExt,
+    end::WebSocketEnd,
+    error::SendError,
+    handler::WebSocketHandler,
+    sender::WebSocketSender,
+    socket::SyncWebSocket,
+    upgrade::{WebSocketUpgradeExt, WithHeartbeat},
 };

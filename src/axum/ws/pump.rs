@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+};
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tokio::{
@@ -19,8 +22,9 @@ use tokio::{
 
 use super::{
     WebSocketEnd,
+    heartbeat::{Beat, Due, Heartbeat},
     hold::Hold,
-    shared::{Close, Received, WebSocketState},
+    shared::{Close, Missed, Received, WebSocketState},
     socket::INBOUND,
 };
 
@@ -36,6 +40,11 @@ pub(super) struct Pump {
     unanswered: VecDeque<oneshot::Receiver<()>>,
     hold: Hold,
     reads: bool,
+    heartbeat: Option<Heartbeat>,
+    /// The server stops.
+    is_stopping: bool,
+    /// A ping is to go out, before all queued messages.
+    is_ping_due: bool,
     outgoing: mpsc::Receiver<Message>,
     writes: bool,
     needs_flush: bool,
@@ -54,6 +63,7 @@ impl Pump {
         incoming: mpsc::Sender<Received>,
         outgoing: mpsc::Receiver<Message>,
         shared: Arc<WebSocketState>,
+        beat: Option<Beat>,
     ) -> Self {
         Self {
             socket,
@@ -62,6 +72,9 @@ impl Pump {
             unanswered: VecDeque::new(),
             hold: Hold::default(),
             reads: true,
+            heartbeat: beat.map(Heartbeat::new),
+            is_stopping: false,
+            is_ping_due: false,
             outgoing,
             writes: true,
             needs_flush: false,
@@ -72,19 +85,51 @@ impl Pump {
         }
     }
 
-    /// Reads all that may be read now. Returns whether it has read anything.
+    /// Reads all that may be read now. Returns whether it has read anything, or something is due since nothing came.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_read = false;
-        while self.reads && self.may_read(cx) {
+        while self.reads {
+            if !self.may_read(cx) {
+                self.restart_heartbeat();
+                break;
+            }
             match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Pending => break,
+                // What has come is answered, or has been waited for.
+                Poll::Pending if self.is_stopping => {
+                    self.is_stopping = false;
+                    self.shared.close_for_server();
+                    return true;
+                }
+                Poll::Pending => return self.poll_heartbeat(cx) || has_read,
                 Poll::Ready(Some(Ok(message))) => self.received(message),
                 Poll::Ready(Some(Err(error))) => self.lose(WebSocketEnd::of_error(error)),
                 Poll::Ready(None) => self.lose(self.end_without_answer()),
             }
+            self.restart_heartbeat();
             has_read = true;
         }
         has_read
+    }
+
+    fn restart_heartbeat(&mut self) {
+        self.heartbeat.iter_mut().for_each(Heartbeat::restart);
+    }
+
+    /// Returns whether a silent client is to get a ping now, or has ended the websocket by its silence. A websocket
+    /// that closes has a deadline instead.
+    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> bool {
+        let (Some(heartbeat), None) = (&mut self.heartbeat, &self.deadline) else { return false };
+        match heartbeat.poll(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Due::Ping) => self.is_ping_due = true,
+            Poll::Ready(Due::End(error)) => self.lose(WebSocketEnd::Vanished(Some(error))),
+        }
+        true
+    }
+
+    /// Closes the websocket as soon as the messages that have arrived are answered, as before a close by the client.
+    pub(super) fn stop(&mut self) {
+        self.is_stopping = true;
     }
 
     /// Notes that the function has returned: messages that still arrive are read and dropped.
@@ -93,15 +138,22 @@ impl Pump {
         self.unanswered.clear();
     }
 
-    /// Sends what can be sent now. Ready when the connection has ended.
-    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Sends what can be sent now. Ready when the connection has ended, or is to be cut.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Missed>> {
         self.take_close(cx);
         if let Poll::Ready(Err(_)) = self.poll_write(cx) {
             // The pump reads on, to learn how the connection ends.
             self.writes = false;
             self.send_no_more();
         }
-        if self.is_done() || self.is_late(cx) { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_done() {
+            Poll::Ready(None)
+        } else if self.is_late(cx) {
+            let is_all_sent = self.is_close_sent && !self.needs_flush && !self.is_peer_closed;
+            Poll::Ready(Some(if is_all_sent { Missed::Answer } else { Missed::Messages }))
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Whether the pump may read now. It must wait for room, and for answers that are still to go out: once a close or
@@ -213,6 +265,9 @@ impl Pump {
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Option<Message> {
+        if std::mem::take(&mut self.is_ping_due) && !self.is_close_sent {
+            return Some(Message::Ping(Bytes::new()));
+        }
         match self.outgoing.poll_recv(cx) {
             Poll::Ready(Some(message)) => Some(message),
             Poll::Ready(None) => {

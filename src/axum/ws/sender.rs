@@ -126,8 +126,9 @@ impl WebSocketSender {
     /// the websocket is closed.
     ///
     /// Sending fails from now on. The function that serves the websocket still receives the messages that the client
-    /// sends before it answers the close, then `None`. After ten seconds the connection is cut. A reason is cut at 123
-    /// bytes, the most that fits into the frame. `axum::extract::ws::close_code` has names for the usual codes.
+    /// sends before it answers the close, then `None`. After ten seconds the connection is cut, and a warning is logged
+    /// (feature `tracing`). A reason is cut at 123 bytes, the most that fits into the frame.
+    /// `axum::extract::ws::close_code` has names for the usual codes.
     ///
     /// # Panics
     ///
@@ -136,13 +137,13 @@ impl WebSocketSender {
     pub fn close(&self, code: CloseCode, reason: impl Into<Utf8Bytes>) {
         assert!(
             matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999),
-            "a websocket cannot be closed with the code {code}: use 1000 to 1003, 1007 to 1013, or one of your own from 3000 to 4999"
+            "a websocket cannot be closed with the code {code}: use 1000 to 1003, 1007 to 1013, or one of your own from 3000 to 4999 [TF39]"
         );
         self.shared.close(Some(CloseFrame { code, reason: cut(reason.into()) }));
     }
 
-    /// Whether sending fails because either side closed the websocket, its client was lost, or the function that serves
-    /// it has returned.
+    /// Returns whether sending fails because either side closed the websocket, its client was lost, or the function
+    /// that serves it has returned.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.is_closing() || self.queue.is_closed()

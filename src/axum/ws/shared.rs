@@ -2,17 +2,18 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Context,
 };
 
 use atomic_waker::AtomicWaker;
-use axum::extract::ws::{CloseFrame, Message};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, close_code};
 use tokio::sync::oneshot;
 
 use super::WebSocketEnd;
+use crate::{axum::serve::OpenWebSocket, util::lock::lock};
 
 /// The content of a close frame; `None` if it has no code.
 pub(super) type Close = Option<CloseFrame>;
@@ -20,12 +21,21 @@ pub(super) type Close = Option<CloseFrame>;
 /// A message for the function, and a sender that the function drops when it asks for the next message.
 pub(super) type Received = (Message, oneshot::Sender<()>);
 
+/// What the client had not done when the time for closing was over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Missed {
+    Answer,
+    Messages,
+}
+
 #[derive(Default)]
 pub(super) struct WebSocketState {
     close: OnceLock<Close>,
     end: OnceLock<WebSocketEnd>,
     is_end_seen: AtomicBool,
     pump: AtomicWaker,
+    /// The server of the websocket, until it is connected. `None` under another server.
+    server: Mutex<Option<OpenWebSocket>>,
 }
 
 impl WebSocketState {
@@ -34,6 +44,11 @@ impl WebSocketState {
         if self.close.set(close).is_ok() {
             self.pump.wake();
         }
+    }
+
+    /// Asks for the close that says that the server stops.
+    pub(super) fn close_for_server(&self) {
+        self.close(Some(CloseFrame { code: close_code::AWAY, reason: Utf8Bytes::from_static("the server stops") }));
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -53,6 +68,15 @@ impl WebSocketState {
 
     pub(super) fn end(&self) -> Option<&WebSocketEnd> {
         self.end.get()
+    }
+
+    /// Called before the response goes out, thus before the websocket is connected.
+    pub(super) fn set_server(&self, server: OpenWebSocket) {
+        *lock(&self.server) = Some(server);
+    }
+
+    pub(super) fn take_server(&self) -> Option<OpenWebSocket> {
+        lock(&self.server).take()
     }
 
     /// Notes that the function has looked at the end.

@@ -1,18 +1,22 @@
 //! [`SyncWebSocket`].
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::{
     extract::ws::{CloseCode, Message, Utf8Bytes},
     http::HeaderValue,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
     SendError, WebSocketEnd, WebSocketSender,
     shared::Received,
     wait::{GivenUp, wait},
 };
+use crate::error::Elapsed;
 
 /// How many messages may be unanswered before the pump stops reading and the client has to wait.
 pub(super) const INBOUND: usize = 16;
@@ -86,18 +90,67 @@ impl SyncWebSocket {
     /// places that [`await_in_fiber`](crate::await_in_fiber) names.
     #[track_caller]
     pub fn recv(&mut self) -> Option<Message> {
+        self.receive(None).ok().flatten()
+    }
+
+    /// Like [`recv`](Self::recv), but waits no longer than `limit`: for functions that send something now and then, or
+    /// that give up on a client that stays silent. `Ok(None)` means that the websocket has ended.
+    ///
+    /// To find clients that are lost without a word, use [`heartbeat`](super::WebSocketUpgradeExt::heartbeat) instead,
+    /// which also takes pongs as a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// If `limit` has elapsed without a message. The websocket stays as it is, and the next call waits again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Same as [`recv`](Self::recv): in a cancelled fiber it returns `Ok(None)`.
+    ///
+    /// # Panics
+    ///
+    /// Same as [`recv`](Self::recv), and on a runtime that has no timers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_fiber::axum::SyncWebSocket;
+    ///
+    /// fn chat(mut socket: SyncWebSocket) {
+    ///     loop {
+    ///         match socket.recv_timeout(Duration::from_secs(60)) {
+    ///             Ok(Some(message)) => _ = socket.send(message),
+    ///             Ok(None) => return,
+    ///             Err(_) => return socket.close(1000, "say something"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn recv_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Elapsed> {
+        self.receive(Some(limit))
+    }
+
+    #[track_caller]
+    fn receive(&mut self, limit: Option<Duration>) -> Result<Option<Message>, Elapsed> {
         self.unanswered = None;
-        match wait(self.incoming.recv()) {
-            Ok(received) => {
-                let (message, unanswered) = received?;
+        let received = match limit {
+            None => wait(self.incoming.recv()).map(Ok),
+            // The timer starts when the wait is allowed, on the runtime that polls it.
+            Some(limit) => wait(async { timeout(limit, self.incoming.recv()).await }),
+        };
+        match received {
+            Ok(Ok(received)) => Ok(received.map(|(message, unanswered)| {
                 self.unanswered = Some(unanswered);
-                Some(message)
-            }
+                message
+            })),
+            Ok(Err(_)) => Err(Elapsed::new()),
             Err(GivenUp::Cancelled) => {
                 self.sender.shared.set_end(WebSocketEnd::Cancelled);
-                None
+                Ok(None)
             }
-            Err(GivenUp::Unwinding) => None,
+            Err(GivenUp::Unwinding) => Ok(None),
         }
     }
 

@@ -31,6 +31,19 @@ pub(crate) fn with_paused_time<F: Future<Output = ()>>(test: impl FnOnce() -> F)
     });
 }
 
+/// A paused clock does not wait for sockets: it goes on to the next timer, which is never far.
+pub(crate) fn with_ticking_time<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+    with_paused_time(|| async {
+        let ticks = tokio::spawn(async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        test().await;
+        ticks.abort();
+    });
+}
+
 /// A server of one function.
 pub(crate) struct Server {
     address: SocketAddr,

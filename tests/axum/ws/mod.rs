@@ -1,21 +1,23 @@
 //! Websockets of plain functions, with real clients over loopback.
 
-#[cfg(feature = "tracing")]
-#[path = "../../support/events.rs"]
-mod events;
-
 mod cancelled;
 mod close;
 mod context;
+#[cfg(feature = "tracing")]
+mod cut;
+mod differential;
 mod echo;
 mod handler;
-mod harness;
+pub(crate) mod harness;
+mod heartbeat;
 mod http2;
 mod hundred_at_once;
 mod misuse;
 mod panics;
 mod ping;
 mod protocol;
+mod raw;
+mod recv_timeout;
 mod reply_before_close;
 mod senders;
 mod slow;

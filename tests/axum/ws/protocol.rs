@@ -83,7 +83,7 @@ mod is_reported {
     use tower_fiber::axum::WebSocketHandler;
 
     use super::*;
-    use crate::ws::events::Warnings;
+    use crate::logged::Warnings;
 
     struct Nothing;
 

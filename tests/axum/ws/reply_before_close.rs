@@ -8,8 +8,8 @@ use axum::{
     routing::any,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    io::AsyncWriteExt as _,
+    net::TcpListener,
     sync::{mpsc, watch},
     task::yield_now,
 };
@@ -19,7 +19,10 @@ use tower_fiber::{
     axum::{SyncWebSocket, WebSocketUpgradeExt as _},
 };
 
-use crate::ws::harness::{Server, close, on_each_runtime, with_paused_time};
+use crate::ws::{
+    harness::{Server, close, on_each_runtime, with_ticking_time},
+    raw::{End, RawClient},
+};
 
 /// Frames as a client sends them, with a mask of zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
@@ -33,27 +36,18 @@ const ANSWER: &[u8] = b"\x81\x02hi";
 const PONG: &[u8] = b"\x8a\x01?";
 const CLOSED: &[u8] = b"\x88\x02\x03\xe8";
 
-const HANDSHAKE: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
 /// All that the server sends to one who sends that in one piece, and perhaps no more.
 async fn answers(app: Router, frames: &[u8], is_half_closed: bool) -> Vec<u8> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async { axum::serve(listener, app).await });
-    client.write_all(HANDSHAKE).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(client.read_u8().await.unwrap());
-    }
-    client.write_all(frames).await.unwrap();
+    let mut client = RawClient::open(address, "/", &[]).await;
+    client.send(frames).await.unwrap();
     if is_half_closed {
-        client.shutdown().await.unwrap();
+        client.half_close().await.unwrap();
     }
-    let mut answers = Vec::new();
-    // It ends when the server closes the connection.
-    client.read_to_end(&mut answers).await.unwrap();
+    let (answers, end) = client.rest().await;
+    assert_eq!(end, End::Eof);
     server.abort();
     answers
 }
@@ -197,19 +191,6 @@ fn what_others_send_meanwhile() {
         go_on.send(true).unwrap();
         assert_eq!(client.rest().await, (vec!["hi".to_owned()], Some(close(1000, ""))));
         server.drained().await;
-    });
-}
-
-/// A paused clock does not wait for sockets: it goes on to the next timer, which is never far.
-fn with_ticking_time<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
-    with_paused_time(|| async {
-        let ticks = tokio::spawn(async {
-            loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-        test().await;
-        ticks.abort();
     });
 }
 
