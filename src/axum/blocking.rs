@@ -14,6 +14,7 @@ use axum::{extract::Request, handler::Handler, response::Response};
 
 use super::{
     SyncHandler,
+    defaults::OfLayer,
     future::{Begin, HandlerFuture},
 };
 use crate::{blocking::BlockingLayer, layer::future::InBlocking};
@@ -125,9 +126,14 @@ where
     type Function = F;
     type Running = Box<InBlocking<Response>>;
 
+    fn settings_of(_: &Request) -> Option<OfLayer> {
+        None
+    }
+
     fn begin(
         self,
         arguments: F::Arguments,
+        _: Option<OfLayer>,
         cx: &mut Context<'_>,
         ending: &mut Poll<thread::Result<Response>>,
     ) -> Option<Self::Running> {

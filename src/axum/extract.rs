@@ -16,6 +16,12 @@ pub trait Extract<M, S>: sealed::Sealed + Sized + Send + 'static {
     /// An error is the response of the extractor that rejected the request.
     type Extraction: Future<Output = Result<Self, Response>> + Send + Unpin;
 
+    /// Begins the extraction if no argument is made from the request, which is then not moved.
+    #[inline]
+    fn without_request() -> Option<Self::Extraction> {
+        None
+    }
+
     /// Begins the extraction.
     fn extract(request: Request, state: S) -> Self::Extraction;
 }
@@ -29,6 +35,11 @@ mod sealed {
 
 impl<S> Extract<(), S> for () {
     type Extraction = NoArguments;
+
+    #[inline]
+    fn without_request() -> Option<NoArguments> {
+        Some(NoArguments)
+    }
 
     #[inline]
     fn extract(_: Request, _: S) -> NoArguments {

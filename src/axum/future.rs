@@ -1,6 +1,7 @@
 //! The future of a synchronous handler: it first extracts the arguments, then runs the function.
 
 use std::{
+    any::type_name,
     fmt,
     future::Future,
     marker::PhantomData,
@@ -12,7 +13,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 
-use super::{SyncHandler, extract::Extract};
+use super::{SyncHandler, body::Upload, defaults::OfLayer, extract::Extract};
 
 /// Starts a handler's function, in a fiber or on the blocking pool, once its arguments are extracted.
 pub trait Begin<T, S>: Unpin {
@@ -22,11 +23,15 @@ pub trait Begin<T, S>: Unpin {
     /// The future of the running function.
     type Running: Future<Output = Response> + Unpin;
 
+    /// The settings that the request brings for the function.
+    fn settings_of(request: &Request) -> Option<OfLayer>;
+
     /// Calls the function and polls it for the first time. Returns `None` if it has ended; its outcome is then in
     /// `ending`, which was `Pending`.
     fn begin(
         self,
         arguments: Arguments<Self::Function, T, S>,
+        settings: Option<OfLayer>,
         cx: &mut Context<'_>,
         ending: &mut Poll<thread::Result<Response>>,
     ) -> Option<Self::Running>;
@@ -36,6 +41,7 @@ pub trait Begin<T, S>: Unpin {
 #[must_use = "futures do nothing unless polled"]
 pub struct HandlerFuture<B: Begin<T, S>, T, S> {
     stage: Stage<B, B::Running, Extraction<B::Function, T, S>>,
+    upload: Option<Upload>,
     arguments: PhantomData<fn(T, S)>,
 }
 
@@ -43,37 +49,35 @@ type Arguments<F, T, S> = <F as SyncHandler<T, S>>::Arguments;
 type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S>>::Marker, S>>::Extraction;
 
 enum Stage<B, R, E> {
-    /// The handler is `Some` until it begins.
-    Extracts(E, Option<B>),
+    /// The handler is `Some` until it begins. With the settings that the request brought.
+    Extracts(E, Option<B>, Option<OfLayer>),
     /// The function waited at its first poll.
     Runs(R),
 }
 
 impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
     #[inline]
-    pub(super) fn new(handler: B, request: Request, state: S) -> Self {
-        Self {
-            stage: Stage::Extracts(Arguments::<B::Function, T, S>::extract(request, state), Some(handler)),
-            arguments: PhantomData,
-        }
+    pub(super) fn new(handler: B, mut request: Request, state: S) -> Self {
+        let settings = B::settings_of(&request);
+        let (upload, extraction) = match Arguments::<B::Function, T, S>::without_request() {
+            Some(extraction) => (None, extraction),
+            None => (Upload::of(&mut request), Arguments::<B::Function, T, S>::extract(request, state)),
+        };
+        Self { upload, stage: Stage::Extracts(extraction, Some(handler), settings), arguments: PhantomData }
     }
-}
-
-impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
-    type Output = Response;
 
     // Not inlined, so that the response is moved less often.
     #[inline(never)]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+    fn poll_function(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
         match &mut self.stage {
-            Stage::Extracts(extraction, handler) => {
+            Stage::Extracts(extraction, handler, settings) => {
                 let arguments = match ready!(Pin::new(extraction).poll(cx)) {
                     Ok(arguments) => arguments,
                     Err(rejection) => return Poll::Ready(rejection),
                 };
-                let handler = handler.take().expect("a handler's future was polled after it had ended");
+                let handler = handler.take().expect("a handler's future was polled after it had ended [TF14]");
                 let mut ending = Poll::Pending;
-                if let Some(running) = handler.begin(arguments, cx, &mut ending) {
+                if let Some(running) = handler.begin(arguments, settings.take(), cx, &mut ending) {
                     self.stage = Stage::Runs(running);
                 }
                 match ending {
@@ -84,6 +88,20 @@ impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
             }
             Stage::Runs(running) => Pin::new(running).poll(cx),
         }
+    }
+}
+
+impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
+    type Output = Response;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        if self.upload.is_none() {
+            return self.poll_function(cx);
+        }
+        let response = ready!(self.poll_function(cx));
+        let upload = self.upload.take().expect("a future with an upload has it until it ends");
+        Poll::Ready(upload.judge(response, type_name::<B::Function>()))
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     thread,
 };
@@ -16,13 +15,13 @@ use axum::{extract::Request, handler::Handler, response::Response};
 
 use super::{
     SyncHandler,
+    defaults::{Defaults, HandlerSettings, OfLayer},
     future::{Begin, HandlerFuture},
 };
 use crate::{
     call::Call,
     layer::FiberLayer,
     raw::{Exit, Job},
-    settings::Settings,
 };
 
 /// Makes an axum [`Handler`] from a synchronous function.
@@ -32,13 +31,14 @@ use crate::{
 /// [`IntoResponse`](axum::response::IntoResponse) type, including a `Result`. It may wait with
 /// [`await_in_fiber`](crate::await_in_fiber). Ordinary async code extracts the arguments before a stack is taken.
 ///
-/// The settings are the defaults, as with [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's
-/// `#[debug_handler]` accepts only async functions.
+/// The settings are those of [`fiber_defaults`](super::fiber_defaults) around it, or else the defaults, as with
+/// [`FiberLayer::new`]; [`fiber_with`] takes a layer with settings. axum's `#[debug_handler]` accepts only async
+/// functions.
 ///
 /// # Cancel safety
 ///
 /// When the client disconnects while the function waits, the function runs to its end in the background
-/// ([`OnDrop::Finish`](crate::OnDrop::Finish)).
+/// ([`OnDrop::Finish`](crate::OnDrop::Finish)), unless the settings say otherwise.
 ///
 /// # Panics
 ///
@@ -82,7 +82,7 @@ pub fn fiber_with<F, T, S>(layer: &FiberLayer, f: F) -> FiberHandler<F, T, S, Of
 where
     F: SyncHandler<T, S>,
 {
-    FiberHandler { f, settings: OfLayer(Arc::clone(layer.settings())), arguments: PhantomData }
+    FiberHandler::of(OfLayer::new(layer), f)
 }
 
 /// The handler that [`fiber`] and [`fiber_with`] return; `L` says whether it has a layer's settings. Write `impl
@@ -92,6 +92,12 @@ pub struct FiberHandler<F, T, S, L = Defaults> {
     f: F,
     settings: L,
     arguments: PhantomData<fn(T, S)>,
+}
+
+impl<F, T, S> FiberHandler<F, T, S, OfLayer> {
+    pub(super) fn of(settings: OfLayer, f: F) -> Self {
+        Self { f, settings, arguments: PhantomData }
+    }
 }
 
 impl<F, T, S, L> Unpin for FiberHandler<F, T, S, L> {}
@@ -106,34 +112,6 @@ impl<F, T, S, L: HandlerSettings> fmt::Debug for FiberHandler<F, T, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layer = &self.settings.get().shared.name;
         f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", layer).finish()
-    }
-}
-
-/// The settings of a handler.
-pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
-    fn get(&self) -> &Settings;
-}
-
-/// All defaults. The type is zero-sized because axum clones a handler for each request; the clone then allocates
-/// nothing.
-#[derive(Clone, Debug)]
-pub struct Defaults;
-
-impl HandlerSettings for Defaults {
-    #[inline]
-    fn get(&self) -> &Settings {
-        Settings::process_wide()
-    }
-}
-
-/// The settings of a layer.
-#[derive(Clone, Debug)]
-pub struct OfLayer(Arc<Settings>);
-
-impl HandlerSettings for OfLayer {
-    #[inline]
-    fn get(&self) -> &Settings {
-        &self.0
     }
 }
 
@@ -163,14 +141,21 @@ where
     type Running = Running<F, T, S>;
 
     #[inline]
+    fn settings_of(request: &Request) -> Option<OfLayer> {
+        L::of_request(request)
+    }
+
+    #[inline]
     fn begin(
         self,
         arguments: F::Arguments,
+        settings: Option<OfLayer>,
         cx: &mut Context<'_>,
         ending: &mut Poll<thread::Result<Response>>,
     ) -> Option<Running<F, T, S>> {
         let function = Function { f: self.f, arguments, types: PhantomData };
-        let call = Call::at_once(function, self.settings.get(), type_name::<F>(), cx, ending)?;
+        let settings = settings.as_ref().map_or_else(|| self.settings.get(), OfLayer::get);
+        let call = Call::at_once(function, settings, type_name::<F>(), cx, ending)?;
         Some(Running { call })
     }
 }

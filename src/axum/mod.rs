@@ -17,14 +17,19 @@
 //! let app: Router = Router::new().route("/greet/{name}", get(fiber(greet))).route("/health", get(health));
 //! ```
 //!
-//! With the feature `ws`, synchronous functions can also serve websockets: see `SyncWebSocket`.
+//! With the feature `ws`, synchronous functions can also serve websockets: see `SyncWebSocket`. With the
+//! feature `insight`, `insight_routes` shows where fibers wait.
 
 mod blocking;
 mod body;
+mod defaults;
 mod extract;
 mod future;
 mod handler;
+#[cfg(feature = "insight")]
+mod insight;
 mod middleware;
+mod serve;
 mod sync_handler;
 #[cfg(feature = "ws")]
 mod ws;
@@ -33,22 +38,29 @@ mod ws;
 /// outside this crate.
 pub mod parts {
     pub use super::{
+        defaults::{Defaults, OfLayer},
         extract::{Extract, NoArguments},
         future::Begin,
-        handler::{Defaults, OfLayer, Running},
+        handler::Running,
     };
 }
 
+#[cfg(feature = "insight")]
+pub use self::insight::{insight_routes, insight_routes_of_all_layers};
 #[cfg(feature = "ws")]
-pub use self::ws::{SendError, SyncWebSocket, WebSocketEnd, WebSocketHandler, WebSocketSender, WebSocketUpgradeExt};
+pub use self::ws::{
+    SendError, SyncWebSocket, WebSocketEnd, WebSocketHandler, WebSocketSender, WebSocketUpgradeExt, WithHeartbeat,
+};
 pub use self::{
     blocking::{BlockingHandler, blocking, blocking_with},
     body::{BodyError, BodyReader, BodyWriter, sse, sse_with, write_body, write_body_with},
+    defaults::fiber_defaults,
     future::HandlerFuture,
     handler::{FiberHandler, fiber, fiber_with},
     middleware::{
-        FromSyncFn, FromSyncFnLayer, MiddlewareFuture, Next, SyncMiddleware, from_sync_fn, from_sync_fn_with,
-        from_sync_fn_with_state,
+        CallerGone, FromSyncFn, FromSyncFnLayer, MiddlewareFuture, Next, SyncMiddleware, from_sync_fn,
+        from_sync_fn_with, from_sync_fn_with_state,
     },
+    serve::{Serve, Stopping, serve},
     sync_handler::SyncHandler,
 };

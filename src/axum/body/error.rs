@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt,
     io::{self, ErrorKind},
+    sync::Arc,
 };
 
 use axum::{
@@ -18,7 +19,7 @@ use http_body_util::LengthLimitError;
 /// |---|---|
 /// | 413 Payload Too Large | the body is longer than axum's [`DefaultBodyLimit`](axum::extract::DefaultBodyLimit) allows |
 /// | 400 Bad Request | the body could not be read, because the client disconnected or broke the protocol, or its content is wrong ([`InvalidData`](ErrorKind::InvalidData), [`UnexpectedEof`](ErrorKind::UnexpectedEof)) |
-/// | 500 Internal Server Error | any other error; its text is not sent |
+/// | 500 Internal Server Error | any other error; its text is not sent but logged as a warning (feature `tracing`) |
 ///
 /// The causes of an error are found through `source()`, which the errors of `serde_json` implement. The errors of `csv`
 /// do not: take the `io::Error` out with `csv::Error::into_kind`.
@@ -69,6 +70,12 @@ impl Error for BodyError {
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
+            #[cfg(feature = "tracing")]
+            tracing::warn!(
+                error = &self as &dyn Error,
+                "answering {}, whose client is not told the error",
+                self.status
+            );
             return self.status.into_response();
         }
         (self.status, self.source.to_string()).into_response()
@@ -76,18 +83,18 @@ impl IntoResponse for BodyError {
 }
 
 /// Why a request's body could not be read.
-#[derive(Debug)]
-pub(super) struct ReadError(axum::Error);
+#[derive(Clone, Debug)]
+pub(super) struct ReadError(Arc<axum::Error>);
 
 impl From<axum::Error> for ReadError {
     fn from(error: axum::Error) -> Self {
-        Self(error)
+        Self(Arc::new(error))
     }
 }
 
 impl ReadError {
     fn is_too_long(&self) -> bool {
-        chain(&self.0).any(|error| error.is::<LengthLimitError>() || error.is::<TooLong>())
+        chain(&*self.0).any(|error| error.is::<LengthLimitError>() || error.is::<TooLong>())
     }
 
     pub(super) fn into_io(self) -> io::Error {
@@ -103,7 +110,7 @@ impl fmt::Display for ReadError {
         }
         f.write_str("the body of the request could not be read")?;
         // The errors in between add no information.
-        chain(&self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        chain(&*self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

@@ -3,8 +3,11 @@
 mod error;
 mod events;
 mod reader;
+mod report;
+mod upload;
 mod writer;
 
+pub(super) use self::upload::Upload;
 pub use self::{
     error::BodyError,
     events::{sse, sse_with},

@@ -1,6 +1,7 @@
 //! [`write_body`]: a response body that a synchronous function writes.
 
 use std::{
+    any::type_name,
     fmt,
     io::{self, Write},
     mem,
@@ -8,6 +9,7 @@ use std::{
 
 use axum::body::{Body, Bytes};
 
+use super::report;
 use crate::{
     layer::FiberLayer,
     stream::{Yielder, fiber_stream, fiber_stream_with},
@@ -23,13 +25,18 @@ const CHUNK: usize = 32 * 1024;
 /// for slow clients. The body is sent in chunks of 32 KiB, and the function is at most three chunks ahead of the
 /// client, whatever the size of the body. [`flush`](Write::flush) sends a chunk that is not full yet.
 ///
-/// If the function returns an error, the body ends as a failure, so that the client knows that it is incomplete.
+/// In a fiber of a layer, as handlers are, that fiber belongs to the same layer, and the handler's context follows it:
+/// see [`fiber_stream`]. [`write_body_with`] takes another layer.
+///
+/// If the function returns an error, the body ends as a failure, so that the client knows that it is incomplete, and a
+/// warning with the error is logged (feature `tracing`; on the level `debug` if the client has gone before).
 ///
 /// # Cancel safety
 ///
 /// When the client disconnects, writing the next chunk fails with an error of kind
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and [`caller_gone`](crate::caller_gone) is true. If the client never asks
-/// for the body (`HEAD`), the function is dropped unrun.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and [`caller_gone`](crate::caller_gone) is true. The function is also
+/// cancelled according to its layer's [`OnDrop`](crate::OnDrop). If the client never asks for the body (`HEAD`), the
+/// function is dropped unrun.
 ///
 /// # Panics
 ///
@@ -55,25 +62,29 @@ pub fn write_body<F>(f: F) -> Body
 where
     F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
 {
-    Body::from_stream(fiber_stream(|chunks| write_all(f, chunks)))
+    Body::from_stream(fiber_stream(|chunks| write_all(f, chunks, type_name::<F>())))
 }
 
-/// Like [`write_body`], but with the settings of `layer`, whose name and counters it shares. When the client
-/// disconnects, the function is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
+/// Like [`write_body`], but as a call of `layer`, which takes a permit of its
+/// [`max_fibers`](crate::FiberLayerBuilder::max_fibers).
 pub fn write_body_with<F>(layer: &FiberLayer, f: F) -> Body
 where
     F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
 {
-    Body::from_stream(fiber_stream_with(layer, |chunks| write_all(f, chunks)))
+    let service = layer.settings().shared.name_or(type_name::<F>()).to_owned();
+    Body::from_stream(fiber_stream_with(layer, move |chunks| write_all(f, chunks, &service)))
 }
 
-fn write_all<F>(f: F, chunks: &mut Yielder<io::Result<Bytes>>) -> io::Result<()>
+fn write_all<F>(f: F, chunks: &mut Yielder<io::Result<Bytes>>, service: &str) -> io::Result<()>
 where
     F: FnOnce(&mut BodyWriter<'_>) -> io::Result<()>,
 {
     let mut writer = BodyWriter { chunks, gathered: Vec::new() };
-    f(&mut writer)?;
-    writer.flush()
+    let result = f(&mut writer).and_then(|()| writer.flush());
+    if let Err(error) = &result {
+        report::cut(service, error, writer.chunks.is_closed());
+    }
+    result
 }
 
 /// Writes a response's body; see [`write_body`].
