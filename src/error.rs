@@ -1,6 +1,7 @@
 //! Errors, and the payload of a cancelled fiber's unwinding.
 
 use std::{
+    any::Any,
     error::Error,
     fmt,
     io::{self, ErrorKind},
@@ -134,28 +135,28 @@ impl<F> From<TryAwaitError<F>> for io::Error {
 }
 
 pub(crate) const NOT_IN_FIBER: &str = "waited outside a fiber: use `.await` here, enter a fiber with \
-     FiberLayer / run_in_fiber, or block on purpose with block_on_waits";
+     FiberLayer / run_in_fiber, or block on purpose with block_on_waits [TF01]";
 
 pub(crate) const CANCELLED: &str =
-    "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
+    "the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called [TF07]";
 
 pub(crate) const BORROWED: &str = "waited while a carried task-local is borrowed (`KEY.with(|value| ..)`), or set where the fiber's \
      caller had no value (`KEY.sync_scope(..)`), which would show it to other tasks: clone what you need out of it, and wait afterwards; \
-     set it outside of the layer, or pass it on by an argument";
+     set it outside of the layer, or pass it on by an argument [TF06]";
 
-pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is panicking";
+pub(crate) const UNWINDING: &str = "a fiber cannot suspend while its thread is panicking [TF08]";
 
 pub(crate) const NESTED: &str = "waited inside a future that this fiber is already waiting for: `.await` it, \
-     or run the sync part with run_in_fiber";
+     or run the synchronous part with run_in_fiber [TF02]";
 
 pub(crate) const ON_THREAD_STACK: &str = "waited inside on_thread_stack, where the fiber's own stack is left and cannot be \
-     suspended: wait before or after it";
+     suspended: wait before or after it [TF03]";
 
 pub(crate) const IN_CALLBACK: &str = "waited in a callback that runs between two steps of a fiber (a waker, a hook, a recorder of \
-     metrics, the `Clone` of a carried value), where nothing can suspend: hand the work to a task, or wait in the call itself";
+     metrics, the `Clone` of a carried value), where nothing can suspend: hand the work to a task, or wait in the call itself [TF04]";
 
 pub(crate) const NO_WAIT: &str =
-    "waited inside no_wait, which the code put around what must not be suspended: wait before or after it";
+    "waited inside no_wait, which the code put around what must not be suspended: wait before or after it [TF05]";
 
 /// The panic payload that unwinds a cancelled fiber, under [`OnDrop::Unwind`](crate::OnDrop::Unwind) and when a
 /// [`LocalFiber`](crate::LocalFiber) is dropped.
@@ -178,11 +179,17 @@ impl Error for Cancelled {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
     service: String,
+    /// The type of the handle.
+    handle: &'static str,
 }
 
 impl Closed {
     pub(crate) fn new(service: &str) -> Self {
-        Self { service: service.to_owned() }
+        Self { service: service.to_owned(), handle: "FiberHandle" }
+    }
+
+    pub(crate) fn of_blocking_layer(service: &str) -> Self {
+        Self { service: service.to_owned(), handle: "BlockingHandle" }
     }
 }
 
@@ -190,14 +197,21 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the layer of service `{}` is closed (`FiberHandle::close`): stop the server from accepting requests first, and \
-             close the layer when it has stopped",
-            self.service
+            "the layer of service `{}` is closed (`{}::close`): stop the server from accepting requests first, and close the \
+             layer when it has stopped [TF16]",
+            self.service, self.handle
         )
     }
 }
 
 impl Error for Closed {}
+
+/// Returns `closed` as tower's `BoxError`, if `E` is that type.
+pub(crate) fn as_box_error<E: 'static>(closed: Closed) -> Result<E, Closed> {
+    let mut error = Some(Box::<dyn Error + Send + Sync>::from(closed.clone()));
+    let error: &mut dyn Any = &mut error;
+    error.downcast_mut().and_then(Option::take).ok_or(closed)
+}
 
 /// A builder refused a setting.
 #[derive(Debug)]
@@ -214,11 +228,17 @@ impl ConfigError {
     pub(crate) fn io(text: impl Into<String>, source: std::io::Error) -> Self {
         Self { text: text.into(), source: Some(source) }
     }
+
+    /// Says what is wrong and why, without a code, for the text of another error.
+    pub(crate) fn reason(&self) -> String {
+        let Self { text, source } = self;
+        source.as_ref().map_or_else(|| text.clone(), |source| format!("{text}: {source}"))
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "{} [TF25]", self.text)
     }
 }
 
@@ -240,7 +260,9 @@ impl AccessError {
 
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a fiber-local was used outside a fiber: use it below FiberLayer, run_in_fiber or block_on_waits")
+        f.write_str(
+            "a fiber-local was used outside a fiber: use it below FiberLayer, run_in_fiber or block_on_waits [TF23]",
+        )
     }
 }
 

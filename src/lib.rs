@@ -1,6 +1,6 @@
 //! Lets ordinary synchronous code wait for futures, without blocking a thread and without a rewrite.
 //!
-//! In a service that is synchronous, each request that waits holds a thread. Making everything `async`, down to the
+//! In a synchronous service, each request that waits holds a thread. Making everything `async`, down to the
 //! database driver, fixes this, and is often out of the question. This crate lets that code stay as it is. A
 //! [`FiberLayer`] runs each call of a tower [`Service`](tower_service::Service) on a stackful coroutine, a *fiber*.
 //! Anywhere below that call, however many synchronous functions deep, [`await_in_fiber`] suspends the fiber and yields
@@ -13,7 +13,7 @@
 //! use tower::{ServiceBuilder, ServiceExt as _};
 //! use tower_fiber::{FiberLayer, WaitExt as _, sync_fn};
 //!
-//! // Plain functions, as an old code base has them.
+//! // Synchronous functions, as an old code base has them.
 //! fn price(book: u32) -> u32 {
 //!     tokio::time::sleep(Duration::from_millis(100)).wait(); // asks a supplier
 //!     book * 10
@@ -40,32 +40,35 @@
 //! | to | use |
 //! |---|---|
 //! | run a service's calls in fibers | [`FiberLayer`], [`FiberService`], [`.fiber()`](ServiceExt::fiber); around an axum `Router` or a tonic server as well |
-//! | make a tower service of a synchronous function | [`sync_fn`] |
-//! | make an axum handler of a synchronous function | `axum::fiber`; on the blocking pool: `axum::blocking` (feature `axum`) |
+//! | make a tower service from a synchronous function | [`sync_fn`] |
+//! | make an axum handler from a synchronous function | `axum::fiber`; on the blocking pool: `axum::blocking` (feature `axum`) |
 //! | write axum middleware as a synchronous function | `axum::from_sync_fn` (feature `axum`) |
+//! | give all handlers and middleware of a `Router` one drop policy or limit | `axum::fiber_defaults` (feature `axum`) |
 //! | read a request's body, write a response's, send events | `axum::BodyReader`, `axum::write_body`, `axum::sse` (feature `axum`) |
 //! | talk over a websocket from a synchronous function | `ws.on_upgrade_fiber(f)` with an `axum::SyncWebSocket` (feature `ws`) |
-//! | run one synchronous function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; if nothing is `Send`: [`run_local`] |
+//! | run one synchronous function in a fiber | [`run_in_fiber`], [`FiberLayer::run`]; if it is not `Send`: [`run_local`] |
 //! | wait inside a fiber | [`await_in_fiber`], [`WaitExt::wait`]; with an error instead of a panic: [`try_await_in_fiber`] |
 //! | run synchronous functions side by side, or with a time-out | [`join`], [`join_all`], [`try_join`], [`race`], [`timeout`] |
 //! | call an async function as a synchronous one | [`synchronize`] |
-//! | burn CPU or really block | [`offload`]; whole calls: [`BlockingLayer`] |
+//! | run code that computes or blocks | [`offload`]; for whole calls: [`BlockingLayer`] |
 //! | read and write an async stream with `Read`, `Write`, `Seek`, `BufRead` | `io::FiberIo`; in the place of `std::net::TcpStream`: `io::TcpStream`, `io::lookup_host` (feature `io`) |
-//! | use a `Stream` as an iterator, make one of a synchronous producer | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
-//! | let unmodified code wait, whose sockets, sleeps and locks are std's or a C library's | `FiberLayerBuilder::interpose` (feature `interpose`, Linux) |
+//! | use a `Stream` as an iterator, make one from a synchronous producer | `stream::FiberIter`, `stream::fiber_stream` (feature `stream`) |
+//! | let unmodified code wait that uses the sockets, sleeps and locks of std or of a C library | `FiberLayerBuilder::interpose` (feature `interpose`, Linux) |
 //! | run the same synchronous code in tests, tools and `main` | [`block_on_waits`] |
 //! | ask where the code runs, and whether its caller still waits | [`in_fiber`], [`wait_mode`], [`caller_gone`] |
+//! | tell fibers apart in logs | [`fiber_id`] |
 //! | leave the fiber's stack, for code that does not work on it | [`on_thread_stack`] |
 //! | keep a section from being cancelled | [`shield`] |
+//! | hold a lock over a wait, use a condition variable, a channel, a lazy value that waits | [`sync`], with std's signatures |
 //! | keep a section from being interleaved with other fibers | [`no_wait`] |
-//! | limit how many fibers there are | [`FiberLayerBuilder::max_fibers`] |
+//! | limit how many fibers exist at once | [`FiberLayerBuilder::max_fibers`] |
 //! | let task-locals and other context follow a call | [`FiberLayerBuilder::carry`], [`Hook`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
 //! | find code that blocks its thread | [`FiberLayerBuilder::detect_blocking`] |
-//! | see where each fiber waits | [`FiberHandle::dump`], [`FiberHandle::dump_with_backtraces`] |
+//! | see where each fiber waits | [`FiberHandle::dump`], [`FiberHandle::dump_with_backtraces`]; in a browser: `axum::insight_routes` (feature `insight`); on a signal: `DumpOnSignal` (feature `signal`, Unix) |
 //! | measure calls, waits and fibers | `metrics` (feature `metrics`) |
 //! | shut a layer down: no new calls, cancel, wait for the last | [`FiberLayer::handle`] |
-//! | serve fast: one runtime per core | `per_core` (feature `per-core`) |
+//! | serve with one runtime per core, the fastest way | `per_core` (feature `per-core`) |
 //!
 //! Do not use fibers for CPU-bound or truly blocking code, which stops its thread in a fiber as it does in an async
 //! function: [`offload`] it, or put a [`BlockingLayer`] in the place of the [`FiberLayer`]. Write new code async.
@@ -92,9 +95,13 @@
 //!   [stacks chapter](docs::stacks) says what happens at each limit: back-pressure, and on overflow a message that
 //!   names the service.
 //! * To let other tasks run, every 128th wait in a row that was ready at once yields.
+//! * A call that waits once takes some 900 instructions by default, and 8,000 with a limit, metrics, a blocking
+//!   detector, a subscriber and a span. `BENCHMARKS.md` in the repository has the times.
 //!
-//! With the feature `axum`, the chapter `docs::servers` lists the features of axum and tonic with their counterparts
-//! for synchronous functions, and `docs::guide` answers "Will my library work?" and moves a handler step by step.
+//! More [chapters](docs) come with the feature `axum`. `docs::guide` answers "Will my library work?" and says how to
+//! test, `docs::migration` moves a code base step by step, and `docs::layers` says in which order layers go.
+//! `docs::servers` lists the features of axum and tonic with their counterparts for synchronous functions.
+//! `docs::comparison` puts the crate beside other ways to wait.
 //!
 //! # Context
 //!
@@ -107,7 +114,8 @@
 //!
 //! [`detect_blocking`](FiberLayerBuilder::detect_blocking) logs a warning while a fiber is blocking its thread. A
 //! [`dump`](FiberHandle::dump) says where each fiber waits. The [insight chapter](docs::insight) lists these tools and
-//! others by the question that each answers.
+//! others by the question that each answers. Messages that ask you to act end with a code, such as `[TF01]`. The
+//! [errors chapter](docs::errors) says why each appears and what to do.
 //!
 //! # Dropped calls
 //!
@@ -130,65 +138,14 @@
 //!
 //! # Soundness
 //!
-//! Fibers interleave in the middle of their frames, on one thread. That breaks code which assumes that scopes entered
-//! on a thread are left in reverse order. Rust's type system cannot see this, and some safe code relies on it. The
-//! following program has no `unsafe`, and yet it has undefined behaviour, with this crate as with every stackful
-//! coroutine (including corosensei, on which this crate is built):
+//! A fiber never changes threads, so locals, borrows, `Rc`s and addresses of thread-locals are safe across a wait.
+//! Scopes that must nest on their thread are not, because the thread's other fibers run in between: scopes of
+//! `scoped-tls`, and calls into an interpreter that other fibers enter too. Safe code that holds one of these over a
+//! wait can have undefined behaviour, as with every stackful coroutine. [`no_wait`] refuses waits in such a section,
+//! and the feature `lint` finds many of them.
 //!
-//! ```no_run
-//! use tokio::task::yield_now;
-//! use tower_fiber::{WaitExt as _, run_local};
-//!
-//! scoped_tls::scoped_thread_local!(static NAME: String);
-//!
-//! fn scope(name: &str, waits: u32) {
-//!     NAME.set(&name.to_owned(), || (0..waits).for_each(|_| yield_now().wait()));
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let first = run_local(|| scope("first", 1));
-//! let second = run_local(|| scope("second", 2));
-//! // `first` enters and waits; `second` enters, saves the pointer to `first`'s name, and waits; `first` leaves and frees
-//! // its name; `second` leaves and restores the saved pointer, which now dangles.
-//! tokio::join!(first, second);
-//! NAME.with(|name| println!("{name}")); // reads freed memory
-//! # }
-//! ```
-//!
-//! Pinning fibers to their threads, which this crate never relaxes, protects code that depends on the *identity* of the
-//! thread: `Rc`s, thread-local addresses that the compiler keeps in registers, guards that must be released where they
-//! were taken. It does not protect code that depends on *nesting*. Do not hold these over a wait:
-//!
-//! * scopes of scoped thread-locals (`scoped-tls`, `LocalKey::with` around a wait that lets others change the value);
-//! * `tokio::runtime::Handle::enter` guards, and `block_in_place`;
-//! * `std::sync` lock guards that another fiber of the same thread may want: the thread then waits for itself;
-//! * initialisers of `LazyLock` and `OnceLock`, for the same reason;
-//! * `stacker::grow`, which keeps the thread's stack limit in a thread-local;
-//! * calls into an interpreter (Lua, Python, WebAssembly) that other fibers of the thread enter too;
-//! * reentrant locks (`parking_lot::ReentrantMutex`);
-//! * a [`LocalFiber`] in a thread-local: at thread exit it may be unwound after other thread-locals that it borrows.
-//!
-//! The feature `lint` finds such scopes at run time, on Linux. After `lint::enable()` each fiber compares the
-//! executable's thread-locals where it waits with those where it was resumed, and names the ones that it leaves
-//! changed: in the program above, before the dangling pointer is read. It does not see locks, initialisers and
-//! interpreters.
-//!
-//! With the feature `interpose`, each call of libc's that waits is such a wait, in layers that ask for it; std's locks
-//! then suspend too. [`no_wait`] keeps a section from being interleaved.
-//!
-//! An interpreter (mlua, PyO3, wasmtime) keeps a stack of its calls. If a script calls a function that waits, and
-//! another fiber of the thread enters the interpreter meanwhile, the calls of both lie on one stack and are taken off
-//! in the wrong order: the scripts get each other's values, then the process ends with SIGSEGV or a failed assertion. A
-//! reentrant lock admits every fiber of its thread, so updates are lost. In either case lock a `tokio::sync::Mutex`
-//! around the whole call, [`offload`] it, or run it in [`on_thread_stack`], which refuses waits with an error. The
-//! isolation chapter says more about [interpreters](docs::isolation#interpreters) and [reentrant
-//! locks](docs::isolation#reentrant-locks).
-//!
-//! All `unsafe` code of the crate is in one module, whose chapter lists the invariants that each block cites.
-//! Everything that a fiber owns is `'static`, so leaking a fiber is safe. Every poll and drop compares threads: a poll
-//! on a foreign thread panics with a message that names both threads, and a drop on a foreign thread hands the fiber
-//! home.
+//! The [soundness chapter](docs::soundness) has a program that shows it, a table of what not to hold over a wait, what
+//! reports each, and how the crate's own `unsafe` code is kept and tested.
 //!
 //! # Features
 //!
@@ -200,15 +157,19 @@
 //! | `metrics` | no | `metrics`: calls, waits, fibers, times, through the `metrics` facade |
 //! | `io` | no | `io`: `Read`, `Write`, `Seek`, `BufRead` over asynchronous streams; TCP connections and names |
 //! | `stream` | no | `stream`: a `Stream` as an iterator, synchronous functions and iterators as streams |
-//! | `axum` | no | `axum`: synchronous functions as handlers and middleware, bodies that are read and written, events |
+//! | `axum` | no | `axum`: synchronous functions as handlers and middleware, bodies that are read and written, events, a server that ends in order |
+//! | `insight` | no | `axum::insight_routes`: a page, JSON and text that show where fibers wait; enables `axum` |
 //! | `ws` | no | `axum::SyncWebSocket`: websockets for synchronous functions; enables `axum` |
+//! | `signal` | no | `DumpOnSignal`: what all fibers do, whenever the process gets a signal (Unix) |
 //! | `per-core` | no | `per_core`: a server once per core, each on a runtime of its own |
+//! | `shutdown` | no | `Shutdown`: ends a server in order at a signal; `axum` enables it |
+//! | `http2` | no | `axum::serve` with HTTP/2, also for websockets; enables `axum` |
 //! | `interpose` | no | libc's blocking calls suspend the fiber, so that unmodified code waits (Linux): `interpose` |
 //! | `lint` | no | `lint`: for debugging on Linux, names the thread-locals that a fiber leaves changed while it waits |
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 is tested. Elsewhere the crate builds wherever corosensei does, but it is untested there.
+//! Linux on x86-64 is tested. The [platforms chapter](docs::platforms) says what works elsewhere.
 //!
 //! # Minimum supported Rust version
 //!
@@ -223,6 +184,7 @@ mod call;
 mod context;
 mod diagnostics;
 pub mod docs;
+mod drain;
 pub mod error;
 mod fiber;
 mod fiber_local;
@@ -237,8 +199,11 @@ mod pool;
 mod raw;
 mod run;
 mod settings;
+#[cfg(feature = "shutdown")]
+mod shutdown;
 #[cfg(feature = "stream")]
 pub mod stream;
+pub mod sync;
 mod util;
 mod wait;
 
@@ -248,13 +213,21 @@ pub use self::diagnostics::lint;
 pub use self::diagnostics::metrics;
 #[cfg(feature = "tower")]
 pub use self::layer::ServiceBuilderExt;
+#[cfg(all(feature = "signal", unix))]
+pub use self::layer::{DumpFormat, DumpOnSignal};
 #[cfg(feature = "per-core")]
 pub use self::per_core::per_core;
+#[cfg(feature = "shutdown")]
+pub use self::shutdown::{Shutdown, Stopped, shutdown_signal};
 pub use self::{
-    blocking::{BlockingLayer, BlockingLayerBuilder, BlockingService, block_on_waits},
+    blocking::{
+        BlockingCounters, BlockingHandle, BlockingLayer, BlockingLayerBuilder, BlockingService, block_on_waits,
+    },
     context::Hook,
     diagnostics::{BlockingDetector, Dump, FiberInfo, FiberState},
+    drain::ShutdownReport,
     error::Cancelled,
+    fiber::FiberId,
     fiber_local::FiberLocal,
     layer::{Counters, FiberHandle, FiberLayer, FiberLayerBuilder, FiberService, ServiceExt, SyncFn, future, sync_fn},
     pool::{FiberPool, FiberPoolBuilder},
@@ -264,7 +237,7 @@ pub use self::{
     },
     settings::{OnDrop, Placement},
     wait::{
-        UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, in_fiber, no_wait, on_thread_stack,
+        UntilCallerGone, WaitExt, WaitMode, await_in_fiber, caller_gone, fiber_id, in_fiber, no_wait, on_thread_stack,
         remaining_stack, shield, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
     },
 };

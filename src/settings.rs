@@ -7,11 +7,11 @@ use std::{
 
 use crate::{
     context::Scopes,
-    fiber::{DetectorSettings, DropPolicy, Shared, Stacks},
-    pool::FiberPool,
+    fiber::{DetectorSettings, DropPolicy, Luggage, Shared, Stacks},
+    pool::{FiberPool, WeakFiberPool},
 };
 
-/// What becomes of a fiber whose response future is dropped while synchronous code waits in it, for example because the
+/// What happens to a fiber whose response future is dropped while synchronous code waits in it, for example because the
 /// client has gone, a time-out has elapsed, or another branch has won a `select!`.
 ///
 /// See the [lifecycle chapter](crate::docs::lifecycle) for every case.
@@ -44,6 +44,11 @@ impl OnDrop {
 }
 
 /// Where a layer's fibers run; see [`FiberLayerBuilder::placement`](crate::FiberLayerBuilder::placement).
+///
+/// In place, a fiber runs inside the caller's task: `tokio::task::id()` is that task's, and `spawn_local` spawns on its
+/// `LocalSet`. On a pool it is in no task, and tokio refuses both with a panic. [`fiber_id`](crate::fiber_id) works
+/// everywhere. `block_in_place`, `blocking_lock` and `blocking_recv` panic in either place: use
+/// [`offload`](crate::offload) and `.wait()`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Placement {
@@ -66,6 +71,34 @@ pub enum Placement {
 impl From<FiberPool> for Placement {
     fn from(pool: FiberPool) -> Self {
         Self::Pool(pool)
+    }
+}
+
+/// A layer's placement, as its fibers know it. They do not keep the layer's pool alive.
+#[cfg_attr(not(feature = "stream"), expect(dead_code, reason = "only what streams goes on elsewhere"))]
+enum KnownPlacement {
+    /// Also for `InPlace`: the task that polls the call later may be outside the `LocalSet` that this would need.
+    Auto,
+    SharedPool,
+    Pool(WeakFiberPool),
+}
+
+impl KnownPlacement {
+    fn of(placement: &Placement) -> Self {
+        match placement {
+            Placement::Auto | Placement::InPlace => Self::Auto,
+            Placement::SharedPool => Self::SharedPool,
+            Placement::Pool(pool) => Self::Pool(pool.downgrade()),
+        }
+    }
+
+    #[cfg(feature = "stream")]
+    fn get(&self) -> Placement {
+        match self {
+            Self::Auto => Placement::Auto,
+            Self::SharedPool => Placement::SharedPool,
+            Self::Pool(pool) => pool.upgrade().map_or(Placement::Auto, Placement::Pool),
+        }
     }
 }
 
@@ -97,7 +130,9 @@ impl Settings {
         scopes: Scopes,
         detector: Option<DetectorSettings>,
     ) -> Self {
-        let (bar, luggage, meter) = (scopes.bar(), scopes.luggage(), scopes.meter());
+        let (bar, meter) = (scopes.bar(), scopes.meter());
+        let placement_inside = KnownPlacement::of(&placement);
+        let luggage = Luggage { scopes: scopes.luggage(), placement: Some(Box::new(placement_inside)) };
         // A detector needs the general way into a fiber, as scopes do.
         let has_context = !scopes.is_empty() || detector.is_some();
         let shared = Shared::new(name, stacks, drop_policy, bar, luggage, meter, detector);
@@ -105,10 +140,20 @@ impl Settings {
         Self { shared, placement: Some(placement), scopes }
     }
 
-    /// Settings of calls that a fiber with this data makes.
-    pub(crate) fn inside(shared: Arc<Shared>) -> Self {
-        let scopes = Scopes::of_children(&shared);
+    /// Settings of calls that a fiber with this data makes and polls.
+    pub(crate) fn inside(shared: Arc<Shared>, scopes: Option<Arc<Scopes>>) -> Self {
         Self { shared, placement: None, scopes }
+    }
+
+    /// Settings of calls that a fiber with this data makes for other tasks to poll. `None` if it is of no layer.
+    #[cfg(feature = "stream")]
+    pub(crate) fn beyond(shared: &Arc<Shared>, scopes: Option<Arc<Scopes>>) -> Option<Self> {
+        if Arc::ptr_eq(shared, &Self::process_wide().shared) {
+            return None;
+        }
+        let placement: &KnownPlacement = shared.luggage.placement.as_deref()?.downcast_ref()?;
+        let scopes = Some(scopes.unwrap_or_else(Scopes::span_alone));
+        Some(Self { shared: Arc::clone(shared), placement: Some(placement.get()), scopes })
     }
 
     /// Settings of calls that are made on a thread that may block, with the scopes that followed the code there.
@@ -135,6 +180,7 @@ impl Settings {
     /// For fibers that stay on the thread that makes them, with the scopes that follow them.
     pub(crate) fn shared_of_local(scopes: &Scopes) -> Arc<Shared> {
         let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
-        Shared::new(None, STACKS, drop_policy, scopes.bar(), scopes.luggage(), None, None)
+        let luggage = Luggage { scopes: scopes.luggage(), placement: None };
+        Shared::new(None, STACKS, drop_policy, scopes.bar(), luggage, None, None)
     }
 }

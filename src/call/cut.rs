@@ -1,4 +1,4 @@
-//! Fibers that are unwound together with the fiber around them.
+//! Fibers that are unwound: together with the fiber around them, or while their caller waits.
 
 use std::{any::Any, panic::resume_unwind, task::Poll};
 
@@ -18,4 +18,19 @@ pub(crate) fn is_cut_with_its_poller(payload: &(dyn Any + Send)) -> bool {
 /// elsewhere it panics.
 pub(crate) fn pending_with_its_poller<T>() -> Poll<T> {
     if is_cut_with_its_poller(&Cancelled) { Poll::Pending } else { resume_unwind(Box::new(Cancelled)) }
+}
+
+/// Logs that the caller gets [`Cancelled`] for an outcome. It does not pass the panic hook, so nothing else tells why a
+/// server cuts the connection.
+pub(super) fn report_cancelled(service: &str, payload: &(dyn Any + Send)) {
+    #[cfg(feature = "tracing")]
+    if payload.is::<Cancelled>() {
+        tracing::info!(
+            service,
+            "a call was cancelled and has unwound while its caller waits, who gets the panic `Cancelled`: a server \
+             cuts the client off"
+        );
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (service, payload);
 }

@@ -9,7 +9,11 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
-use crate::{context::InContext, fiber::DropPolicy, raw::Job};
+use crate::{
+    context::InContext,
+    fiber::{DropPolicy, Event},
+    raw::Job,
+};
 
 /// What the fiber has been told since its caller went.
 pub(super) enum Grace {
@@ -33,6 +37,7 @@ impl Grace {
     ) -> bool {
         let is_first = matches!(self, Self::NotSeen);
         if is_first {
+            fiber.shared().count(Event::HandedOver);
             fiber.tell_caller_gone();
             *self = Self::begin(fiber.shared().drop_policy, runtime);
         }

@@ -59,11 +59,11 @@ impl Host {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),
             Self::Runtime(runtime) => {
                 let task: Pin<Box<dyn Future<Output = ()> + Send>> =
-                    Box::pin(TokioTask::alone(Hosted::alone(fiber, None)));
+                    Box::pin(TokioTask::alone(Hosted::new(fiber, None)));
                 drop(runtime.spawn(task));
             }
             Self::LocalSet if local_set::is_here() && fiber.is_home() => {
-                local_set::spawn(Box::pin(TokioTask::alone(Hosted::alone(fiber, None))));
+                local_set::spawn(Box::pin(TokioTask::alone(Hosted::new(fiber, None))));
             }
             Self::LocalSet | Self::Nobody => drop(fiber),
         }

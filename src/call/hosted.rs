@@ -1,7 +1,6 @@
 //! A fiber in a task of its own, which runs on a pool worker or in tokio.
 
 use std::{
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Context, Poll},
     thread,
@@ -10,7 +9,7 @@ use std::{
 use super::grace::Grace;
 use crate::{
     context::InContext,
-    fiber::{Event, Phase},
+    fiber::Phase,
     raw::{Caller, Job},
     util::{drop_quietly::drop_quietly, loom::Handle},
 };
@@ -25,18 +24,11 @@ pub(crate) struct Hosted<J: Job> {
     /// The caller's runtime, which the fiber sees as its own; `None` if it is the runtime of this task.
     runtime: Option<Handle>,
     grace: Grace,
-    /// Whether the fiber belonged to another task before.
-    is_hand_over: bool,
 }
 
 impl<J: Job> Hosted<J> {
     pub(crate) fn new(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
-        Self { fiber: Some(fiber), runtime, grace: Grace::NotSeen, is_hand_over: false }
-    }
-
-    /// For a fiber whose caller has gone.
-    pub(crate) fn alone(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
-        Self { is_hand_over: true, ..Self::new(fiber, runtime) }
+        Self { fiber: Some(fiber), runtime, grace: Grace::NotSeen }
     }
 
     /// Ready when the fiber has ended. The fiber is counted until first the outcome has been taken or dropped, and then
@@ -67,9 +59,6 @@ impl<J: Job> Hosted<J> {
         // Only a fiber that was handed over can be away from home: another thread drives its runtime now.
         if !fiber.is_home() {
             return Poll::Ready(None);
-        }
-        if mem::take(&mut self.is_hand_over) {
-            fiber.shared().count(Event::HandedOver);
         }
         let mut polled = false;
         loop {

@@ -75,7 +75,7 @@ impl<J: SendJob> OnWorker<J> {
     /// For a fiber whose caller has gone.
     pub(super) fn alone(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
         let clock = runtime.as_ref().and_then(Hold::of);
-        Self { hosted: Hosted::alone(fiber, runtime), clock }
+        Self { hosted: Hosted::new(fiber, runtime), clock }
     }
 }
 

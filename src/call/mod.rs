@@ -17,6 +17,8 @@ mod driven;
 mod grace;
 mod host;
 mod hosted;
+#[cfg(feature = "stream")]
+mod in_advance;
 mod in_place;
 mod jobs;
 mod join_handle;
@@ -36,11 +38,11 @@ use std::{
     thread,
 };
 
+use self::{cut::report_cancelled, in_place::InPlace, join_handle::JoinHandle, placement::Place};
 pub(crate) use self::{
     cut::{is_cut_with_its_poller, pending_with_its_poller},
     jobs::{Closure, ServiceCall},
 };
-use self::{in_place::InPlace, join_handle::JoinHandle, placement::Place};
 use crate::{
     context::{AtCall, InContext},
     error::Closed,
@@ -133,7 +135,7 @@ impl<J: SendJob> Call<J> {
         let shared = call.fiber.shared();
         // Checked after the call was counted: the end of a closed layer's calls either waits for this call, or the call
         // is refused.
-        if shared.in_flight.is_closed() && !is_within(shared) {
+        if shared.in_flight.is_closed() && !call.fiber.is_in_advance() && !is_within(shared) {
             return Err(self.refuse());
         }
         if !shared.drop_policy.grace.is_zero() {
@@ -193,7 +195,7 @@ impl<J: SendJob> Call<J> {
             }
             Stage::Done { is_cut: true } => *ending = pending_with_its_poller(),
             Stage::Elsewhere { outcome: None, .. } | Stage::Done { is_cut: false } => {
-                panic!("call of service `{}` was polled after it had ended", self.name())
+                panic!("call of service `{}` was polled after it had ended [TF14]", self.name())
             }
             Stage::Own { .. } => unreachable!("it is polled in its place"),
         }
@@ -253,6 +255,7 @@ impl<J: SendJob> Call<J> {
             Err(payload) => payload,
         };
         if !is_cut_with_its_poller(&*payload) {
+            report_cancelled(self.name(), &*payload);
             resume_unwind(payload);
         }
         self.stage = Stage::Done { is_cut: true };
@@ -291,6 +294,6 @@ impl<J: SendJob> Future for Call<J> {
 fn no_outcome(name: &str) -> ! {
     panic!(
         "fiber of service `{name}` was leaked before it had an outcome: the LocalSet or runtime that ran it has ended (keep it \
-         until its calls have ended), or it was unwound 64 times and caught that each time (let `Cancelled` pass)"
+         until its calls have ended), or it was unwound 64 times and caught that each time (let `Cancelled` pass) [TF15]"
     )
 }

@@ -62,7 +62,7 @@ fn runtime(name: &str) -> Handle {
     Handle::try_current().unwrap_or_else(|_| {
         panic!(
             "fiber of service `{name}` was started outside a tokio runtime: await it inside one, or use run_local or \
-             block_on_waits, which need none"
+             block_on_waits, which need none [TF10]"
         )
     })
 }
@@ -74,7 +74,7 @@ pub(crate) fn assert_timers(name: &str) {
     assert!(
         timers::has_timers(),
         "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
-         timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)`"
+         timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)` [TF11]"
     );
 }
 
@@ -89,6 +89,6 @@ pub(super) fn refuse_in_place(name: &str) -> ! {
     };
     panic!(
         "fiber of service `{name}` is to run in place (`Placement::InPlace`), but {why}: await it inside a tokio LocalSet, or in a task \
-         or the `block_on` of a current-thread runtime, or use `Placement::Auto`"
+         or the `block_on` of a current-thread runtime, or use `Placement::Auto` [TF12]"
     )
 }

@@ -61,6 +61,8 @@ struct Rest {
     /// This field and the next are set only while stacks are short.
     stack: Option<FiberStack>,
     queued: Option<Queued>,
+    /// The call was admitted when it was made, beside the limit.
+    in_advance: bool,
 }
 
 type Queued = Pin<Box<dyn Future<Output = FiberStack> + Send + Sync>>;
@@ -74,6 +76,20 @@ impl Admission {
             return Poll::Ready(());
         }
         self.0.get_or_insert_default().poll_ready(shared, label, cx)
+    }
+
+    /// For a call that belongs to a fiber of the layer, and that another task polls: no limit holds it back, since the
+    /// permit of that fiber may be waiting for it.
+    #[cfg_attr(not(feature = "stream"), expect(dead_code, reason = "only what streams is admitted so"))]
+    pub(crate) fn in_advance() -> Self {
+        let mut rest = Box::<Rest>::default();
+        rest.in_advance = true;
+        Self(Some(rest))
+    }
+
+    #[inline]
+    pub(super) fn is_in_advance(&self) -> bool {
+        self.0.as_ref().is_some_and(|rest| rest.in_advance)
     }
 
     /// Whether it is empty.
@@ -94,7 +110,9 @@ impl Admission {
     /// Ready when a fiber can begin.
     pub(super) fn poll(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<Resources> {
         let resources = ready!(self.0.get_or_insert_default().poll(request, cx));
-        self.0 = None;
+        if !self.is_in_advance() {
+            self.0 = None;
+        }
         Poll::Ready(resources)
     }
 }
@@ -113,7 +131,8 @@ impl Rest {
     }
 
     fn poll(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<Resources> {
-        if request.shared.limit.is_some() && !request.has_permit && self.permit.is_none() {
+        let is_limited = request.shared.limit.is_some() && !self.in_advance;
+        if is_limited && !request.has_permit && self.permit.is_none() {
             self.permit = ready!(self.poll_permit(request, cx));
         }
         let stack = match self.stack.take() {

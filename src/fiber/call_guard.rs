@@ -89,6 +89,7 @@ impl CallGuard {
     ) -> bool {
         // If the outer fiber is leaked, its nest shows that fibers lie inside it.
         outer.into_iter().for_each(|outer| state_ext::with_nest(outer, |_| ()));
+        let finishes = !self.shared.drop_policy.follows;
         // A parked root is dropped as it would be without the layer: no cancel waits for it.
         let inside = outer.filter(|_| self.live).map(|outer| (outer, is_shielded));
         if let Some(registration) = &mut *self.registration {
@@ -97,7 +98,7 @@ impl CallGuard {
                 (Some(was), Some((outer, is_shielded))) if was.is_of(outer, is_shielded) => Some(was),
                 (was, inside) => {
                     // The new one is made before the former is dropped, which may be the last of a shield.
-                    let is = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
+                    let is = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded, finishes));
                     drop(was);
                     is
                 }
@@ -112,20 +113,20 @@ impl CallGuard {
             }
             self.leave_registry();
         }
-        let nesting = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded));
+        let nesting = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded, finishes));
         let registration =
             Registration::take(fiber, outer.map(state_ext::id), self.live, &self.shared, about, waker, nesting);
         self.registration = ManuallyDrop::new(Some(registration));
         true
     }
 
-    /// The fiber goes on outside the fiber that it was in. If it had no permit there, it gets one now, even beyond the
-    /// limit. New fibers begin when the number of permits has fallen below the limit again.
-    pub(super) fn come_out(&mut self) {
+    /// The fiber goes on outside the fiber that it was in. If it had no permit there and `is_limited`, it gets one now,
+    /// even beyond the limit. New fibers begin when the number of permits has fallen below the limit again.
+    pub(super) fn come_out(&mut self, is_limited: bool) {
         if let Some(registration) = &mut *self.registration {
             registration.come_out();
         }
-        if self.live && self.permit.is_none() && self.shared.limit.is_some() {
+        if is_limited && self.live && self.permit.is_none() && self.shared.limit.is_some() {
             self.permit = ManuallyDrop::new(Some(Permit::beyond_limit(Arc::clone(&self.shared))));
             self.left_behind = true;
         }
@@ -137,19 +138,23 @@ impl CallGuard {
 
     /// Called after the fiber has returned its stack.
     #[inline(always)]
-    pub(super) fn end(&mut self, cancelled: bool, own: Option<Own>) {
+    pub(super) fn end(&mut self, own: Option<Own>) {
         let is_plain = own.is_some();
         if !is_plain && self.registration.is_some() {
             self.leave_registry();
-        }
-        if !is_plain && cancelled && !mem::replace(&mut self.cancelled, true) {
-            self.shared.count(Event::Cancelled);
         }
         if mem::take(&mut self.live) && !is_plain && self.written_off {
             self.shared.count(Event::Revived);
         }
         // Last, so that a thread which sees no live fiber also sees its other numbers.
         self.shared.count_in(Event::Stopped, own);
+    }
+
+    /// Counts the call as cancelled, once.
+    pub(super) fn note_cancelled(&mut self) {
+        if !mem::replace(&mut self.cancelled, true) {
+            self.shared.count(Event::Cancelled);
+        }
     }
 
     /// Ends the call.

@@ -112,7 +112,7 @@ impl EventCounters {
 
     /// Calls that have been placed and have not ended. Ended calls are read first, so a result of zero means that there
     /// was a moment with no call in flight.
-    pub(super) fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         let ended = self.sum(Event::Ended);
         self.sum(Event::Begun).saturating_sub(ended)
     }
@@ -123,6 +123,11 @@ impl EventCounters {
             || self.sum(Event::Started) + self.sum(Event::Revived),
             || self.sum(Event::Stopped) + self.sum(Event::LeakedLive),
         )
+    }
+
+    /// Calls whose caller has gone and that have not ended.
+    pub(crate) fn abandoned(&self) -> u64 {
+        self.rest(|| self.sum(Event::Abandoned), || self.sum(Event::AbandonedEnded))
     }
 
     pub(crate) fn stacks_in_use(&self) -> u64 {

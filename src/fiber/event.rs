@@ -17,7 +17,12 @@ pub(crate) enum Event {
     /// A fiber that had been counted as `LeakedLive` has returned its stack after all.
     Revived,
     Cancelled,
+    /// A fiber goes on although its response future was dropped.
     HandedOver,
+    /// A fiber has learned that its caller, or that of a fiber around it, has gone.
+    Abandoned,
+    /// A call that was counted as `Abandoned` has ended.
+    AbandonedEnded,
     RefusedWait,
     /// A call of libc's suspends its fiber.
     #[cfg(feature = "interpose")]

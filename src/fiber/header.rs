@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     Bar, Locals, Shared,
+    abandoned::{Abandoned, Mark},
     call_guard::CallGuard,
     id::{self, FiberId},
     nest::Nest,
@@ -51,6 +52,8 @@ pub(super) struct Rare {
     pub(super) locals: OnceCell<AtHome<Rc<Locals>>>,
     /// Tracks the fibers inside this one.
     pub(super) nest: OnceCell<Arc<Nest>>,
+    /// Set once the caller has gone.
+    pub(super) abandoned: OnceCell<Mark>,
 }
 
 impl Header {
@@ -108,6 +111,24 @@ impl Header {
         About { label: self.label, begun: self.begun, waits_at }
     }
 
+    /// Counts the call as one without a caller, once.
+    fn note_abandoned(&self) {
+        let (shared, abandoned) = (&self.call_guard.shared, &self.rare().abandoned);
+        // A parked root learns it anew each time that it is polled.
+        if abandoned.get().is_some() {
+            return;
+        }
+        abandoned.get_or_init(|| Mark(Abandoned::new(self.id(), shared)));
+        drop_quietly(foreign(|| shared.look_at_abandoned(self.label)));
+    }
+
+    /// Counts the end of the fiber among those without a caller.
+    pub(super) fn end_abandoned(&self) {
+        if let Some(Mark(abandoned)) = self.known_rare().and_then(|rare| rare.abandoned.get()) {
+            abandoned.end();
+        }
+    }
+
     /// Assigns the number before the poll in which the fiber may begin.
     pub(super) fn reserve_id(&self) {
         if self.home.is_none() {
@@ -154,6 +175,7 @@ impl Owner for Header {
     }
 
     fn tell_caller_gone(&self) {
+        self.note_abandoned();
         let gone = self.known_rare().and_then(|rare| rare.gone.get()).cloned();
         if let Some(gone) = gone {
             drop_quietly(foreign(move || gone.send_replace(true)));
@@ -171,6 +193,12 @@ impl Owner for Header {
     fn at_end(&self) -> Option<Box<dyn FnOnce()>> {
         let locals = Rc::clone(self.known_rare()?.locals.get()?.get());
         Some(Box::new(move || locals.end()))
+    }
+
+    #[cfg(feature = "tracing")]
+    fn note_panic(&self, payload: &(dyn Any + Send)) {
+        // The subscriber is foreign code.
+        drop_quietly(foreign(|| super::hint::note_panic(self.name(), payload)));
     }
 
     fn as_any(&self) -> &dyn Any {

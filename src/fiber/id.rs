@@ -1,11 +1,42 @@
-//! Fiber numbers.
+//! [`FiberId`].
 
-use std::{cell::Cell, num::NonZeroU64};
+use std::{cell::Cell, fmt, num::NonZeroU64};
 
 use crate::raw::Home;
 
-/// A number that identifies a fiber; never reused.
-pub(crate) type FiberId = NonZeroU64;
+/// Identifies a fiber in this process, for logs and keys; [`fiber_id`](crate::fiber_id) returns that of the running
+/// fiber. It is never reused.
+///
+/// `Display` shows the number of the fiber's thread, and that of the fiber on this thread: `2-17`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiberId(NonZeroU64);
+
+impl FiberId {
+    /// The id with this number, as another thread has read it.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+    pub(crate) fn of_number(number: NonZeroU64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) fn number(self) -> NonZeroU64 {
+        self.0
+    }
+
+    /// The id that `Display` shows as this text.
+    #[cfg(feature = "insight")]
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        let (thread, fiber) = text.split_once('-')?;
+        let id = Self(Home::id_of_parts(thread.parse().ok()?, fiber.parse().ok()?)?);
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+impl fmt::Display for FiberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (thread, fiber) = Home::parts_of_id(self.0);
+        write!(f, "{thread}-{fiber}")
+    }
+}
 
 thread_local! {
     // Constant and without a destructor: usable at any time, even while the thread is ending.
@@ -18,5 +49,5 @@ pub(super) fn next_id(home: Home) -> FiberId {
     // Each thread numbers from a range of its own, since later threads reuse registries.
     let id = home.first_id().max(IDS.get() + 1);
     IDS.set(id);
-    NonZeroU64::new(id).expect("ids begin above zero")
+    FiberId(NonZeroU64::new(id).expect("ids begin above zero"))
 }

@@ -60,6 +60,7 @@ pub(crate) struct Reading {
     pub(crate) counts: [u64; EVENTS],
     pub(crate) live: u64,
     pub(crate) live_max: u64,
+    pub(crate) abandoned: u64,
     pub(crate) stacks: u64,
     pub(crate) waits: u64,
     pub(crate) running: Vec<Alike>,
@@ -137,6 +138,7 @@ impl Meter {
         for layer in &reading.layers {
             reading.counts.iter_mut().zip(layer.counters.sums()).for_each(|(all, sum)| *all += sum);
             reading.live += layer.counters.live();
+            reading.abandoned += layer.counters.abandoned();
             reading.stacks += layer.counters.stacks_in_use();
         }
         reading.live_max = self.most.load(Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! Fibers in safe code: ownership, the data that a layer's fibers share, admission, waiting, and giving each count
 //! back. The unsafe part is in [`raw`](crate::raw).
 
+mod abandoned;
 mod admission;
 mod call_guard;
 mod call_times;
@@ -9,10 +10,14 @@ mod counters;
 mod detector;
 mod event;
 mod header;
+#[cfg(feature = "tracing")]
+mod hint;
 mod id;
 mod in_flight;
+mod layers;
 mod limit;
 mod locals;
+mod luggage;
 #[cfg_attr(not(feature = "metrics"), path = "no_meter.rs")]
 mod meter;
 mod nest;
@@ -25,8 +30,13 @@ mod state_ext;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod survey;
 
+pub use self::id::FiberId;
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) use self::layers::{all_layers, watch_all_layers};
 #[cfg(feature = "metrics")]
 pub(crate) use self::meter::{EVENTS, LOOKOUT, Reading};
+#[cfg(feature = "insight")]
+pub(crate) use self::registry::wake_fiber;
 #[cfg(feature = "tracing")]
 pub(crate) use self::survey::Survey;
 pub(crate) use self::{
@@ -34,14 +44,15 @@ pub(crate) use self::{
     call_times::CallTimes,
     detector::DetectorSettings,
     event::Event,
-    id::FiberId,
     locals::Locals,
+    luggage::Luggage,
     meter::Meter,
+    nest::Finishing,
     owner::{Fiber, Phase},
     registry::{Listed, Registry, cancel_all, list, registries, wake_all},
     relay::Relayed,
     report::Asking,
-    shared::{Bar, DropPolicy, Luggage, Shared, Stacks, Watcher},
+    shared::{Bar, DropPolicy, Shared, Stacks, Watcher},
     state_ext::StateExt,
 };
 

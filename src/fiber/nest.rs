@@ -1,4 +1,5 @@
-//! Counts the fibers that wait inside a fiber. Their owners keep the counts, whichever of them was polled last.
+//! Counts the fibers that wait inside a fiber, and the work inside it that no drop ends. Their owners keep the counts,
+//! whichever of them was polled last.
 
 use std::sync::{
     Arc,
@@ -16,11 +17,16 @@ pub(super) struct Nest {
     waiting: AtomicUsize,
     /// The fibers inside, at any depth, that wait in a shield.
     shielded: AtomicUsize,
+    /// The work inside that goes on to its end when it is dropped, unless a fiber in between follows its caller.
+    finishing: AtomicUsize,
+    /// Whether the outer fiber is cancelled when its caller goes.
+    follows: bool,
 }
 
 impl Nest {
-    pub(super) fn new(fiber: FiberId) -> Self {
-        Self { fiber, waiting: AtomicUsize::new(0), shielded: AtomicUsize::new(0) }
+    pub(super) fn new(fiber: FiberId, follows: bool) -> Self {
+        let [waiting, shielded, finishing] = [const { AtomicUsize::new(0) }; 3];
+        Self { fiber, waiting, shielded, finishing, follows }
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -29,6 +35,11 @@ impl Nest {
 
     pub(super) fn is_shielded(&self) -> bool {
         self.shielded.load(Ordering::Relaxed) > 0
+    }
+
+    #[cfg(feature = "axum")]
+    pub(super) fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::Relaxed) > 0
     }
 
     fn is_running(&self) -> bool {
@@ -43,15 +54,21 @@ pub(super) struct Inside {
     /// From the innermost to the outermost; never empty.
     around: Box<[Arc<Nest>]>,
     is_shielded: bool,
+    /// Whether the fiber is counted in `finishing`.
+    finishes: bool,
 }
 
 impl Inside {
-    pub(super) fn new(outer: &State, is_shielded: bool) -> Self {
+    /// `finishes` says whether the fiber goes on when it is dropped and is not cancelled then.
+    pub(super) fn new(outer: &State, is_shielded: bool, finishes: bool) -> Self {
         let around = nests(outer).into_boxed_slice();
         around[0].waiting.fetch_add(1, Ordering::Relaxed);
-        let inside = Self { around, is_shielded };
+        let inside = Self { around, is_shielded, finishes };
         if is_shielded {
             inside.around.iter().for_each(|nest| _ = nest.shielded.fetch_add(1, Ordering::Relaxed));
+        }
+        if finishes {
+            finishing(&inside.around).for_each(|count| _ = count.fetch_add(1, Ordering::Relaxed));
         }
         inside
     }
@@ -81,9 +98,38 @@ fn nests(state: &State) -> Vec<Arc<Nest>> {
     nests
 }
 
+/// The counts of finishing work in the nests that learn of it.
+fn finishing(around: &[Arc<Nest>]) -> impl Iterator<Item = &AtomicUsize> {
+    let first_that_follows = around.iter().position(|nest| nest.follows);
+    let known = first_that_follows.map_or(around, |first| &around[..=first]);
+    known.iter().map(|nest| &nest.finishing)
+}
+
+/// Work on another thread that code in a fiber has begun and awaits, and that goes on to its end when it is dropped.
+pub(crate) struct Finishing {
+    around: Vec<Arc<Nest>>,
+}
+
+impl Finishing {
+    pub(crate) fn inside(outer: &State) -> Self {
+        let around = nests(outer);
+        finishing(&around).for_each(|count| _ = count.fetch_add(1, Ordering::Relaxed));
+        Self { around }
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        finishing(&self.around).for_each(|count| _ = count.fetch_sub(1, Ordering::Relaxed));
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
         self.around[0].waiting.fetch_sub(1, Ordering::Relaxed);
+        if self.finishes {
+            finishing(&self.around).for_each(|count| _ = count.fetch_sub(1, Ordering::Relaxed));
+        }
         if !self.is_shielded {
             return;
         }

@@ -20,8 +20,10 @@ const ROOM: usize = 24 * 1024;
 pub(super) struct Reports(Mutex<Vec<Arc<Answers>>>);
 
 /// The answers to one request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Answers {
+    /// The only fiber that is asked, or `None` for all.
+    asked: Option<FiberId>,
     /// `None` for a fiber whose stack is too full.
     backtraces: Mutex<HashMap<FiberId, Option<Arc<Backtrace>>>>,
     epoch: Notify,
@@ -45,9 +47,9 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    /// The caller must wake the waiting fibers after this.
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        let answers = Arc::new(Answers::default());
+    /// Asks one fiber, or all. The caller must wake the waiting fibers that are asked after this.
+    pub(crate) fn new(shared: &Arc<Shared>, asked: Option<FiberId>) -> Self {
+        let answers = Arc::new(Answers { asked, backtraces: Mutex::default(), epoch: Notify::new() });
         lock(&shared.reports.0).push(Arc::clone(&answers));
         shared.in_flight.ask_for_reports();
         Self { shared: Arc::clone(shared), answers }
@@ -63,7 +65,8 @@ impl Drop for Asking {
 /// Answers all open requests for the fiber that this code runs on.
 #[cold]
 pub(super) fn report(shared: &Shared, fiber: FiberId) {
-    let asking = lock(&shared.reports.0).clone();
+    let is_asked = |answers: &&Arc<Answers>| answers.asked.is_none_or(|asked| asked == fiber);
+    let asking: Vec<_> = lock(&shared.reports.0).iter().filter(is_asked).cloned().collect();
     if asking.is_empty() {
         return;
     }

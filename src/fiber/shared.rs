@@ -1,12 +1,10 @@
 //! The data that all fibers of a layer share: name, stacks, limit, drop policy and counters.
 
 use std::{
-    any::Any,
-    collections::HashMap,
     fmt,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,25 +15,13 @@ use super::{
     counters::{EventCounters, Own},
     detector::DetectorSettings,
     in_flight::InFlight,
+    layers::{self, LayerId},
     limit::Limit,
+    luggage::Luggage,
     meter::Meter,
     report::Reports,
 };
-use crate::{
-    raw::{FiberStack, Source, shortage},
-    util::lock::lock,
-};
-
-/// Identifies a layer where holding its data would cost each call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct LayerId(u64);
-
-/// All layers.
-static LAYERS: Mutex<Option<HashMap<LayerId, Weak<Shared>>>> = Mutex::new(None);
-
-fn layers() -> MutexGuard<'static, Option<HashMap<LayerId, Weak<Shared>>>> {
-    lock(&LAYERS)
-}
+use crate::raw::{FiberStack, Source, shortage};
 
 /// The data that all fibers of one layer share.
 #[derive(Debug)]
@@ -58,8 +44,7 @@ pub(crate) struct Shared {
     pub(crate) usage: Usage,
     pub(crate) drop_policy: DropPolicy,
     pub(super) bar: Option<Bar>,
-    /// Data that the layer's fibers hand on to their children; only the code that makes children knows its type.
-    pub(crate) luggage: Option<Luggage>,
+    pub(crate) luggage: Luggage,
     /// What is counted for metrics, if the layer has any.
     pub(crate) meter: Option<Arc<Meter>>,
     /// The detector of fibers that block their thread, if the layer has one.
@@ -142,9 +127,6 @@ pub(crate) struct DropPolicy {
     pub(crate) grace: Duration,
 }
 
-/// Opaque to this module.
-pub(crate) type Luggage = Arc<dyn Any + Send + Sync>;
-
 /// Checks whether the code on this stack holds something that it must not hold across a wait.
 pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
 
@@ -171,17 +153,16 @@ impl Shared {
         stacks: Stacks,
         drop_policy: DropPolicy,
         bar: Option<Bar>,
-        luggage: Option<Luggage>,
+        luggage: Luggage,
         meter: Option<Arc<Meter>>,
         detector: Option<DetectorSettings>,
     ) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
         let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
         let is_plain = needs_a_stack && bar.is_none() && meter.is_none() && detector.is_none();
         let shared = Arc::new(Self {
-            id: LayerId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            id: LayerId::new(),
             name: name.map(Into::into),
             stack_size: size,
             stacks: Source::of_size(size),
@@ -201,14 +182,9 @@ impl Shared {
             watchers: AtomicUsize::new(0),
             is_plain,
         });
-        layers().get_or_insert_default().insert(shared.id, Arc::downgrade(&shared));
+        layers::register(&shared);
         shared.meter.iter().for_each(|meter| meter.add(&shared));
         shared
-    }
-
-    /// The data of a layer, unless the layer is gone.
-    pub(super) fn of(id: LayerId) -> Option<Arc<Self>> {
-        layers().as_ref()?.get(&id)?.upgrade()
     }
 
     /// The stack that this thread used last, for a call that needs nothing else to begin.
@@ -238,8 +214,13 @@ impl Shared {
         }
     }
 
+    /// Lets someone look at these fibers while they wait, for as long as they exist.
+    pub(super) fn watch(&self) {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. Once none
-    /// exists, none ever will again.
+    /// exists, none ever will again that could cancel them.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.watchers.load(Ordering::Relaxed) > 0
@@ -253,7 +234,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        layers().as_mut().map(|layers| layers.remove(&self.id));
+        layers::forget(self.id);
         self.meter.iter().for_each(|meter| meter.keep(self));
     }
 }
@@ -264,7 +245,7 @@ pub(crate) struct Watcher(Arc<Shared>);
 
 impl Watcher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.watchers.fetch_add(1, Ordering::Relaxed);
+        shared.watch();
         Self(shared)
     }
 }

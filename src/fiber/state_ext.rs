@@ -11,7 +11,13 @@ pub(crate) trait StateExt {
     /// Calls `f` with the layer's data and the fiber's label. Waits are refused meanwhile.
     fn with_shared<R>(&self, f: impl FnOnce(&Shared, &'static str) -> R) -> R;
 
+    fn id(&self) -> FiberId;
+
     fn shared_arc(&self) -> Arc<Shared>;
+
+    /// Asks the layer's data of this fiber and of the fibers around it, from the innermost on. Waits are refused
+    /// meanwhile.
+    fn find_shared<R>(&self, ask: impl FnMut(&Arc<Shared>) -> Option<R>) -> Option<R>;
 
     /// Whether this fiber or one around it belongs to the layer with these data.
     fn is_within(&self, shared: &Shared) -> bool;
@@ -21,6 +27,10 @@ pub(crate) trait StateExt {
 
     /// Whether a fiber inside this one, at any depth, has put off the cancel.
     fn has_nested_shield(&self) -> bool;
+
+    /// Whether something inside this fiber goes on to its end when it is dropped.
+    #[cfg(feature = "axum")]
+    fn has_nested_finishing(&self) -> bool;
 
     /// The fiber-locals of its code.
     fn locals(&self) -> Rc<Locals>;
@@ -36,7 +46,10 @@ pub(super) fn with_header<R>(state: &State, f: impl FnOnce(&Header) -> R) -> R {
 
 /// Calls `f` with this fiber's nest, which is made if there is none.
 pub(super) fn with_nest<R>(state: &State, f: impl FnOnce(&Arc<Nest>) -> R) -> R {
-    with_header(state, |header| f(header.rare().nest.get_or_init(|| Arc::new(Nest::new(header.id())))))
+    with_header(state, |header| {
+        let follows = header.shared().drop_policy.follows;
+        f(header.rare().nest.get_or_init(|| Arc::new(Nest::new(header.id(), follows))))
+    })
 }
 
 pub(super) fn id(state: &State) -> FiberId {
@@ -58,8 +71,16 @@ impl StateExt for State {
         with_header(self, |header| f(header.shared(), header.label))
     }
 
+    fn id(&self) -> FiberId {
+        id(self)
+    }
+
     fn shared_arc(&self) -> Arc<Shared> {
         with_header(self, |header| Arc::clone(&header.call_guard.shared))
+    }
+
+    fn find_shared<R>(&self, mut ask: impl FnMut(&Arc<Shared>) -> Option<R>) -> Option<R> {
+        self.find_around(|state| with_header(state, |header| ask(&header.call_guard.shared)))
     }
 
     fn is_within(&self, shared: &Shared) -> bool {
@@ -72,6 +93,11 @@ impl StateExt for State {
 
     fn has_nested_shield(&self) -> bool {
         with_header(self, |header| header.nest().is_some_and(|nest| nest.is_shielded()))
+    }
+
+    #[cfg(feature = "axum")]
+    fn has_nested_finishing(&self) -> bool {
+        with_header(self, |header| header.nest().is_some_and(|nest| nest.is_finishing()))
     }
 
     fn locals(&self) -> Rc<Locals> {

@@ -3,7 +3,7 @@
 use std::{panic::Location, ptr, sync::Arc};
 
 use super::{
-    Shared,
+    FiberId, Shared,
     registry::{About, Entry, Registry},
 };
 use crate::raw::{Home, Running};
@@ -14,6 +14,7 @@ const GROUPS: usize = 8;
 /// A report on a fiber that blocks its thread.
 pub(crate) struct Survey {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) fiber: FiberId,
     pub(crate) label: &'static str,
     /// Where it last waited.
     pub(crate) waits_at: Option<&'static Location<'static>>,
@@ -37,7 +38,7 @@ impl Registry {
     pub(crate) fn survey(&'static self, running: &Running) -> Option<Survey> {
         self.with(|entries| {
             let find = |fiber| entries.iter().map(|(_, entry)| entry).find(|entry| Some(entry.fiber) == fiber);
-            let blocking = find(running.fiber())?;
+            let blocking = find(running.fiber().map(FiberId::of_number))?;
             // The fibers around it do not wait: they run, by polling it.
             let mut around = Vec::new();
             let mut next = blocking;
@@ -45,9 +46,10 @@ impl Registry {
                 around.push(outer.fiber);
                 next = outer;
             }
-            let home = Home::of_id(blocking.fiber);
+            let home = Home::of_id(blocking.fiber.number());
             let mut survey = Survey {
                 shared: Shared::of(blocking.layer)?,
+                fiber: blocking.fiber,
                 label: blocking.about.label,
                 waits_at: blocking.about.waits_at,
                 home,
@@ -56,7 +58,7 @@ impl Registry {
             };
             for (_, entry) in entries.iter() {
                 // A reused registry may still list fibers of a thread that has ended.
-                let is_here = entry.suspended && Home::of_id(entry.fiber) == home;
+                let is_here = entry.suspended && Home::of_id(entry.fiber.number()) == home;
                 if is_here && entry.fiber != blocking.fiber && !around.contains(&entry.fiber) {
                     survey.add(entry);
                 }

@@ -1,8 +1,6 @@
 //! The futures of [`FiberService`](crate::FiberService) and [`BlockingService`](crate::BlockingService).
 
 use std::{
-    any::Any,
-    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -14,7 +12,7 @@ use tower_service::Service;
 pub use crate::blocking::InBlocking;
 use crate::{
     call::{Call, ServiceCall},
-    error::Closed,
+    error::as_box_error,
 };
 
 /// The response of a call that runs in a fiber.
@@ -68,13 +66,6 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.call.poll_or(cx, |closed| as_box_error(closed).map(Err))
     }
-}
-
-/// Returns `closed` as tower's `BoxError`, if `E` is that type.
-fn as_box_error<E: 'static>(closed: Closed) -> Result<E, Closed> {
-    let mut error = Some(Box::<dyn Error + Send + Sync>::from(closed.clone()));
-    let error: &mut dyn Any = &mut error;
-    error.downcast_mut().and_then(Option::take).ok_or(closed)
 }
 
 impl<S, Request> fmt::Debug for ResponseFuture<S, Request>

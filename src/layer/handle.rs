@@ -1,12 +1,18 @@
 //! Observing a layer from outside: its handle and its counters.
 
-use std::{fmt, pin::pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-#[cfg(feature = "metrics")]
-use crate::diagnostics::metrics::publish;
+use super::Counters;
 use crate::{
     diagnostics::{Dump, dump, dump_with_backtraces},
-    fiber::{Event, Relayed, Shared, Watcher, cancel_all},
+    drain::{Drain, ShutdownReport, end_one},
+    fiber::{Relayed, Shared, Watcher, cancel_all},
 };
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
@@ -93,6 +99,7 @@ impl FiberHandle {
     }
 
     /// Waits until no call is in flight: each call that has begun has ended, been dropped, or been leaked and counted.
+    /// Streams, bodies and websockets that the calls have made count like calls.
     ///
     /// New calls may begin meanwhile unless the layer is [closed](Self::close). A fiber may wait for ever, so put a
     /// time-out around this.
@@ -124,6 +131,22 @@ impl FiberHandle {
     /// ```
     pub async fn drained(&self) {
         Relayed::new(pin!(self.shared.drained())).await;
+    }
+
+    /// Ends the layer's calls: [closes](Self::close) the layer, waits until its calls have [ended](Self::drained), but
+    /// at most for `limit`, [cancels](Self::cancel_all) the rest, and waits up to five seconds more for those.
+    ///
+    /// Stop the server first: `Shutdown` (feature `shutdown`) does both. One event is logged (feature `tracing`).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the layer stays closed, and calls may have been cancelled.
+    ///
+    /// # Panics
+    ///
+    /// On a tokio runtime without `enable_time`.
+    pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
+        end_one(Box::new(self.clone()), limit).await
     }
 
     /// Measures how much of its stack each of the next `fibers` fibers uses, to help you choose a
@@ -160,24 +183,7 @@ impl FiberHandle {
     /// every 100 ms.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        #[cfg(feature = "metrics")]
-        if self.shared.meter.is_some() {
-            publish();
-        }
-        let Shared { counters, usage, .. } = &**self.shared;
-        Counters {
-            live: counters.live(),
-            stacks_in_use: counters.stacks_in_use(),
-            leaked: counters.sum(Event::Leaked),
-            cancelled: counters.sum(Event::Cancelled),
-            handed_over: counters.sum(Event::HandedOver),
-            refused_waits: counters.sum(Event::RefusedWait),
-            #[cfg(feature = "interpose")]
-            interposed_waits: counters.sum(Event::Interposed),
-            blocked: counters.sum(Event::Blocked),
-            stacks_measured: usage.measured(),
-            deepest_stack: usage.deepest(),
-        }
+        Counters::of(&self.shared)
     }
 
     /// Lists the fibers that have waited and not ended.
@@ -241,36 +247,26 @@ impl FiberHandle {
     }
 }
 
+impl Drain for FiberHandle {
+    fn close(&self) {
+        self.close();
+    }
+
+    fn cancel_all(&self) {
+        self.cancel_all();
+    }
+
+    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.drained())
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.shared.counters.in_flight()
+    }
+}
+
 impl fmt::Debug for FiberHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FiberHandle").field("name", &self.shared.name).field("counters", &self.counters()).finish()
     }
-}
-
-/// The counters of one layer, since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Fibers that exist now, running or suspended in a wait.
-    pub live: u64,
-    /// Stacks that fibers hold now, including those of leaked fibers.
-    pub stacks_in_use: u64,
-    /// Fibers and futures that could not be ended where they were dropped; what they own is lost.
-    pub leaked: u64,
-    /// Fibers that ended after being cancelled.
-    pub cancelled: u64,
-    /// Fibers that went on in another task because their response future was dropped.
-    pub handed_over: u64,
-    /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
-    pub refused_waits: u64,
-    /// Calls of libc's that suspended a fiber: see [`interpose`](crate::interpose).
-    #[cfg(feature = "interpose")]
-    pub interposed_waits: u64,
-    /// Times that a fiber ran without a wait for longer than
-    /// [`detect_blocking`](crate::FiberLayerBuilder::detect_blocking) allows.
-    pub blocked: u64,
-    /// Fibers whose stack was [measured](FiberHandle::measure_stacks).
-    pub stacks_measured: u64,
-    /// The most bytes of stack that a measured fiber used, in whole pages.
-    pub deepest_stack: u64,
 }

@@ -1,9 +1,14 @@
 //! [`FiberLayer`].
 
 mod builder;
+mod counters;
+#[cfg(all(feature = "signal", unix))]
+mod dump_on_signal;
 mod ext;
 pub mod future;
 mod handle;
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+mod observed;
 mod service;
 mod setters;
 mod sync_fn;
@@ -12,12 +17,17 @@ use std::{any::type_name, fmt, sync::Arc};
 
 use tower_layer::Layer;
 
+#[cfg(all(feature = "signal", unix))]
+pub use self::dump_on_signal::{DumpFormat, DumpOnSignal};
 #[cfg(feature = "tower")]
 pub use self::ext::ServiceBuilderExt;
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) use self::observed::Observed;
 pub use self::{
     builder::FiberLayerBuilder,
+    counters::Counters,
     ext::ServiceExt,
-    handle::{Counters, FiberHandle},
+    handle::FiberHandle,
     service::FiberService,
     sync_fn::{SyncFn, sync_fn},
 };

@@ -57,17 +57,17 @@ impl<S> FiberService<S> {
         Self { inner, settings, admission: Admission::default() }
     }
 
-    /// The wrapped service.
+    /// Returns a reference to the wrapped service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The wrapped service.
+    /// Returns a mutable reference to the wrapped service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The wrapped service.
+    /// Returns the wrapped service.
     pub fn into_inner(self) -> S {
         self.inner
     }

@@ -9,7 +9,7 @@ use std::{
 
 use tower_service::Service;
 
-/// Makes a [`Service`] of a synchronous function, to be wrapped by a [`FiberLayer`](crate::FiberLayer).
+/// Makes a [`Service`] from a synchronous function, to be wrapped by a [`FiberLayer`](crate::FiberLayer).
 ///
 /// It is `tower::service_fn` for synchronous functions: the function runs in `call`, and the returned future is ready.
 /// Without the layer, waits in the function are refused.

@@ -72,7 +72,7 @@ impl FiberPoolBuilder {
     pub fn build(self) -> Result<FiberPool, ConfigError> {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
         if threads == 0 {
-            return Err(ConfigError::new("a FiberPool needs at least one thread: `threads(0)` was set"));
+            return Err(ConfigError::new("a FiberPool needs at least one thread: `worker_threads(0)` was set"));
         }
         if self.thread_name.contains('\0') {
             return Err(ConfigError::new("a thread name cannot contain a NUL byte"));

@@ -13,7 +13,7 @@ mod workers;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     task::Context,
 };
 
@@ -37,6 +37,10 @@ pub(crate) use self::{
 ///
 /// Most programs need no pool of their own: layers on multi-thread runtimes share one, which is created at its first
 /// use, has as many workers as there are cores, and lives as long as the process.
+///
+/// A worker is not a thread of tokio's: `block_in_place`, `blocking_lock` and `task::id` panic there. Use
+/// [`offload`](crate::offload), `.wait()` and [`fiber_id`](crate::fiber_id). A warning says so if such a panic ends a
+/// fiber.
 ///
 /// # Examples
 ///
@@ -77,7 +81,8 @@ impl FiberPool {
     pub(crate) fn process_wide() -> &'static Self {
         static POOL: OnceLock<FiberPool> = OnceLock::new();
         POOL.get_or_init(|| {
-            let pool = Self::builder().build().unwrap_or_else(|error| panic!("no pool for fibers: {error}"));
+            let pool =
+                Self::builder().build().unwrap_or_else(|error| panic!("no pool for fibers: {} [TF17]", error.reason()));
             #[cfg(feature = "tracing")]
             tracing::info!(threads = pool.worker_threads(), "started the process-wide pool for fibers");
             pool
@@ -95,11 +100,27 @@ impl FiberPool {
         Worker::is_current_of(&self.shared.workers)
     }
 
+    /// Returns a reference that does not keep the pool alive.
+    pub(crate) fn downgrade(&self) -> WeakFiberPool {
+        WeakFiberPool(Arc::downgrade(&self.shared))
+    }
+
     /// Hands a task to a worker. The caller must poll the response at once, with the same waker.
     pub(crate) fn spawn<B: Body>(&self, body: B, cx: &Context<'_>) -> Response<B> {
         let (task, response) = task::with_caller(body, cx);
         self.shared.workers.start(task);
         response
+    }
+}
+
+/// A pool that may have ended.
+#[cfg_attr(not(feature = "stream"), expect(dead_code, reason = "only what streams goes on elsewhere"))]
+pub(crate) struct WeakFiberPool(Weak<Inner>);
+
+impl WeakFiberPool {
+    #[cfg(feature = "stream")]
+    pub(crate) fn upgrade(&self) -> Option<FiberPool> {
+        self.0.upgrade().map(|shared| FiberPool { shared })
     }
 }
 

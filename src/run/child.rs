@@ -47,7 +47,7 @@ impl Wake for ChildWake {
 
 impl<R: 'static> Child<R> {
     pub(super) fn new<F: FnOnce() -> R + 'static>(f: F) -> Self {
-        let fiber = LocalFiber::new(f, &inherited_shared());
+        let fiber = LocalFiber::new(f, &inherited_shared(), blocking::scopes_here().as_deref());
         let wake = ChildWake { is_woken: AtomicBool::new(true), parent: AtomicWaker::new() };
         Self { fiber, outcome: None, wake: Arc::new(wake) }
     }

@@ -15,6 +15,36 @@ use crate::{
 /// their own [`fiber_local!`](crate::fiber_local)s. This fiber's carried task-locals, hooks, span and dispatcher follow
 /// them.
 ///
+/// # Borrowing
+///
+/// The functions cannot borrow from this fiber, although it waits for both. A function that catches the unwinding of
+/// [`OnDrop::Unwind`](crate::OnDrop::Unwind) again and again is leaked in the end, while this fiber goes on. What that
+/// function has lent out, for example to a thread in [`std::thread::scope`], would then outlive this fiber's locals.
+/// Move values in and return them, or share them by `Rc`:
+///
+/// ```
+/// use std::rc::Rc;
+/// use tower_fiber::{WaitExt as _, join, run_in_fiber};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// run_in_fiber(|| {
+///     let prices = Rc::new(vec![10, 20]);
+///     let mut seen = Vec::new();
+///     let other = Rc::clone(&prices);
+///     let (first, seen) = join(
+///         move || other[0] + async { 1 }.wait(),
+///         move || {
+///             seen.push(async { prices[1] }.wait());
+///             seen
+///         },
+///     );
+///     assert_eq!((first, seen), (11, vec![20]));
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # Cancel safety
 ///
 /// Cancelling this fiber cancels both: their fallible waits fail, and under [`OnDrop::Unwind`](crate::OnDrop::Unwind)

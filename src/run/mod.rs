@@ -1,5 +1,7 @@
 //! Runs functions in fibers, without a service.
 
+#[cfg(feature = "stream")]
+mod beyond;
 mod child;
 mod join;
 mod offload;
@@ -43,6 +45,32 @@ type LocalFn<R> = dyn FnOnce() -> R;
 /// The future is `Send` and lazy: `f` starts when the future is first polled, where
 /// [`Placement::Auto`](crate::Placement::Auto) places it. [`FiberLayer::run`](crate::FiberLayer::run) does the same
 /// with a layer's settings.
+///
+/// # Borrowing
+///
+/// `f` cannot borrow from the code that awaits it: that code may drop or forget the future while `f` waits, and its
+/// locals are gone when `f` goes on. Move a value into `f` and return it, or share it by `Arc`:
+///
+/// ```
+/// use tower_fiber::{WaitExt as _, run_in_fiber};
+///
+/// fn fill(names: &mut Vec<String>) -> usize {
+///     names.push(async { "Ada".to_owned() }.wait());
+///     names.len()
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut names = Vec::new();
+/// let len;
+/// (names, len) = run_in_fiber(move || {
+///     let len = fill(&mut names);
+///     (names, len)
+/// })
+/// .await;
+/// assert_eq!((len, names[0].as_str()), (1, "Ada"));
+/// # }
+/// ```
 ///
 /// # Cancel safety
 ///
@@ -153,7 +181,7 @@ where
     F: FnOnce() -> R + 'static,
     R: 'static,
 {
-    LocalFiber::new(f, Settings::local())
+    LocalFiber::new(f, Settings::local(), None)
 }
 
 /// The future of [`run_local`].
@@ -167,9 +195,9 @@ pub struct LocalFiber<R: 'static> {
 }
 
 impl<R: 'static> LocalFiber<R> {
-    pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F, shared: &Arc<Shared>, scopes: Option<&Scopes>) -> Self {
         let label = type_name::<F>();
-        let context = AtCall::new(Scopes::of_children(shared).as_deref());
+        let context = AtCall::new(scopes);
         let job: Closure<LocalFn<R>> = Closure(Box::new(f));
         let fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
         Self { _stays: StaysOnItsThread(PhantomData), fiber: InContext::new(fiber, context), is_cut: false }

@@ -17,9 +17,9 @@ use crate::{
 /// [`BlockingLayer::run`](crate::BlockingLayer::run) also offers a limit on threads and a choice of runtime.
 ///
 /// The current span and `tracing` dispatcher follow `f`, and so do the [carried](crate::FiberLayerBuilder::carry)
-/// task-locals and the [`Hook`](crate::Hook)s of the fiber's layer: `f` sees clones of the fiber's current values.
-/// Hooks are called once before and once after `f`. All of this also applies to the fibers that `f` makes with
-/// [`join`](crate::join) or [`race`](crate::race).
+/// task-locals and the [`Hook`](crate::Hook)s of the fiber's layer and of the layers around it: `f` sees clones of the
+/// fiber's current values. Hooks are called once before and once after `f`. All of this also applies to the fibers that
+/// `f` makes with [`join`](crate::join) or [`race`](crate::race).
 ///
 /// # Cancel safety
 ///
@@ -56,7 +56,7 @@ where
         Ok(output) => output,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),
-            Err(_) => panic!("offload was refused: the runtime is shutting down"),
+            Err(_) => panic!("offload was refused: the runtime is shutting down [TF19]"),
         },
     }
 }

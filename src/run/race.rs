@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     blocking,
+    context::Scopes,
     error::Elapsed,
     fiber::StateExt as _,
     raw::with_current,
@@ -64,7 +65,7 @@ where
 {
     let settings = inherited();
     let runners: Vec<_> = functions.into_iter().map(|f| InFiber::new(f, &settings, type_name::<F>())).collect();
-    assert!(!runners.is_empty(), "`race` was given no functions, so none can end first: give it at least one");
+    assert!(!runners.is_empty(), "`race` was given no functions, so none can end first: give it at least one [TF24]");
     first(runners, None).unwrap_or_else(|_| unreachable!("it has no limit"))
 }
 
@@ -210,7 +211,7 @@ fn first<R: Send + 'static>(mut runners: Vec<InFiber<R>>, limit: Option<Duration
 /// Returns the settings of this fiber's layer, for fibers that stay on its thread.
 fn inherited() -> Settings {
     with_current(|state| match (state, blocking::scopes()) {
-        (Some(state), _) => Settings::inside(state.shared_arc()),
+        (Some(state), _) => Settings::inside(state.shared_arc(), Scopes::around(state)),
         // No task on a blocked thread could continue the fibers that are left.
         (None, Some(scopes)) => Settings::beside(&scopes),
         (None, None) => Settings { placement: Some(Placement::SharedPool), ..Settings::process_wide().clone() },

@@ -13,25 +13,31 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 use super::Yielder;
-use crate::{layer::FiberLayer, run::InFiber, settings::Settings};
+use crate::{layer::FiberLayer, run::InFiber};
 
 /// Makes a [`Stream`] from a synchronous function that runs in a fiber and passes its items to [`Yielder::send`].
 ///
 /// The function starts when the stream is first polled, and is at most one item ahead of the reader. It returns `()`
-/// or, if the items are `Result`s, a `Result` whose error becomes the last item, so that the function can use `?`.
+/// or, if the items are `Result`s, a `Result` whose error becomes the last item, so that the function can use `?`. That
+/// an error has ended the function is also logged on the level `debug` (feature `tracing`).
 ///
-/// The fiber has default settings, as with [`FiberLayer::new`]; [`fiber_stream_with`] takes a layer with settings.
+/// A stream that is made in a fiber belongs to the layer of that fiber: it runs with the layer's settings, name and
+/// counters and with what the layer carries, as of the making, whichever task polls it. It takes no permit of
+/// [`max_fibers`](crate::FiberLayerBuilder::max_fibers), and a layer that was [closed](crate::FiberHandle::close)
+/// meanwhile does not refuse it. Outside layers the settings are the defaults, as with [`FiberLayer::new`].
+/// [`fiber_stream_with`] takes another layer.
 ///
 /// # Cancel safety
 ///
 /// When the stream is dropped, the next [`send`](Yielder::send) returns an error and
-/// [`caller_gone`](crate::caller_gone) is true. A producer that returns on the error thus ends with the stream. Before
-/// the first poll, `f` is dropped unrun.
+/// [`caller_gone`](crate::caller_gone) is true. A producer that returns on the error thus ends with the stream. It is
+/// also cancelled according to its layer's [`OnDrop`](crate::OnDrop). Before the first poll, `f` is dropped unrun.
 ///
 /// # Panics
 ///
-/// Polling the stream panics if `f` does, with the same payload, after the items that `f` sent before; outside a tokio
-/// runtime; and, on a current-thread runtime, on a different thread than the first poll.
+/// If a hook or the `Clone` of a carried value panics. Polling the stream panics if `f` does, with the same payload,
+/// after the items that `f` sent before; outside a tokio runtime; and, on a current-thread runtime, on a different
+/// thread than the first poll.
 ///
 /// # Examples
 ///
@@ -63,14 +69,15 @@ where
     F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
     R: Outcome<T> + 'static,
 {
-    FiberStream::new(f, Settings::process_wide())
+    FiberStream::new(f, None)
 }
 
-/// Like [`fiber_stream`], but with the settings of `layer`, whose name and counters it shares.
+/// Like [`fiber_stream`], but as a call of `layer`, which takes a permit of its
+/// [`max_fibers`](crate::FiberLayerBuilder::max_fibers).
 ///
 /// # Cancel safety
 ///
-/// As for [`fiber_stream`]; the producer is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
+/// Same as [`fiber_stream`].
 ///
 /// # Panics
 ///
@@ -81,14 +88,15 @@ where
     F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
     R: Outcome<T> + 'static,
 {
-    FiberStream::new(f, layer.settings())
+    FiberStream::new(f, Some(layer))
 }
 
 /// Makes a [`Stream`] from an iterator whose `next` may wait, through [`fiber_stream`].
 ///
 /// # Cancel safety
 ///
-/// When the stream is dropped, the iterator is dropped once it has returned its next item.
+/// When the stream is dropped, the iterator is dropped once it has returned its next item, or as its layer's
+/// [`OnDrop`](crate::OnDrop) says.
 ///
 /// # Panics
 ///
@@ -113,11 +121,11 @@ where
     fiber_stream(|y| give_all(items, y))
 }
 
-/// Like [`iter`], but with the settings of `layer`, whose name and counters it shares.
+/// Like [`iter`], but as a call of `layer`; see [`fiber_stream_with`].
 ///
 /// # Cancel safety
 ///
-/// As for [`iter`]; the iterator is also cancelled according to the layer's [`OnDrop`](crate::OnDrop).
+/// Same as [`iter`].
 ///
 /// # Panics
 ///
@@ -178,15 +186,30 @@ enum Producer<T> {
 }
 
 impl<T> FiberStream<T> {
-    fn new<F, R>(f: F, settings: &Settings) -> Self
+    fn new<F, R>(f: F, layer: Option<&FiberLayer>) -> Self
     where
         T: Send + 'static,
         F: FnOnce(&mut Yielder<T>) -> R + Send + 'static,
         R: Outcome<T>,
     {
         let (sender, items) = mpsc::channel(1);
-        let produce = move || f(&mut Yielder::new(sender)).last();
-        Self { producer: Producer::Runs(Box::pin(InFiber::new(produce, settings, type_name::<F>()))), items }
+        let produce = move || {
+            let last = f(&mut Yielder::new(sender)).last();
+            #[cfg(feature = "tracing")]
+            if last.is_some() {
+                tracing::debug!(
+                    service = type_name::<F>(),
+                    item = type_name::<T>(),
+                    "the producer of a stream has ended by an error, its last item"
+                );
+            }
+            last
+        };
+        let fiber = match layer {
+            Some(layer) => InFiber::new(produce, layer.settings(), type_name::<F>()),
+            None => InFiber::beyond(produce, type_name::<F>()),
+        };
+        Self { producer: Producer::Runs(Box::pin(fiber)), items }
     }
 }
 

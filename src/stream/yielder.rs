@@ -39,7 +39,7 @@ impl<T> Yielder<T> {
         }
     }
 
-    /// Whether the stream was dropped.
+    /// Returns whether the stream was dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.items.is_closed()
@@ -66,7 +66,7 @@ enum Reason {
 }
 
 impl YieldError {
-    /// Whether the reason is that the stream was dropped.
+    /// Returns whether the reason is that the stream was dropped.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.0, Reason::Closed)

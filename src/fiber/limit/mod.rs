@@ -26,11 +26,14 @@ pub(crate) struct Limit {
     line: Mutex<Line>,
     /// Whether a call has had to wait since a call last found room.
     is_reached: AtomicBool,
+    /// Whether it was said that calls without callers take up most of it.
+    is_abandoned: AtomicBool,
 }
 
 impl Limit {
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, line: Mutex::default(), is_reached: AtomicBool::new(false) }
+        let [is_reached, is_abandoned] = [false; 2].map(AtomicBool::new);
+        Self { max, line: Mutex::default(), is_reached, is_abandoned }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -61,9 +64,33 @@ impl Limit {
                 service = name,
                 max_fibers = self.max,
                 "the limit is reached, and calls wait until a fiber has ended: raise `max_fibers`, or refuse calls by LoadShed \
-                 directly outside of the layer"
+                 directly outside of the layer [TF28]"
             );
         }
+        #[cfg(not(feature = "tracing"))]
+        let _ = name;
+    }
+}
+
+impl Limit {
+    /// Warns once an episode if more than half of the fibers that may exist have no caller any more. The episode ends
+    /// when a quarter has none.
+    pub(in crate::fiber) fn note_abandoned(&self, abandoned: u64, name: &str) {
+        let max = self.max as u64;
+        if abandoned.saturating_mul(4) <= max {
+            self.is_abandoned.store(false, Ordering::Relaxed);
+        }
+        if abandoned.saturating_mul(2) <= max || self.is_abandoned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            service = name,
+            max_fibers = self.max,
+            abandoned,
+            "more than half of the limit is taken by calls whose callers have gone, and new calls will wait for \
+             those: give their waits time-outs, or let them end by `OnDrop::Cancel` [TF47]"
+        );
         #[cfg(not(feature = "tracing"))]
         let _ = name;
     }

@@ -57,7 +57,7 @@ impl<J: Job> Fiber<J> {
 
 fn report_leak(service: &str, what: &str) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(service, "leaked {what}: it was dropped where it cannot be ended");
+    tracing::warn!(service, "leaked {what}: it was dropped where it cannot be ended [TF30]");
     #[cfg(not(feature = "tracing"))]
     let _ = (service, what);
 }

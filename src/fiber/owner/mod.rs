@@ -87,7 +87,12 @@ impl<J: Job> Fiber<J> {
 
     /// Moves the fiber out of the one that it waited inside, after its caller has gone.
     pub(crate) fn come_out(&mut self) {
-        self.header.call_guard.come_out();
+        self.header.call_guard.come_out(!self.is_in_advance());
+    }
+
+    /// Whether the call was admitted when it was made.
+    pub(crate) fn is_in_advance(&self) -> bool {
+        self.admission.is_in_advance()
     }
 
     #[inline]
@@ -236,7 +241,7 @@ impl<J: Job> Fiber<J> {
 
     #[cold]
     fn refuse_ended(&self) -> ! {
-        panic!("fiber of service `{}` was polled after it had ended", self.name())
+        panic!("fiber of service `{}` was polled after it had ended [TF14]", self.name())
     }
 
     #[cold]
@@ -245,7 +250,7 @@ impl<J: Job> Fiber<J> {
         let home = self.header.home.expect("it has another home");
         panic!(
             "fiber of service `{}` lives on {home} and was polled on {here}: a fiber never changes threads; drive \
-             its runtime from one thread only, or run the service on the pool (`Placement::SharedPool`)",
+             its runtime from one thread only, or run the service on the pool (`Placement::SharedPool`) [TF13]",
             self.name(),
         )
     }

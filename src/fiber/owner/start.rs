@@ -160,7 +160,19 @@ impl<J: Job> Fiber<J> {
             self.look_at(&mut stack);
         }
         stack.give_back();
-        self.header.call_guard.end(self.signals.is_cancelled(), own);
+        if own.is_none() && self.signals != Signals::NONE {
+            self.note_told();
+        }
+        self.header.call_guard.end(own);
+    }
+
+    /// Counts the end of a fiber that has been told something.
+    #[cold]
+    fn note_told(&mut self) {
+        self.header.end_abandoned();
+        if self.signals.is_cancelled() {
+            self.header.call_guard.note_cancelled();
+        }
     }
 
     #[cold]

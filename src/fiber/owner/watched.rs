@@ -29,7 +29,7 @@ impl<J: Job> Fiber<J> {
             self.wait(false, cx);
         }
         let detector = self.shared().detector.as_ref()?;
-        Some(Registry::here().run_slot.enter(self.header.id(), detector.patience(), detector.prepare()))
+        Some(Registry::here().run_slot.enter(self.header.id().number(), detector.patience(), detector.prepare()))
     }
 
     /// Called after the poll and after the guard was dropped.

@@ -8,6 +8,7 @@ mod registration;
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     mem,
     panic::Location,
     ptr,
@@ -22,7 +23,7 @@ use std::{
 use slab::Slab;
 
 pub(super) use self::registration::Registration;
-use super::{Event, Shared, id::FiberId, shared::LayerId};
+use super::{Event, Shared, abandoned::Abandoned, id::FiberId, layers::LayerId};
 use crate::{
     raw::{Biased, Home, Moment, RunSlot, let_go, wake},
     util::lock::lock,
@@ -46,6 +47,8 @@ pub(crate) struct Registry {
     robbed: AtomicU64,
     pub(crate) run_slot: RunSlot,
     entries: Biased<Slab<Entry>>,
+    /// The fibers whose callers have gone. Apart, since most fibers that wait have theirs.
+    abandoned: Mutex<HashMap<FiberId, Arc<Abandoned>>>,
 }
 
 /// A fiber's description for reports to people.
@@ -85,7 +88,7 @@ pub(super) fn wake_inside(fiber: FiberId) {
 
 /// Wakes a fiber of any thread, if it waits.
 #[cold]
-pub(super) fn wake_fiber(fiber: FiberId) {
+pub(crate) fn wake_fiber(fiber: FiberId) {
     registries().into_iter().for_each(|registry| registry.wake(|entry| entry.fiber == fiber));
 }
 
@@ -93,9 +96,11 @@ pub(super) fn wake_fiber(fiber: FiberId) {
 pub(crate) struct Listed {
     pub(crate) fiber: FiberId,
     pub(crate) label: &'static str,
-    /// The name of its home thread.
-    pub(crate) thread: String,
+    /// Its home thread, which `Display` names.
+    pub(crate) thread: Home,
     pub(crate) age: Option<Duration>,
+    /// How long ago its caller went.
+    pub(crate) abandoned: Option<Duration>,
     pub(crate) is_running: bool,
     pub(crate) waits_at: Option<&'static Location<'static>>,
 }
@@ -114,9 +119,10 @@ pub(crate) fn list(shared: &Arc<Shared>) -> Vec<Listed> {
         listed.extend(found.into_iter().map(|(fiber, about)| Listed {
             fiber,
             label: about.label,
-            thread: Home::of_id(fiber).to_string(),
+            thread: Home::of_id(fiber.number()),
             age: about.begun.map(Moment::elapsed),
-            is_running: fiber.get() == running,
+            abandoned: registry.abandoned(fiber).map(|abandoned| abandoned.elapsed()),
+            is_running: fiber.number().get() == running,
             waits_at: about.waits_at,
         }));
     }
@@ -168,6 +174,19 @@ impl Registry {
         if MINE.get().is_some_and(|mine| ptr::eq(mine, self)) { self.entries.own(f) } else { self.entries.look_in(f) }
     }
 
+    pub(super) fn add_abandoned(&self, fiber: FiberId, abandoned: Arc<Abandoned>) {
+        lock(&self.abandoned).insert(fiber, abandoned);
+    }
+
+    /// The caller holds the value too, so that it is not dropped under the lock.
+    pub(super) fn remove_abandoned(&self, fiber: FiberId) {
+        lock(&self.abandoned).remove(&fiber);
+    }
+
+    fn abandoned(&self, fiber: FiberId) -> Option<Arc<Abandoned>> {
+        lock(&self.abandoned).get(&fiber).cloned()
+    }
+
     /// Wakes the fibers whose entries match.
     fn wake(&'static self, is_meant: impl Fn(&Entry) -> bool) {
         // The wakers are moved out, since cloning one under the lock could run arbitrary code. A woken fiber stores a
@@ -195,6 +214,7 @@ impl Registry {
                 if entry.suspended {
                     shared.count(Event::LeakedLive);
                 }
+                self.abandoned(entry.fiber).iter().for_each(|abandoned| abandoned.end());
                 shared.end_call(None);
             }
             let_go(entry);

@@ -113,7 +113,7 @@ impl Registration {
     #[inline]
     pub(in crate::fiber) fn run(&self) -> u64 {
         let former = self.registry.running.load(Ordering::Relaxed);
-        self.registry.running.store(self.fiber.get(), Ordering::Relaxed);
+        self.registry.running.store(self.fiber.number().get(), Ordering::Relaxed);
         former
     }
 

@@ -86,7 +86,8 @@ impl FiberLayerBuilder {
     ///   as many.
     ///
     /// So at most `fibers` calls run that were made outside the layer's fibers, beside at most `fibers` that were left
-    /// behind inside, and those that are awaited inside one of these.
+    /// behind inside, and those that are awaited inside one of these. Streams, bodies and websockets that calls of the
+    /// layer have made take no permit either: the `_with` forms of the functions that make them do.
     ///
     /// axum asks a layer whether it is ready *inside* each request's task, so requests wait there, each with its
     /// connection. To refuse them instead, put tower's `LoadShed` directly outside this layer (around a `Router` it
@@ -211,7 +212,7 @@ impl FiberLayerBuilder {
     /// # Examples
     ///
     /// ```
-    /// use std::{io::{Read as _, Write as _}, net::{Shutdown, TcpListener, TcpStream}};
+    /// use std::{io::{Read as _, Write as _}, net::{self, TcpListener, TcpStream}};
     /// use tower_fiber::FiberLayer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -225,7 +226,7 @@ impl FiberLayerBuilder {
     /// let client = layer.run(move || {
     ///     let mut stream = TcpStream::connect(address)?;
     ///     stream.write_all(b"hello")?;
-    ///     stream.shutdown(Shutdown::Write)?;
+    ///     stream.shutdown(net::Shutdown::Write)?;
     ///     stream.read(&mut [0]) // the end
     /// });
     /// let (received, end) = tokio::join!(server, client);

@@ -1,0 +1,76 @@
+//! All layers of the process.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::Shared;
+use crate::util::lock::lock;
+
+/// Identifies a layer where holding its data would cost each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LayerId(u64);
+
+impl LayerId {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[derive(Default)]
+struct Layers {
+    known: HashMap<LayerId, Weak<Shared>>,
+    /// Whether someone looks at all of them.
+    are_watched: bool,
+}
+
+fn layers<R>(f: impl FnOnce(&mut Layers) -> R) -> R {
+    static LAYERS: Mutex<Option<Layers>> = Mutex::new(None);
+    let mut layers: MutexGuard<'static, _> = lock(&LAYERS);
+    f(layers.get_or_insert_default())
+}
+
+pub(super) fn register(shared: &Arc<Shared>) {
+    layers(|layers| {
+        layers.known.insert(shared.id, Arc::downgrade(shared));
+        if layers.are_watched {
+            shared.watch();
+        }
+    });
+}
+
+pub(super) fn forget(id: LayerId) {
+    layers(|layers| layers.known.remove(&id));
+}
+
+impl Shared {
+    /// The data of a layer, unless the layer is gone.
+    pub(super) fn of(id: LayerId) -> Option<Arc<Self>> {
+        layers(|layers| layers.known.get(&id)?.upgrade())
+    }
+}
+
+/// The data of all layers, the oldest first.
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) fn all_layers() -> Vec<Arc<Shared>> {
+    // The last reference to one may be among these, so that they are dropped after the unlocking.
+    let mut all = layers(|layers| layers.known.values().filter_map(Weak::upgrade).collect::<Vec<_>>());
+    all.sort_by_key(|shared| shared.id);
+    all
+}
+
+/// Lets someone look at the fibers of all layers, also of those that are made later.
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) fn watch_all_layers() {
+    let known = layers(|layers| {
+        let is_first = !std::mem::replace(&mut layers.are_watched, true);
+        let known = layers.known.values().filter(|_| is_first);
+        known.filter_map(Weak::upgrade).collect::<Vec<_>>()
+    });
+    known.iter().for_each(|shared| shared.watch());
+}

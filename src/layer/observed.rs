@@ -1,0 +1,34 @@
+//! Which layers are shown: those of some handles, or all of the process.
+
+use std::sync::Arc;
+
+use super::FiberHandle;
+use crate::fiber::{Shared, all_layers, watch_all_layers};
+
+#[derive(Debug)]
+pub(crate) enum Observed {
+    /// All layers, those that are made later too.
+    All,
+    Some(Vec<FiberHandle>),
+}
+
+impl Observed {
+    /// Has the fibers of all layers be listed from now on, if all are to be shown.
+    pub(crate) fn start(&self) {
+        if let Self::All = self {
+            watch_all_layers();
+        }
+    }
+
+    /// The layers to show. Of all, those without a name and without fibers are left out.
+    pub(crate) fn layers(&self) -> Vec<Arc<Shared>> {
+        match self {
+            Self::All => {
+                let mut layers = all_layers();
+                layers.retain(|shared| shared.name.is_some() || shared.counters.live() > 0);
+                layers
+            }
+            Self::Some(handles) => handles.iter().map(|handle| Arc::clone(handle.shared())).collect(),
+        }
+    }
+}
