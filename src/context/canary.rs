@@ -1,14 +1,29 @@
 //! In debug builds, checks that a fiber leaves its thread as it found it.
 
-use std::{collections::HashSet, panic::Location, sync::Mutex};
+use std::{
+    collections::HashSet,
+    panic::Location,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     runtime::{self, Handle},
     task,
 };
 
-use super::spans;
+use super::{carry::CarriedKey, spans};
 use crate::util::lock::lock;
+
+/// The keys that any layer carries.
+static CARRIED: Mutex<Vec<Arc<dyn CarriedKey>>> = Mutex::new(Vec::new());
+
+/// Looks after this key from now on, in all fibers: those of other layers must not leave it set either.
+pub(super) fn look_after(key: &Arc<dyn CarriedKey>) {
+    let mut carried = lock(&CARRIED);
+    if carried.iter().all(|known| known.id() != key.id()) {
+        carried.push(Arc::clone(key));
+    }
+}
 
 /// What the task had before it resumed the fiber.
 #[derive(PartialEq, Eq)]
@@ -16,6 +31,8 @@ pub(super) struct Canary {
     runtime: Option<runtime::Id>,
     task: Option<task::Id>,
     span: spans::CurrentId,
+    /// The number of carried keys so far, and those of them that have a value.
+    carried: (usize, Vec<usize>),
 }
 
 impl Canary {
@@ -24,14 +41,25 @@ impl Canary {
             runtime: Handle::try_current().ok().map(|runtime| runtime.id()),
             task: task::try_id(),
             span: spans::current_id(),
+            carried: carried(None),
         }
     }
 
     /// Reports what the code of `service` has left behind, once for each wait.
     pub(super) fn compare(&self, service: &str, waits_at: Option<&'static Location<'static>>) {
-        let now = Self::new();
+        let (known, set) = &self.carried;
+        let now = Self { carried: carried(Some(*known)), ..Self::new() };
         if now == *self || !is_news(waits_at) {
             return;
+        }
+        let place = waits_at.map_or_else(|| "before its first wait".to_owned(), |place| format!("at {place}"));
+        if let Some(key) = now.carried.1.iter().find(|key| !set.contains(key)) {
+            let of = lock(&CARRIED)[*key].type_name();
+            let text = format!(
+                "a fiber left its thread {place} with a value in a task-local of `{of}`, which other tasks read now: set no \
+                 task-local by `sync_scope` around a wait, or let the layer of this fiber carry it too [TF34]"
+            );
+            return report(service, &text);
         }
         let (changed, guard) = if now.runtime != self.runtime {
             ("runtime", "guard of `Handle::enter`")
@@ -40,15 +68,21 @@ impl Canary {
         } else {
             ("span", "guard of `subscriber::set_default`")
         };
-        let place = waits_at.map_or_else(|| "before its first wait".to_owned(), |place| format!("at {place}"));
         report(
             service,
             &format!(
                 "a fiber left its thread {place} with another current {changed} than it had found, which other tasks see now: hold no \
-                 {guard} over a wait"
+                 {guard} over a wait [TF34]"
             ),
         );
     }
+}
+
+/// Which of the carried keys have a value: of the first so many, or of all.
+fn carried(known: Option<usize>) -> (usize, Vec<usize>) {
+    let keys = lock(&CARRIED).clone();
+    let known = known.unwrap_or(keys.len());
+    (known, (0..known).filter(|key| keys[*key].is_set()).collect())
 }
 
 fn is_news(waits_at: Option<&'static Location<'static>>) -> bool {

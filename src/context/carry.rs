@@ -25,6 +25,17 @@ pub(super) trait CarriedKey: Send + Sync {
     /// Makes the scope of a call or a fiber that is being made here.
     fn attend(self: Arc<Self>) -> Box<dyn Scope>;
 
+    /// Tells keys apart.
+    fn id(&self) -> usize;
+
+    /// Whether it has a value here.
+    #[cfg(debug_assertions)]
+    fn is_set(&self) -> bool;
+
+    /// The type of its values.
+    #[cfg(debug_assertions)]
+    fn type_name(&self) -> &'static str;
+
     /// Whether code on this stack has borrowed the value, or set one where there was none, so that the value cannot be
     /// taken off the thread.
     fn is_stuck(&self) -> bool;
@@ -33,6 +44,20 @@ pub(super) trait CarriedKey: Send + Sync {
 impl<T: Clone + Send + 'static> CarriedKey for &'static LocalKey<T> {
     fn attend(self: Arc<Self>) -> Box<dyn Scope> {
         Box::new(Carried { key: *self, value: current(*self), has_run: false })
+    }
+
+    fn id(&self) -> usize {
+        address(self)
+    }
+
+    #[cfg(debug_assertions)]
+    fn is_set(&self) -> bool {
+        is_set(self)
+    }
+
+    #[cfg(debug_assertions)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<T>()
     }
 
     fn is_stuck(&self) -> bool {

@@ -18,11 +18,17 @@ use crate::{
 /// Hooks run in the order in which they were added to the layer, and in reverse order on suspend. The fiber's spans and
 /// carried task-locals are in place meanwhile.
 ///
+/// A hook sees only what the context's own interface shows. Where that keeps guards on a stack of the thread and gives
+/// no access to them, as `opentelemetry` does, no hook can keep apart a guard that code holds over a wait: other tasks
+/// of the thread see its context until it is dropped. The [isolation chapter](crate::docs::isolation#hooks) says what
+/// to do instead; `examples/hooks` has hooks for OpenTelemetry and sentry.
+///
 /// # Children, and other threads
 ///
 /// The fibers of [`join`](crate::join), [`join_all`](crate::join_all) and [`race`](crate::race) have the hooks of the
-/// layer as well. [`on_call`](Self::on_call) is called in the parent when it makes them. The other two are called
-/// around each stretch of the child, whether the parent polls it or it has been left to the background.
+/// layer as well, and so have streams, bodies and websockets that a fiber makes. [`on_call`](Self::on_call) is called
+/// in the parent when it makes them. The other two are called around each stretch of the child, whether the parent
+/// polls it, the server does, or it has been left to the background.
 ///
 /// A closure that a fiber gives to [`offload`](crate::offload) has them too: `on_call` is called in the fiber, and
 /// `on_resume` and `on_suspend` once each on the other thread, before and after the closure. Waits in the closure block

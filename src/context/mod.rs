@@ -228,21 +228,22 @@ fn go_on_with<J: Job>(payload: Box<dyn Any + Send>, ending: &mut Ending<J>) {
     }
 }
 
-/// Methods of the fiber itself, for its owners.
+/// Methods of [`Fiber`] itself, for its owners.
 impl<J: Job> InContext<J> {
-    /// See [`Fiber::open`].
     #[inline]
     pub(crate) fn open(&mut self) {
         self.fiber.open();
     }
 
-    /// See [`Fiber::close`].
     #[inline]
     pub(crate) fn close(&mut self) {
         self.fiber.close();
     }
 
-    /// See [`Fiber::come_out`].
+    pub(crate) fn is_in_advance(&self) -> bool {
+        self.fiber.is_in_advance()
+    }
+
     pub(crate) fn come_out(&mut self) {
         self.fiber.come_out();
     }
@@ -280,12 +281,10 @@ impl<J: Job> InContext<J> {
         self.fiber.is_shielded()
     }
 
-    /// See [`Fiber::cancel`].
     pub(crate) fn cancel(&mut self) {
         self.fiber.cancel();
     }
 
-    /// See [`Fiber::unwind`].
     pub(crate) fn unwind(&mut self) {
         self.fiber.unwind();
     }

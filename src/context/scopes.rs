@@ -1,6 +1,6 @@
 //! What a layer puts around each stretch that the fibers of its calls run.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use tokio::task::LocalKey;
 
@@ -8,7 +8,8 @@ use tokio::task::LocalKey;
 use crate::diagnostics::metrics::meter_of;
 use crate::{
     context::{Hook, carry::CarriedKey, hook::AnyHook, scope::Scope},
-    fiber::{Bar, Luggage, Meter, Shared},
+    fiber::{Bar, Meter, StateExt as _},
+    raw::State,
 };
 
 /// The task-locals that a layer carries, and its hooks.
@@ -23,7 +24,10 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     pub(crate) fn carry<T: Clone + Send + 'static>(&mut self, key: &'static LocalKey<T>) {
-        self.keys.push(Arc::new(key));
+        let key: Arc<dyn CarriedKey> = Arc::new(key);
+        #[cfg(debug_assertions)]
+        super::canary::look_after(&key);
+        self.keys.push(key);
     }
 
     pub(crate) fn hook<H: Hook>(&mut self, hook: H) {
@@ -58,13 +62,43 @@ impl Scopes {
         (!is_empty).then(|| Arc::new(children))
     }
 
-    pub(crate) fn luggage(&self) -> Option<Luggage> {
+    /// What fibers of the layer hand on.
+    pub(crate) fn luggage(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.for_children().map(|children| children as _)
     }
 
-    /// The scopes of the fibers that a fiber with this data makes.
-    pub(crate) fn of_children(shared: &Shared) -> Option<Arc<Self>> {
-        Arc::clone(shared.luggage.as_ref()?).downcast().ok()
+    /// The scopes of the fibers that code on this fiber makes: those that its layer hands on, and the layers around it.
+    pub(crate) fn around(state: &State) -> Option<Arc<Self>> {
+        let mut found: Option<Arc<Self>> = None;
+        state.find_shared(|shared| {
+            let scopes = shared.luggage.scopes.as_ref()?;
+            let scopes = Arc::clone(scopes).downcast::<Self>().expect("it is the luggage of scopes");
+            found = Some(match found.take() {
+                Some(inner) => Self::inside(scopes, inner),
+                None => scopes,
+            });
+            None::<()>
+        });
+        found
+    }
+
+    /// Both, where `inner` is of a fiber inside that of `outer`.
+    fn inside(outer: Arc<Self>, inner: Arc<Self>) -> Arc<Self> {
+        if Arc::ptr_eq(&outer, &inner) {
+            return outer;
+        }
+        let mut both = Self::clone(&outer);
+        both.keys
+            .extend(inner.keys.iter().filter(|key| outer.keys.iter().all(|known| known.id() != key.id())).cloned());
+        let is_new = |hook: &&Arc<dyn AnyHook>| outer.hooks.iter().all(|known| !Arc::ptr_eq(known, hook));
+        both.hooks.extend(inner.hooks.iter().filter(is_new).cloned());
+        Arc::new(both)
+    }
+
+    /// For a fiber that carries nothing, and begins with the span in which it is made.
+    #[cfg(feature = "stream")]
+    pub(crate) fn span_alone() -> Arc<Self> {
+        Arc::new(Self { are_of_children: true, ..Self::default() })
     }
 
     pub(super) fn are_of_children(&self) -> bool {

@@ -7,6 +7,12 @@ pub mod lint;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
+#[cfg(all(feature = "signal", unix))]
+pub(crate) use self::dump::Members as JsonMembers;
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) use self::dump::Text as JsonText;
+#[cfg(feature = "insight")]
+pub(crate) use self::dump::{Overview, Place, dump_one, overview};
 pub(crate) use self::dump::{dump, dump_with_backtraces};
 pub use self::{
     detector::BlockingDetector,

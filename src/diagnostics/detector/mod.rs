@@ -21,19 +21,22 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 /// has run longer than the threshold since it was last resumed in [`Counters::blocked`](crate::Counters::blocked), and
 /// logs a warning (feature `tracing`, target `tower_fiber::blocking`) *while it still runs*. It also finds code that
 /// never continues because another fiber of its thread holds the lock that it waits for. The warning has the field
-/// `service`, and its text names
+/// `service`, `thread`, `fiber` (its [`fiber_id`](crate::fiber_id)), `elapsed_ms`, `threshold_ms`, `still_runs` and
+/// `waits_at`, the line where the fiber last suspended. Its text names
 ///
 /// * how long the fiber has run, at least;
 /// * the thread, and the line where the fiber last suspended. Behind an adapter (diesel's `BlockOn`, `io::FiberIo`) it
 ///   is the adapter's line;
 /// * with the feature `backtrace`, on Linux, the functions that the thread is in, innermost first;
-/// * if the thread waits for a lock, its suspended fibers, one of which may hold it.
+/// * if the thread waits for a lock, a condition variable, a channel, or to be unparked, for which kind, and the
+///   thread's suspended fibers, one of which may have it or may have to bring it. It knows those of std, of parking_lot
+///   and what is built on it (DashMap), of crossbeam, once_cell and spin, and pthread's.
 ///
 /// Each stretch between two waits causes at most one warning, and a layer warns at most once in 5 seconds. Stretches in
 /// between are counted, and the next warning says how many there were.
 ///
 /// ```text
-/// WARN tower_fiber::blocking: a fiber has blocked thread `main` (ThreadId(1)) for 769 ms (threshold 100 ms) and still does; nothing else runs there meanwhile; it waited last at src/orders.rs:14:37; what computes for long or blocks belongs into `offload`
+/// WARN tower_fiber::blocking: a fiber has blocked thread `main` (ThreadId(1)) for 112 ms (threshold 100 ms) and still does; nothing else runs there meanwhile; it waited last at src/orders.rs:14:37; what computes for long or blocks belongs into `offload` [TF31]
 /// the thread is in:
 ///    0: __GI___clock_nanosleep
 ///              at ./time/../sysdeps/unix/sysv/linux/clock_nanosleep.c:48
@@ -47,11 +50,12 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 ///    6: shop::orders::order
 ///              at ./src/orders.rs:10
 ///    7: shop::main::{{closure}}::{{closure}}
-///              at ./src/main.rs:10 service="orders"
+///              at ./src/main.rs:10 service="orders" thread=thread `main` (ThreadId(1)) fiber=1-1 elapsed_ms=112 threshold_ms=100 still_runs=true waits_at=src/orders.rs:14:37
 /// ```
 ///
-/// (Printed by `tracing-subscriber`. Later warnings come sooner, since the first backtrace reads the debug
-/// information.) The [insight chapter](crate::docs::insight) shows one about a lock.
+/// (Printed by `tracing-subscriber`.) The first backtrace in a process reads its debug information, which may take a
+/// second in programs that are not optimised. If that warning would have to wait for it, it comes without the
+/// functions, and once more with them. The [insight chapter](crate::docs::insight) shows one about a lock.
 ///
 /// # How it works, and what it costs
 ///
@@ -68,8 +72,9 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 /// programs use. If a program has its own handler, it keeps it, and the warning says that this is why there is no
 /// backtrace. Like any handled signal it interrupts timed system calls (`nanosleep`, `poll`, `epoll_wait`) with
 /// `EINTR`, which some C code does not expect; [`backtrace(false)`](Self::backtrace) avoids that. The first backtrace
-/// reads the program's debug information, which takes memory and time on the `fiber-watch` thread, most in programs
-/// that are not optimised. Each thread that runs such a fiber gets a signal stack of 64 KiB if it has a smaller one.
+/// reads the program's debug information, which takes memory and, on a thread named `fiber-symbols`, time: most in
+/// programs that are not optimised. Each thread that runs such a fiber gets a signal stack of 64 KiB if it has a
+/// smaller one.
 ///
 /// # Examples
 ///

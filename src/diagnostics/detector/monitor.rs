@@ -146,7 +146,7 @@ fn report(registry: &'static Registry, running: &Running, time: Duration) {
     let now = Instant::now();
     let Some(unsaid) = detector.speak(now) else { return };
     #[cfg(feature = "tracing")]
-    super::report::Report { registry, running, survey: &survey, detector, seen: (now, time), unsaid }.warn();
+    super::report::Report { registry, running: *running, survey, seen: (now, time), unsaid }.warn();
     #[cfg(not(feature = "tracing"))]
     let _ = (time, unsaid);
 }

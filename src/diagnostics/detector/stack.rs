@@ -1,12 +1,18 @@
 //! The functions that a blocked thread is in, in a readable form.
 
-use std::{borrow::Cow, env, fmt, path::Path};
+use std::{
+    borrow::Cow,
+    env, fmt,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
+use self::Awaited::{Lock, News};
 use crate::raw::Trace;
 
 /// The first functions on a fiber's stack, one of which the compiler may leave out. The frames below belong to the
 /// thread.
-const ENTRY: [&str; 2] = ["tower_fiber::raw::entry::entry", "corosensei::"];
+const ENTRY: [&str; 2] = ["tower_fiber::raw::entry::", "corosensei::"];
 
 /// Prefixes of the functions between the fiber's first function and the service's own.
 const BETWEEN: [&str; 16] = [
@@ -30,11 +36,12 @@ const BETWEEN: [&str; 16] = [
 ];
 
 /// Parts of the names of functions by which threads wait, or that lead there.
-const WAITING: [&str; 9] = [
+const WAITING: [&str; 10] = [
     "syscall",
     "futex",
     "lll_lock_wait",
     "lll_mutex_lock",
+    "sched_yield",
     "core::hint::",
     "core::sync::atomic::",
     "parking_lot_core::",
@@ -42,21 +49,52 @@ const WAITING: [&str; 9] = [
     "thread_parking",
 ];
 
-/// Parts of the names of functions in which a thread waits for a lock, and the kind of lock.
-const LOCKS: [(&str, &str); 13] = [
-    ("::sync::mutex::", "a std Mutex"),
-    ("::sync::rwlock::", "a std RwLock"),
-    ("::sync::once::", "a value that is being initialised (LazyLock, OnceLock, Once)"),
-    ("std::sync::poison::once::", "a value that is being initialised (LazyLock, OnceLock, Once)"),
-    ("std::sync::reentrant_lock::", "a lock that its thread may take again"),
-    ("pthread_mutex_lock", "a pthread mutex"),
-    ("pthread_rwlock_", "a pthread rwlock"),
-    ("pthread_once", "a pthread once"),
-    ("parking_lot::raw_mutex::", "a parking_lot Mutex"),
-    ("parking_lot::raw_rwlock::", "a parking_lot RwLock"),
-    ("parking_lot::once::", "a parking_lot Once"),
-    ("once_cell::imp::", "a value that is being initialised (once_cell)"),
-    ("spin::", "a spin lock"),
+/// What a thread waits for, which a suspended fiber of it may have or may have to bring.
+#[derive(Clone, Copy)]
+pub(super) enum Awaited {
+    /// It is free when another one gives it back.
+    Lock(&'static str),
+    /// It comes from another one.
+    News(&'static str),
+}
+
+const INITIALISED: Awaited = Lock("a value that is being initialised (LazyLock, OnceLock, Once)");
+
+const UNPARKED: Awaited = News("`Thread::unpark`");
+
+/// Parts of the names of functions in which a thread waits, and for what.
+const AWAITED: [(&str, Awaited); 20] = [
+    ("::sync::mutex::", Lock("a std Mutex")),
+    ("::sync::rwlock::", Lock("a std RwLock")),
+    ("::sync::once::", INITIALISED),
+    ("std::sync::poison::once::", INITIALISED),
+    ("std::sync::reentrant_lock::", Lock("a lock that its thread may take again")),
+    ("::sync::condvar::", News("a std Condvar")),
+    ("std::sync::mpmc::", News("a channel of std's")),
+    ("pthread_mutex_lock", Lock("a pthread mutex")),
+    ("pthread_rwlock_", Lock("a pthread rwlock")),
+    ("pthread_once", Lock("a pthread once")),
+    ("pthread_cond_", News("a pthread condition variable")),
+    ("dashmap::lock::", Lock("a lock of a DashMap")),
+    ("parking_lot::raw_mutex::", Lock("a parking_lot Mutex")),
+    ("parking_lot::raw_rwlock::", Lock("a parking_lot RwLock")),
+    ("parking_lot::once::", Lock("a parking_lot Once")),
+    ("parking_lot::condvar::", News("a parking_lot Condvar")),
+    ("parking_lot::remutex::", Lock("a lock that its thread may take again")),
+    ("once_cell::imp::", Lock("a value that is being initialised (once_cell)")),
+    ("crossbeam_channel::", News("a channel of crossbeam's")),
+    ("spin::", Lock("a spin lock")),
+];
+
+/// What many of those above are built on: parking_lot's queue of threads with its own lock, and std's parked threads.
+/// It counts where none of them is found further out.
+const BUILT_ON: [(&str, Awaited); 5] = [
+    ("parking_lot_core::", Lock("a lock that is built on parking_lot")),
+    ("thread_parking", UNPARKED),
+    // Where the former is inlined, by the name in this version of std and in older ones.
+    ("std::thread::functions::park", UNPARKED),
+    ("std::thread::park", UNPARKED),
+    ("std::thread::Thread::park", UNPARKED),
 ];
 
 pub(super) struct Stack {
@@ -70,7 +108,15 @@ struct Function {
     place: Option<String>,
 }
 
+/// Whether a trace has been resolved. The first takes long: it reads the debug information.
+static IS_QUICK: AtomicBool = AtomicBool::new(false);
+
 impl Stack {
+    /// Whether [`resolve`](Self::resolve) is quick.
+    pub(super) fn is_quick() -> bool {
+        IS_QUICK.load(Ordering::Relaxed)
+    }
+
     pub(super) fn resolve(trace: &Trace) -> Self {
         let mut functions: Vec<Function> = Vec::new();
         let mut end = None;
@@ -93,22 +139,37 @@ impl Stack {
         // Where the thread waits in a function that stands for one of libc's, only its name is of interest.
         let inside = functions.iter().take_while(|function| stands_for_libc(function)).count();
         functions.drain(..inside.saturating_sub(1));
+        IS_QUICK.store(true, Ordering::Relaxed);
         Self { functions, is_cut: trace.is_cut && end.is_none() }
     }
 
-    /// Returns the kind of lock that the thread waits for, if it waits for one.
-    pub(super) fn lock(&self) -> Option<&'static str> {
+    /// Returns what the thread waits for, if that is a lock or comes from another thread or fiber.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        let mut built_on = None;
         for function in &self.functions {
             let Some(name) = &function.name else { continue };
-            if let Some((_, lock)) = LOCKS.iter().find(|(part, _)| name.contains(part)) {
-                return Some(lock);
+            if let Some(awaited) = find(&AWAITED, name) {
+                return Some(awaited);
             }
-            if !WAITING.iter().any(|part| name.contains(part)) {
+            // Functions that were inlined into one another have no module in their names.
+            let is_of_parking_lot = function.place.as_ref().is_some_and(|place| place.contains("/parking_lot_core-"));
+            let is_inlined = built_on.is_some() && function.place.is_none() && !has_module(name);
+            if !is_of_parking_lot && !is_inlined && !WAITING.iter().any(|part| name.contains(part)) {
                 break;
             }
+            built_on = built_on.or_else(|| find(&BUILT_ON, name));
         }
-        None
+        built_on
     }
+}
+
+/// Whether a name says more than the function's own, and that of its types.
+fn has_module(name: &str) -> bool {
+    name.split('<').next().is_some_and(|name| name.is_empty() || name.contains("::"))
+}
+
+fn find(table: &[(&str, Awaited)], name: &str) -> Option<Awaited> {
+    table.iter().find(|(part, _)| name.contains(part)).map(|(_, awaited)| *awaited)
 }
 
 /// Without a line, as in programs without debug information, a function may stand for others that were inlined into
@@ -165,7 +226,7 @@ fn resolve(address: usize, functions: &mut Vec<Function>) {
 fn resolve(_: usize, _: &mut Vec<Function>) {}
 
 /// Returns `None` in std, where the line does not help.
-#[cfg_attr(not(feature = "backtrace"), expect(dead_code, reason = "there are no traces"))]
+#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), expect(dead_code, reason = "there are no traces"))]
 fn place(file: &Path, line: u32) -> Option<String> {
     if file.starts_with("/rustc") || file.components().any(|part| part.as_os_str() == "rustlib") {
         return None;

@@ -24,7 +24,7 @@ impl LintError {
 
 impl fmt::Display for LintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        write!(f, "{} [TF49]", self.text)
     }
 }
 

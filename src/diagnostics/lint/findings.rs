@@ -19,14 +19,33 @@ pub struct Finding {
     pub wait: &'static Location<'static>,
 }
 
+/// Crates whose thread-locals say that the thread is inside a call into an interpreter.
+const INTERPRETERS: &[&str] = &["pyo3", "wasmtime"];
+
+impl Finding {
+    fn is_of_interpreter(&self) -> bool {
+        let path = self.thread_local.trim_start_matches(['_', '<', '&']);
+        INTERPRETERS.iter().any(|name| path.starts_with(name))
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, thread_local, wait } = self;
+        if self.is_of_interpreter() {
+            return write!(
+                f,
+                "fiber of service `{service}` waited at {wait} inside a call into an interpreter, which changes the \
+                 thread-local `{thread_local}`: if another fiber of the thread enters it meanwhile, their calls mix and \
+                 the process may crash. Lock a `tower_fiber::sync::Mutex` around the whole call, run the call by \
+                 `offload`, or refuse its waits by `no_wait`; if it is locked already, call `lint::allow(\"{thread_local}\")` [TF35]"
+            );
+        }
         write!(
             f,
             "fiber of service `{service}` waited at {wait} while it had changed the thread-local `{thread_local}`, \
              which all other code of the thread then sees: end its scope, borrow or guard before the wait, let the \
-             layer keep it for the fiber (`carry`, `hook`), or, if the change does no harm, call `lint::allow(\"{thread_local}\")`"
+             layer keep it for the fiber (`carry`, `hook`), or, if the change does no harm, call `lint::allow(\"{thread_local}\")` [TF35]"
         )
     }
 }

@@ -3,12 +3,15 @@
 //! Other code runs on the thread while a fiber waits. If the fiber has changed a thread-local until the end of a scope,
 //! that code sees the changed value: a scope of `scoped-tls` or of `tokio::task_local!`, a borrowed `RefCell`, a depth
 //! counter, the stack limit of `stacker::grow`. Where two such scopes overlap, safe code may read freed memory, as the
-//! program in the chapter on [soundness](crate#soundness) does. This debugging tool finds them: after [`enable`], each
-//! fiber compares the executable's thread-locals when it waits with those when it was resumed. Use it in tests, or in a
-//! trial build of a server.
+//! program in the [soundness chapter](crate::docs::soundness) does. This debugging tool finds them: after [`enable`],
+//! each fiber compares the executable's thread-locals when it waits with those when it was resumed. Use it in tests, or
+//! in a trial build of a server.
 //!
 //! Each thread-local is reported once per process, with the service and the source line of the wait: by a warning
 //! through `tracing` (feature `tracing`) or else on standard error, and by [`findings()`].
+//!
+//! It also names a wait inside a call into Python (PyO3) or WebAssembly (wasmtime), which keep their place in a
+//! thread-local, and says what to do there. Lua keeps its stack on the heap, where the lint does not see it.
 //!
 //! # What it does not report
 //!

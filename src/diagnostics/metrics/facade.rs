@@ -15,6 +15,7 @@ pub(super) struct LayerMetrics {
     suspended: Histogram,
     live: Gauge,
     live_max: Gauge,
+    abandoned: Gauge,
     stacks: Gauge,
     cancelled: Counter,
     handed_over: Counter,
@@ -36,6 +37,7 @@ impl LayerMetrics {
             suspended: histogram!("tower_fiber_suspended_seconds", "layer" => layer()),
             live: gauge!("tower_fiber_live_fibers", "layer" => layer()),
             live_max: gauge!("tower_fiber_live_fibers_max", "layer" => layer()),
+            abandoned: gauge!("tower_fiber_abandoned_fibers", "layer" => layer()),
             stacks: gauge!("tower_fiber_stacks_in_use", "layer" => layer()),
             cancelled: counter!("tower_fiber_cancelled_total", "layer" => layer()),
             handed_over: counter!("tower_fiber_handed_over_total", "layer" => layer()),
@@ -59,7 +61,12 @@ impl LayerMetrics {
         for (counter, more) in counters.into_iter().filter(|(_, more)| *more > 0) {
             drop_quietly(foreign(|| counter.increment(more)));
         }
-        let gauges = [(&self.live, news.live), (&self.live_max, news.live_max), (&self.stacks, news.stacks)];
+        let gauges = [
+            (&self.live, news.live),
+            (&self.live_max, news.live_max),
+            (&self.abandoned, news.abandoned),
+            (&self.stacks, news.stacks),
+        ];
         for (gauge, more) in gauges.into_iter().filter(|(_, more)| *more != 0) {
             // Not set, since others may tell what they have read before or after.
             drop_quietly(foreign(|| gauge.increment(more as f64)));
@@ -84,6 +91,7 @@ fn describe() {
     );
     describe_gauge!("tower_fiber_live_fibers", count, "Fibers that exist: running, or suspended in a wait");
     describe_gauge!("tower_fiber_live_fibers_max", count, "The most fibers that have existed at once");
+    describe_gauge!("tower_fiber_abandoned_fibers", count, "Fibers that exist although their caller has gone");
     describe_gauge!("tower_fiber_stacks_in_use", count, "Stacks that fibers hold, those of leaked fibers included");
     describe_counter!("tower_fiber_cancelled_total", count, "Fibers that ended after they had been cancelled");
     describe_counter!(

@@ -13,6 +13,7 @@
 //! | `tower_fiber_suspended_seconds` | histogram | how long it was suspended, in all |
 //! | `tower_fiber_live_fibers` | gauge | fibers that exist: running, or suspended in a wait |
 //! | `tower_fiber_live_fibers_max` | gauge | the most fibers that have existed at once |
+//! | `tower_fiber_abandoned_fibers` | gauge | fibers that exist although their caller has gone |
 //! | `tower_fiber_stacks_in_use` | gauge | stacks that fibers hold, those of leaked fibers included |
 //! | `tower_fiber_cancelled_total` | counter | fibers that ended after they had been cancelled |
 //! | `tower_fiber_handed_over_total` | counter | fibers that went on because their response future was dropped |
@@ -27,6 +28,8 @@
 //!
 //! Only such layers pay for this: two readings of the clock for each stretch that a call runs, some atomic operations,
 //! and one allocation per call.
+//!
+//! `docs/grafana-dashboard.json` in the repository is a dashboard that shows all of them in Grafana, from a Prometheus.
 //!
 //! # How late they are
 //!

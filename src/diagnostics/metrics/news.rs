@@ -18,6 +18,7 @@ pub(super) struct News {
     /// By how much gauges change.
     pub(super) live: i64,
     pub(super) live_max: i64,
+    pub(super) abandoned: i64,
     pub(super) stacks: i64,
     pub(super) running: Vec<Alike>,
     pub(super) suspended: Vec<Alike>,
@@ -38,6 +39,7 @@ impl Told {
             waits: now.waits,
             live: change(now.live, former.live),
             live_max: change(now.live_max, former.live_max),
+            abandoned: change(now.abandoned, former.abandoned),
             stacks: change(now.stacks, former.stacks),
             running: mem::take(&mut now.running),
             suspended: mem::take(&mut now.suspended),
@@ -54,7 +56,7 @@ impl News {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let gauges = [self.live, self.live_max, self.stacks];
-        self.counts.iter().all(|count| *count == 0) && gauges == [0; 3] && self.running.is_empty() && self.waits == 0
+        let gauges = [self.live, self.live_max, self.abandoned, self.stacks];
+        self.counts.iter().all(|count| *count == 0) && gauges == [0; 4] && self.running.is_empty() && self.waits == 0
     }
 }
