@@ -31,8 +31,8 @@ pub(super) fn warn(call: &'static str) {
             call,
             unsaid,
             "a fiber has parked its thread, which belongs to all its fibers, so this blocks; what it waits for (a channel of \
-             std's, a lock of parking_lot's, `thread::park`) must not come from a fiber of the same thread: use tokio's by \
-             await_in_fiber, or `offload`; suspended on this thread are\n{others}"
+             std's, a lock of parking_lot's, `thread::park`) must not come from a fiber of the same thread: use what suspends \
+             the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF33]; suspended on this thread are\n{others}"
         );
     };
     // This thread is in parking_lot's queue perhaps, where it has one place, and a subscriber may have locks of

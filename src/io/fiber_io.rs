@@ -149,7 +149,8 @@ impl<T: ?Sized> FiberIo<T> {
 
 fn checked(timeout: Option<Duration>, setting: &str) -> io::Result<Option<Duration>> {
     if timeout == Some(Duration::ZERO) {
-        let text = format!("{setting} was given a time-out of zero: give `None` for no limit, or more than zero");
+        let text =
+            format!("{setting} was given a time-out of zero: give `None` for no limit, or more than zero [TF44]");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     Ok(timeout)

@@ -36,6 +36,10 @@ impl Limit {
         Self { time, text: "no connection was made within the connect time-out" }
     }
 
+    pub(super) fn resolving(time: Option<Duration>) -> Self {
+        Self { time, text: "the name was not resolved within the time-out" }
+    }
+
     pub(super) fn none() -> Self {
         Self { time: None, text: "" }
     }
@@ -68,7 +72,7 @@ fn start(time: Duration) -> io::Result<Sleep> {
         io::Error::new(
             ErrorKind::Unsupported,
             "a time-out needs the timers of a tokio runtime, and there are none here: build the runtime with `enable_time` \
-             or `enable_all`, or set no time-out",
+             or `enable_all`, or set no time-out [TF46]",
         )
     })
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | any `AsyncRead`, `AsyncWrite`, `AsyncSeek` or `AsyncBufRead` | [`FiberIo::new`] |
 //! | code that was written for `std::net::TcpStream` | [`TcpStream`], which has the same methods |
-//! | `std::net::ToSocketAddrs`, which blocks the thread | [`lookup_host`] |
+//! | `std::net::ToSocketAddrs`, which blocks the thread | [`lookup_host`], [`lookup_host_timeout`] |
 //!
 //! # Examples
 //!
@@ -49,6 +49,6 @@ mod write;
 pub use self::{
     fiber_io::FiberIo,
     halves::{TcpReadHalf, TcpWriteHalf},
-    resolve::{Addresses, lookup_host},
+    resolve::{Addresses, lookup_host, lookup_host_timeout},
     tcp::TcpStream,
 };

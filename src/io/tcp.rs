@@ -33,7 +33,7 @@ use super::{
 /// # Examples
 ///
 /// ```
-/// use std::{io::{self, Read as _, Write as _}, net::Shutdown, time::Duration};
+/// use std::{io::{self, Read as _, Write as _}, net, time::Duration};
 /// use tokio::{io::{AsyncReadExt as _, AsyncWriteExt as _}, net::TcpListener};
 /// use tower_fiber::{io::TcpStream, run_in_fiber};
 ///
@@ -41,7 +41,7 @@ use super::{
 ///     let mut stream = TcpStream::connect_timeout(server, Duration::from_secs(5))?;
 ///     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
 ///     stream.write_all(b"time?")?;
-///     stream.shutdown(Shutdown::Write)?;
+///     stream.shutdown(net::Shutdown::Write)?;
 ///     let mut answer = String::new();
 ///     stream.read_to_string(&mut answer)?;
 ///     Ok(answer)
@@ -104,7 +104,8 @@ impl TcpStream {
     #[track_caller]
     pub fn connect_timeout(address: impl ToSocketAddrs, timeout: Duration) -> io::Result<Self> {
         if timeout.is_zero() {
-            let text = "connect_timeout was given a time-out of zero: use connect for no limit, or give more than zero";
+            let text =
+                "connect_timeout was given a time-out of zero: use connect for no limit, or give more than zero [TF44]";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         wait_on_runtime(Limit::connecting(Some(timeout)), tokio::net::TcpStream::connect(address)).map(Self::from)

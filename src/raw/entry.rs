@@ -3,6 +3,7 @@
 #[cfg(debug_assertions)]
 use std::any::TypeId;
 use std::{
+    any::Any,
     marker::PhantomData,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -66,26 +67,39 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     let flags = unsafe { frame.as_ref() }.poller.flags();
     let state = State::new(yielder, frame, flags);
     state::enter(&state);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        state.take_signals();
-        let exit = Exit { state: &state, job: PhantomData };
-        match mem::replace(slot::<J>(&state), Slot::Taken) {
-            Slot::Start(job) => job.start(exit),
-            Slot::Parked(root) => J::resume(root.take(), exit),
-            Slot::Taken => unreachable!("only a fresh or parked fiber begins"),
-        }
-    }));
+    let outcome = catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace::<J>(&state)));
     if let Err(payload) = outcome {
-        state.end_locals();
-        // The job may have left a root before it panicked. Dropping that may run the job's code, which must find
-        // nothing borrowed and must not unwind from here (invariant 9).
-        if let Slot::Parked(root) = mem::replace(slot::<J>(&state), Slot::Taken) {
-            drop_quietly(root.take());
-        }
-        // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and
-        // only this code uses it meanwhile: the poll that lent it is waiting for control.
-        drop_quietly(unsafe { ending::<J>(&state).replace(Poll::Pending) });
-        leave::<J>(&state, Err(payload));
+        end_by_panic::<J>(&state, payload);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn end_by_panic<J: Job>(state: &State, payload: Box<dyn Any + Send>) {
+    #[cfg(feature = "tracing")]
+    state.with_owner(|owner| owner.note_panic(&*payload));
+    state.end_locals();
+    // The job may have left a root before it panicked. Dropping that may run the job's code, which must find
+    // nothing borrowed and must not unwind from here (invariant 9).
+    if let Slot::Parked(root) = mem::replace(slot::<J>(state), Slot::Taken) {
+        drop_quietly(root.take());
+    }
+    // SAFETY: by invariant 6 the frame's ending is an `Ending<J>`, and by invariant 5 it outlives this resume and
+    // only this code uses it meanwhile: the poll that lent it is waiting for control.
+    drop_quietly(unsafe { ending::<J>(state).replace(Poll::Pending) });
+    leave::<J>(state, Err(payload));
+}
+
+/// Runs the job. By this name, std ends the backtraces that it prints for panics here, as it ends those of threads at
+/// their first function: what follows, down to the runtime, is the same for all fibers.
+#[inline]
+fn __rust_begin_short_backtrace<J: Job>(state: &State) {
+    state.take_signals();
+    let exit = Exit { state, job: PhantomData };
+    match mem::replace(slot::<J>(state), Slot::Taken) {
+        Slot::Start(job) => job.start(exit),
+        Slot::Parked(root) => J::resume(root.take(), exit),
+        Slot::Taken => unreachable!("only a fresh or parked fiber begins"),
     }
 }
 

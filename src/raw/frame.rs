@@ -143,7 +143,7 @@ impl Signals {
         self.has(Self::UNWINDING)
     }
 
-    pub(super) fn is_caller_gone(self) -> bool {
+    pub(crate) fn is_caller_gone(self) -> bool {
         self.has(Self::CALLER_GONE)
     }
 

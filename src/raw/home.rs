@@ -16,10 +16,11 @@ use super::stack::prepare_thread;
 use crate::util::lock::lock;
 
 thread_local! {
-    // Constant and without a destructor: readable at any time, even while the thread is ending.
+    // Constant and without a destructor: readable at any time, even while the thread is ending. Without native
+    // thread-locals they may begin anew then, and the thread is another home, which is safe.
     static HERE: Cell<u64> = const { Cell::new(0) };
     static SHARD: Cell<usize> = const { Cell::new(UNKNOWN) };
-    static FAREWELL: Farewell = const { Farewell };
+    static FAREWELL: Farewell = const { Farewell { home: Cell::new(0), shard: Cell::new(SHARDS) } };
 }
 
 /// How many threads can have their own index at the same time.
@@ -57,9 +58,26 @@ impl Home {
         HERE.get() == self.0.get()
     }
 
+    /// The thread's number, which is below those of all fibers.
+    pub(crate) fn number(self) -> NonZeroU64 {
+        self.0
+    }
+
     /// The home of the fiber with this number.
     pub(crate) fn of_id(fiber: NonZeroU64) -> Self {
         Self(NonZeroU64::new(fiber.get() >> ID_BITS).expect("ids begin at their home's first"))
+    }
+
+    /// The number of the home of the fiber with this number, and that of the fiber there.
+    pub(crate) fn parts_of_id(fiber: NonZeroU64) -> (u64, u64) {
+        (fiber.get() >> ID_BITS, fiber.get() % (1 << ID_BITS))
+    }
+
+    /// The number of the fiber with these [`parts`](Self::parts_of_id).
+    #[cfg(feature = "insight")]
+    pub(crate) fn id_of_parts(home: u64, fiber: u64) -> Option<NonZeroU64> {
+        let home = NonZeroU64::new(home).filter(|home| home.leading_zeros() >= ID_BITS)?;
+        (fiber >> ID_BITS == 0).then_some(home.get() << ID_BITS | fiber).and_then(NonZeroU64::new)
     }
 
     /// The first number for this thread's fibers. Its numbers stay apart from another thread's for 2^`ID_BITS` fibers.
@@ -76,7 +94,7 @@ impl Home {
         HERE.set(id.get());
         _ = shard();
         // A thread that is already ending keeps its identity; its name then stays in the table.
-        _ = FAREWELL.try_with(|_| ());
+        _ = FAREWELL.try_with(|farewell| farewell.home.set(id.get()));
         names(|names| names.insert(id.get(), describe(&thread::current())));
         prepare_thread();
         Self(id)
@@ -121,7 +139,12 @@ pub(crate) fn shard() -> usize {
 #[cold]
 fn take_shard() -> usize {
     // An ending thread could not give an index back, so it gets none.
-    let index = FAREWELL.try_with(|_| with_free(Vec::pop)).ok().flatten().unwrap_or(SHARDS);
+    let take = |farewell: &Farewell| {
+        let index = with_free(Vec::pop);
+        farewell.shard.set(index.unwrap_or(SHARDS));
+        index
+    };
+    let index = FAREWELL.try_with(take).ok().flatten().unwrap_or(SHARDS);
     SHARD.set(index);
     index
 }
@@ -131,13 +154,18 @@ fn with_free<R>(f: impl FnOnce(&mut Vec<usize>) -> R) -> R {
     f(free.get_or_insert_with(|| (0..SHARDS).rev().collect()))
 }
 
-/// Gives up the thread's name and index when it ends.
-struct Farewell;
+/// Gives up the thread's name and index when it ends. It has them itself, since on some systems (Windows by `gnu`) the
+/// other thread-locals may have gone by then.
+struct Farewell {
+    home: Cell<u64>,
+    shard: Cell<usize>,
+}
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        names(|names| names.remove(&HERE.get()));
-        let shard = SHARD.replace(SHARDS);
+        names(|names| names.remove(&self.home.get()));
+        SHARD.set(SHARDS);
+        let shard = self.shard.get();
         if shard < SHARDS {
             with_free(|free| free.push(shard));
         }

@@ -109,6 +109,10 @@
 //!     kernel or to libc's own function, and keeps none after it has returned. While the fiber is suspended in it, the
 //!     caller's frames stay as they are (invariant 4). What runs on another thread gets copies, and a descriptor is
 //!     used after a suspend by a number of the crate's own. It never unwinds, and writes `errno` last.
+//! 18. **On one thread.** An `OnOneThread` notes the number of the thread that has guards of it, which no other thread
+//!     ever gets, and counts them. A guard never leaves its thread, so only that thread changes the count. When it is
+//!     zero the value is free, in the order of that store and the next thread's exchange. Without a guard the value is
+//!     reached only by who owns or uniquely borrows the whole.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 
@@ -124,6 +128,7 @@ mod home;
 #[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod interpose;
 mod lookout;
+mod on_one_thread;
 mod owner;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod run_slot;
@@ -146,6 +151,7 @@ pub(crate) use frame::{Asks, Caller, Reply, Signals};
 pub(crate) use home::{Home, SHARDS, known_shard, shard};
 #[cfg(feature = "metrics")]
 pub(crate) use lookout::Lookout;
+pub(crate) use on_one_thread::{Inside, OnOneThread};
 pub(crate) use owner::Owner;
 pub(crate) use run_slot::{LOOKOUT, RunSlot, Running};
 pub(crate) use stack::{FiberStack, Source, shortage};

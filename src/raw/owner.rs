@@ -5,6 +5,7 @@ use std::{any::Any, ops::Range};
 /// The owner's part of a fiber, independent of its job. It is asked while it is lent to a resume, with waits refused.
 pub(crate) trait Owner: 'static {
     /// The name for messages. Also asked in a signal handler: it neither locks nor allocates.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "an overflow's message asks"))]
     fn name(&self) -> &str;
 
     /// The addresses that code on the stack may use. Also asked in a signal handler.
@@ -33,6 +34,10 @@ pub(crate) trait Owner: 'static {
 
     /// What is left to run on the stack before it is returned. Asked if the state was told that there is something.
     fn at_end(&self) -> Option<Box<dyn FnOnce()>>;
+
+    /// Looks at the payload of a panic that ends the fiber.
+    #[cfg(feature = "tracing")]
+    fn note_panic(&self, payload: &(dyn Any + Send));
 
     fn as_any(&self) -> &dyn Any;
 }

@@ -174,7 +174,10 @@ impl RunSlot {
 
 /// The number of this thread's running stretch, and the address of the state of the fiber around it. May be called in a
 /// signal handler.
-#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
+#[cfg_attr(
+    not(all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    allow(dead_code, reason = "nobody asks")
+)]
 pub(super) fn stretch_here() -> (u64, usize) {
     MINE.get().map_or((0, 0), |mine| (mine.stretch.load(Ordering::Relaxed), mine.outside.load(Ordering::Relaxed)))
 }

@@ -4,8 +4,9 @@
 //! every return, so a fiber may wait by looking at the value: it misses nothing, since a value that is as before is a
 //! lock that is taken (or a condition that nobody has signalled). They keep nothing for the thread.
 //!
-//! Parkers do: a thread that parks is woken by its name. std's waits for the value [`PARKED`], and parking_lot's by
-//! another operation, so both go on to the kernel.
+//! Parkers do: a thread that parks is woken by its name. std's waits for the value [`PARKED`] at the thread's own
+//! address, and parking_lot's by another operation, so both go on to the kernel. A `RwLock` that is locked for writing
+//! has the same value while readers and writers wait.
 
 use std::{
     cell::Cell,
@@ -22,14 +23,20 @@ use super::{
     Bridge, Call, Refused, Returned,
     gate::{self, here, wait_or_block},
     kernel::{self, AGAIN, finish},
+    libc_next::Next,
     sleep::duration,
 };
+
+type Syscall = unsafe extern "C" fn(c_long, usize, usize, usize, usize, usize, usize) -> c_long;
+
+/// For system calls that are newer than `syscalls`.
+static NEXT_SYSCALL: Next = Next::new(c"syscall");
 
 pub(super) static SYSCALL: Call = Call::new("syscall");
 pub(super) static FUTEX: Call = Call::new("futex");
 pub(super) static PARK: Call = Call::new("park");
 
-/// The value that std's parker waits with; no lock of std's has it.
+/// The value that std's parker waits with.
 const PARKED: u32 = u32::MAX;
 
 /// How long a call really waits before the fiber suspends. tokio's locks, under which nothing may suspend, and those of
@@ -42,19 +49,34 @@ const NAMED_AFTER: Duration = Duration::from_millis(20);
 thread_local! {
     /// The operation and the value with which this thread waits, while it finds that out.
     static PROBE: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+    /// Where this thread parks; zero until that is known.
+    static PARKER: Cell<usize> = const { Cell::new(0) };
+    /// Set while this thread unparks itself, to find that out.
+    static UNPARKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether std's parker waits as it is known to.
+/// Whether std's parker waits as it is known to. All versions since 1.85 do, so no test sees another answer.
 pub(crate) fn parks_as_known() -> bool {
     let probe = || {
         PROBE.set(Some((0, 0)));
         thread::park_timeout(Duration::from_nanos(1));
-        PROBE.take()
+        PROBE.take().filter(|_| PARKER.get() != 0)
     };
     // A thread of its own, which nobody wakes.
     let seen = thread::spawn(probe).join().ok().flatten();
     let operation = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG) as usize;
     seen.is_some_and(|seen| seen == (operation, PARKED as usize))
+}
+
+/// Whether std parks this thread at this address. If that is not known, the thread unparks itself, which makes a call
+/// if it is parking right now. A park may end without a reason, so code that parks looks and parks again.
+fn is_parker(address: usize) -> bool {
+    if PARKER.get() == 0 {
+        UNPARKS.set(true);
+        thread::current().unpark();
+        UNPARKS.set(false);
+    }
+    PARKER.get() == address
 }
 
 /// As libc's, whose other arguments come in the same registers on both architectures.
@@ -73,18 +95,28 @@ pub(super) unsafe extern "C" fn syscall(
     f: usize,
 ) -> c_long {
     let args = [a, b, c, d, e, f];
-    let plain = || {
-        // SAFETY: invariant 17: the arguments are the caller's, for the same call.
-        unsafe { syscalls::raw::syscall6(number as usize, a, b, c, d, e, f) as Returned }
-    };
-    let returned = if number == libc::SYS_futex {
-        if PROBE.get().is_some() {
-            PROBE.set(Some((b, c as u32 as usize)));
+    let returned = match Sysno::new(number as usize) {
+        // The one that is woken is the caller.
+        Some(Sysno::futex) if UNPARKS.get() => {
+            PARKER.set(a);
+            0
+        }
+        Some(Sysno::futex) => {
+            if PROBE.get().is_some() {
+                PROBE.set(Some((b, c as u32 as usize)));
+                is_parker(a);
+            }
+            // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+            unsafe { futex(args) }
         }
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
-        unsafe { futex(args) }
-    } else {
-        plain()
+        Some(number) => unsafe { kernel::call(number, args) },
+        None => {
+            // SAFETY: invariant 17: this is the type of libc's function, with as many arguments as it takes.
+            let next = unsafe { NEXT_SYSCALL.get::<Syscall>() };
+            // SAFETY: invariant 17: the arguments are the caller's, for the same call.
+            return unsafe { next(number, a, b, c, d, e, f) };
+        }
     };
     finish(returned) as c_long
 }
@@ -109,7 +141,8 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
         bridge.change(address, value > 1);
         return woken;
     }
-    if !is_bitset || value == PARKED || bits as u32 != u32::MAX || operation & libc::FUTEX_PRIVATE_FLAG == 0 {
+    let is_of_lock = is_bitset && bits as u32 == u32::MAX && operation & libc::FUTEX_PRIVATE_FLAG != 0;
+    if !is_of_lock || value == PARKED && is_parker(address) {
         // SAFETY: invariant 17: the arguments are the caller's, for the same call.
         return unsafe { park(bridge, args, is_bitset) };
     }

@@ -22,7 +22,7 @@ pub(super) const AGAIN: Returned = -(libc::EAGAIN as Returned);
 pub(super) unsafe fn call(number: Sysno, args: [usize; 6]) -> Returned {
     let [a, b, c, d, e, f] = args;
     // SAFETY: invariant 17: the caller passes what the system call asks for.
-    unsafe { raw::syscall6(number as usize, a, b, c, d, e, f) as Returned }
+    unsafe { raw::syscall6(number, a, b, c, d, e, f) as Returned }
 }
 
 /// A number as the kernel takes it.

@@ -1,6 +1,9 @@
 //! The functions that stand for libc's, and whether the program's calls lead to them.
 
-use std::ffi::{CString, c_void};
+use std::{
+    ffi::{CString, c_void},
+    mem::MaybeUninit,
+};
 
 use super::{
     Call, children, connect, descriptors, fortified, futex, locks, messages, names, pump, ready, select, sleep, streams,
@@ -50,14 +53,27 @@ pub(crate) fn calls() -> Vec<&'static Call> {
     calls
 }
 
+/// Where the executable or library that contains this address begins.
+fn object_of(address: *const c_void) -> Option<usize> {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: invariant 12: it looks up an address, and writes what it has found into what is passed for that.
+    let is_known = unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0;
+    // SAFETY: invariant 12: all zeros are a valid value, which `dladdr` may have overwritten by another.
+    let info = unsafe { info.assume_init() };
+    is_known.then(|| info.dli_fbase.addr())
+}
+
 /// The names that do not resolve to this crate's functions: another library defines them, or the linker has not
 /// exported them.
 pub(crate) fn not_interposed() -> Vec<&'static str> {
+    // In a library, the address of a function may itself be that of another object's function of the same name. This
+    // one has a name of its own.
+    let here = object_of(not_interposed as *const c_void);
     let leads_here = |symbol: &Symbol| {
         let name = CString::new(symbol.name).expect("names have no zeros");
         // SAFETY: invariant 17: the name ends with a zero; the handle means the program's own order of objects.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        found.cast_const() == symbol.address
+        found.cast_const() == symbol.address && object_of(found) == here
     };
     symbols().iter().filter(|symbol| !leads_here(symbol)).map(|symbol| symbol.name).collect()
 }

@@ -130,7 +130,7 @@ fn report(state: &State) -> ! {
         decimal(size / 1024, &mut now),
         " KiB; raise it by FiberLayer::builder().stack_size(",
         decimal(2 * size, &mut then),
-        ")\n",
+        ") [TF26]\n",
     ];
     let parts = text.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
     // SAFETY: invariant 11: the kernel only reads what the parts point to.

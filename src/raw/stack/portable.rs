@@ -9,8 +9,10 @@ use super::shortage;
 /// How many idle stacks one thread keeps.
 const KEPT: usize = 64;
 
-/// Bytes that corosensei leaves below a stack and counts as part of it.
-pub(crate) const GUARD_SIZE: usize = 4096;
+/// Bytes that corosensei leaves below a stack and counts as part of it, at most. On Windows these are two guard pages,
+/// the five that std asks the system for in a thread that overflows, and one that stays reserved; elsewhere it is one
+/// page, of which Apple's are the largest.
+pub(crate) const GUARD_SIZE: usize = if cfg!(windows) { 8 * 4096 } else { 16 * 1024 };
 
 thread_local! {
     static IDLE: RefCell<Vec<(usize, DefaultStack)>> = const { RefCell::new(Vec::new()) };
@@ -69,9 +71,12 @@ pub(crate) struct FiberStack {
 }
 
 impl FiberStack {
-    /// The addresses that code on the stack may use.
+    /// The addresses that code on the stack may use. Except on Windows, corosensei maps the guard in addition to the
+    /// size that it was asked for.
     pub(crate) fn usable(&self) -> Range<usize> {
-        self.stack.limit().get() + GUARD_SIZE..self.stack.base().get()
+        let base = self.stack.base().get();
+        let lowest = if cfg!(windows) { self.stack.limit().get() + GUARD_SIZE } else { base - self.size };
+        lowest..base
     }
 
     pub(crate) fn give_back(self) {

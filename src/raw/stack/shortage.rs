@@ -113,7 +113,7 @@ fn report(error: &io::Error, name: &str) {
         return;
     }
     #[cfg(feature = "tracing")]
-    tracing::warn!(service = name, %error, "no stack for a fiber: calls wait until one is returned");
+    tracing::warn!(service = name, %error, "no stack for a fiber: calls wait until one is returned [TF27]");
     #[cfg(not(feature = "tracing"))]
     let _ = (error, name);
 }

@@ -140,6 +140,12 @@ impl State {
         self.waits_refused.get()
     }
 
+    /// Whether the code is in a shield.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.has(SHIELDED)
+    }
+
     pub(crate) fn is_on_thread_stack(&self) -> bool {
         self.has(ON_THREAD_STACK)
     }

@@ -134,6 +134,11 @@ impl State {
         self.unwinds.set(self.unwinds.get() + 1);
     }
 
+    /// Whether a cancel has unwound the code at least once.
+    pub(crate) fn has_unwound(&self) -> bool {
+        self.unwinds.get() > 0
+    }
+
     /// Suspends until the next poll of the enclosing task. `caller` is where the code waits.
     #[inline]
     pub(crate) fn suspend(&self, caller: &'static Location<'static>) {

@@ -11,7 +11,10 @@ mod here;
 pub(super) use self::here::{capture, this_thread};
 
 /// How long a thread may take to answer.
-#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
+#[cfg_attr(
+    not(all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    allow(dead_code, reason = "nobody asks")
+)]
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A thread's trace.
@@ -25,10 +28,16 @@ pub(crate) struct Trace {
 
 /// Why there is no trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(all(feature = "backtrace", target_os = "linux")), allow(dead_code, reason = "nobody asks"))]
+#[cfg_attr(
+    not(all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    allow(dead_code, reason = "nobody asks")
+)]
 pub(crate) enum Untraceable {
     /// The crate was built without support for traces.
-    #[cfg_attr(all(feature = "backtrace", target_os = "linux"), allow(dead_code, reason = "it was"))]
+    #[cfg_attr(
+        all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "it was")
+    )]
     NotBuilt,
     /// The program uses the signal itself.
     Taken,

@@ -84,7 +84,7 @@ fn report(error: &io::Error) {
             %error,
             stacks = guard::most_protected(),
             "the system does not mark guards below the stacks of fibers (it does since Linux 6.13, unless a seccomp filter forbids it or \
-             memory is locked): each takes two mappings instead, and the sysctl vm.max_map_count limits how many there are"
+             memory is locked): each takes two mappings instead, and the sysctl vm.max_map_count limits how many there are [TF29]"
         );
     }));
     #[cfg(not(feature = "tracing"))]

@@ -106,6 +106,14 @@ impl Mapping {
         })
     }
 
+    /// Whether no page of the `len` bytes from `offset` can be read, as the system finds by trying.
+    pub(super) fn is_guarded(&self, offset: usize, len: usize) -> bool {
+        (offset..offset + len).step_by(page_size()).all(|page| {
+            let read = self.advise(page, page_size(), libc::MADV_POPULATE_READ);
+            read.is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
+        })
+    }
+
     /// Makes the `len` bytes from `offset` a guard, or memory again. Each guard splits the mapping into two more.
     pub(super) fn protect(&self, offset: usize, len: usize, is_guard: bool) -> io::Result<()> {
         let protection = if is_guard { libc::PROT_NONE } else { libc::PROT_READ | libc::PROT_WRITE };
@@ -115,7 +123,8 @@ impl Mapping {
     }
 
     fn advise(&self, offset: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
-        // SAFETY: invariant 8: the advice is about huge pages, or makes a guard in a free slot.
+        // SAFETY: invariant 8: the advice is about huge pages, or makes a guard in a free slot, or has the kernel touch
+        // its pages as a read would, which changes no byte of it.
         let result = unsafe { libc::madvise(self.at(offset, len), len, advice) };
         outcome(result)
     }
