@@ -1,43 +1,22 @@
 //! The database: a schema of its own in a PostgreSQL database, and the pools of connections to it.
 
 use std::error::Error;
-use std::fmt;
-use std::ops::{Deref, DerefMut};
-use std::thread;
-use std::time::Duration;
 
-use deadpool::Runtime;
-use deadpool::managed::PoolError;
 use diesel::pg::Pg;
-use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::AsyncPgConnection;
-use diesel_async::pooled_connection::deadpool::Object;
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use tower_fiber::run_in_fiber;
+pub use tower_fiber_diesel::PgConn as Conn;
+use tower_fiber_diesel::PgPool;
 
-pub use crate::bridge::Conn;
 use crate::legacy::sample;
 
 /// The backend that the queries are written for.
 pub type Backend = Pg;
-
-/// An asynchronous connection.
-pub type AsyncConn = AsyncPgConnection;
-
-/// A pool of connections.
-pub type Pool = deadpool::managed::Pool<AsyncDieselConnectionManager<AsyncConn>, Pooled>;
 
 /// Queries that PostgreSQL works on, or lets wait, at the same time. By default it takes 100 connections of all its clients.
 const READERS: usize = 32;
 
 /// Transactions that write at the same time. Those that want the same row wait for each other.
 const WRITERS: usize = 16;
-
-/// How long a request waits for a connection.
-const WAIT: Duration = Duration::from_secs(10);
-
-/// How long PostgreSQL may take to open a connection, or to answer on one that it has opened.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// What each session begins with.
 ///
@@ -59,25 +38,23 @@ const HELP: &str = "set DATABASE_URL to a database such as postgres://user:passw
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The connections to one database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pools {
     /// For queries. Their transactions are read-only.
-    pub readers: Pool,
+    pub readers: PgPool,
     /// For transactions that write.
-    pub writers: Pool,
+    pub writers: PgPool,
 }
 
 impl Pools {
     /// Pools of this many connections to the database at `url`. Each connection is opened when it is first needed.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a pool cannot be built.
-    pub fn new(url: &str, readers: usize, writers: usize) -> Result<Self> {
-        Ok(Self {
-            readers: pool(url, "SET default_transaction_read_only TO on", readers)?,
-            writers: pool(url, "", writers)?,
-        })
+    #[must_use]
+    pub fn new(url: &str, readers: usize, writers: usize) -> Self {
+        let read_only = format!("{SESSION} SET default_transaction_read_only TO on");
+        Self {
+            readers: PgPool::builder(url).max_size(readers).setup(read_only).build(),
+            writers: PgPool::builder(url).max_size(writers).setup(SESSION).build(),
+        }
     }
 }
 
@@ -87,14 +64,9 @@ impl Pools {
 ///
 /// Fails if there is no connection to be had, if the schema cannot be made, or if there is one that is not the shop's.
 pub async fn open(url: &str) -> Result<Pools> {
-    let pools = Pools::new(url, READERS, WRITERS)?;
-    let conn = pools.writers.get().await.map_err(|error| {
-        let error = match error {
-            PoolError::Backend(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        format!("cannot connect to PostgreSQL: {error}; {HELP}")
-    })?;
+    let pools = Pools::new(url, READERS, WRITERS);
+    let conn = pools.writers.lend().await;
+    let conn = conn.map_err(|error| format!("cannot connect to PostgreSQL: {error}; {HELP}"))?;
     let created = run_in_fiber(move || create_schema(&mut Conn::from(conn))).await;
     created.map_err(|error| format!("cannot use this database: {error}; let DATABASE_URL name another one"))?;
     Ok(pools)
@@ -123,73 +95,4 @@ fn create_schema(conn: &mut Conn) -> Result<()> {
         }
         Ok(())
     })
-}
-
-fn pool(url: &str, setup: &'static str, size: usize) -> Result<Pool> {
-    let mut config = ManagerConfig::<AsyncConn>::default();
-    // A server that restarts breaks its connections, so each is tried before it is used.
-    config.recycling_method = RecyclingMethod::Verified;
-    config.custom_setup = Box::new(move |url| Box::pin(connect(url, setup)));
-    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-    let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
-    let pool = pool.wait_timeout(Some(WAIT)).create_timeout(Some(CONNECT)).recycle_timeout(Some(CONNECT));
-    Ok(pool.build()?)
-}
-
-async fn connect(url: &str, setup: &str) -> ConnectionResult<AsyncConn> {
-    use diesel_async::{AsyncConnection, SimpleAsyncConnection};
-
-    let mut conn = AsyncConn::establish(url).await?;
-    conn.batch_execute(&format!("{SESSION} {setup}")).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
-}
-
-/// A connection that goes back to its pool, unless it is dropped by unwinding.
-///
-/// A panic and `OnDrop::Unwind` can leave a transaction open or a query running. The pool would find out when it
-/// hands the connection out again, and PostgreSQL would hold the locks until then. So the connection is closed.
-pub struct Pooled(Option<Object<AsyncConn>>);
-
-impl From<Object<AsyncConn>> for Pooled {
-    fn from(conn: Object<AsyncConn>) -> Self {
-        Self(Some(conn))
-    }
-}
-
-impl Drop for Pooled {
-    fn drop(&mut self) {
-        let conn = self.0.take();
-        if thread::panicking() {
-            drop(conn.map(Object::take));
-        }
-    }
-}
-
-impl Deref for Pooled {
-    type Target = AsyncConn;
-
-    fn deref(&self) -> &AsyncConn {
-        self.0.as_ref().expect("it is there until it is dropped")
-    }
-}
-
-impl DerefMut for Pooled {
-    fn deref_mut(&mut self) -> &mut AsyncConn {
-        self.0.as_mut().expect("it is there until it is dropped")
-    }
-}
-
-impl fmt::Debug for Pooled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pooled").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Pools {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pools")
-            .field("readers", &self.readers.status())
-            .field("writers", &self.writers.status())
-            .finish()
-    }
 }

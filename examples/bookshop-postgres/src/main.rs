@@ -22,6 +22,8 @@ async fn open() -> program::Result<Pools> {
         }
         Err(VarError::NotUnicode(_)) => return Err("DATABASE_URL must be UTF-8".into()),
     };
-    println!("Books and orders are in the database's schema `bookshop`; `DROP SCHEMA bookshop CASCADE` removes them.");
+    program::say(
+        "Books and orders are in the database's schema `bookshop`; `DROP SCHEMA bookshop CASCADE` removes them.",
+    )?;
     Ok(pools)
 }

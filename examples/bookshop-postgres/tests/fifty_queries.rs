@@ -30,9 +30,9 @@ async fn shop() -> TestShop {
     let warehouse = serve(warehouse::router(Duration::ZERO)).await;
     let shop = TestShop::open(Arc::new(http_supplier(&warehouse))).await;
     let connections = usize::try_from(REQUESTS).unwrap() + 2;
-    let pools = Pools::new(shop.database.url(), connections, 1).unwrap();
+    let pools = Pools::new(shop.database.url(), connections, 1);
     let shelf = Shop::new(Arc::new(pools), Arc::new(http_supplier(&warehouse)));
-    TestShop { url: serve(web::router(Arc::new(shelf))).await, ..shop }
+    TestShop { url: serve(web::router(Arc::new(shelf), &web::layers())).await, ..shop }
 }
 
 /// Asks for books from number `first` on, all at the same time, and checks the answers.
@@ -58,11 +58,11 @@ async fn wait_for_a_lock_and_let_others_pass() {
         let all_wait = format!("count(*) FILTER (WHERE wait_event_type = 'Lock') = {REQUESTS}");
         visitor.until(&all_wait).await;
         // They wait in the bridge, as fibers of this thread.
-        let fibers = shop.get("/fibers").await.body;
-        assert!(fibers.contains("50 of `api` wait at"), "{fibers}");
-        assert!(fibers.contains("bridge.rs"), "{fibers}");
+        let fibers = shop.get("/fibers/text").await.body;
+        assert!(fibers.contains("layer `api`: live 50,") && fibers.contains("50 waiting at"), "{fibers}");
+        assert!(fibers.contains("block_on.rs"), "{fibers}");
         assert!(fibers.contains(&format!("{:?}", thread::current().id())), "{fibers}");
-        // Whoever wants something else gets it.
+        // Another request gets it.
         assert_eq!(shop.get("/api/books?q=garden").await.status, 200);
         assert_eq!(shop.get("/healthz").await.status, 200);
         visitor.until(&all_wait).await;

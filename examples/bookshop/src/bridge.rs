@@ -1,43 +1,23 @@
-//! The one place where the synchronous shop meets asynchronous drivers.
+//! The one place where the synchronous shop meets what waits.
 //!
-//! Each function here is called by plain synchronous code, starts a future and waits for it. The
-//! fiber waits; its thread goes on with other requests.
+//! Each function here is called by plain synchronous code and waits. The fiber waits; its thread goes on with other
+//! requests.
 
 use std::fmt;
 use std::time::Duration;
 
-use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use tower_fiber::{WaitExt, await_in_fiber};
+use tower_fiber::WaitExt;
 
-use crate::db::{Pooled, Pools};
+use crate::db::{Conn, Pools};
 use crate::legacy::{Database, Quote, Supplier, SupplierError, Unavailable};
-
-/// How diesel-async's synchronous wrapper waits for its futures.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FiberBlockOn;
-
-impl BlockOn for FiberBlockOn {
-    fn block_on<F: Future>(&self, future: F) -> F::Output {
-        await_in_fiber(future)
-    }
-
-    fn get_runtime() -> Self {
-        Self
-    }
-}
-
-/// A pooled asynchronous connection that is an ordinary `diesel::Connection` inside a fiber.
-pub type Conn = AsyncConnectionWrapper<Pooled, FiberBlockOn>;
 
 impl Database for Pools {
     fn reader(&self) -> Result<Conn, Unavailable> {
-        let conn = self.readers.get().wait();
-        conn.map(Conn::from).map_err(Unavailable::new)
+        self.readers.get().map_err(Unavailable::new)
     }
 
     fn writer(&self) -> Result<Conn, Unavailable> {
-        let conn = self.writers.get().wait();
-        conn.map(Conn::from).map_err(Unavailable::new)
+        self.writers.get().map_err(Unavailable::new)
     }
 }
 

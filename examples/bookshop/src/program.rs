@@ -2,14 +2,14 @@
 
 use std::error::Error;
 use std::future::IntoFuture;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tower_fiber::axum::serve;
 
 use crate::bridge::HttpSupplier;
 use crate::db::Pools;
@@ -23,7 +23,11 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// How long the shop waits for its supplier.
 const SUPPLIER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long requests have to end after Ctrl-C. Longer than the supplier's timeout.
+/// What the program says of its arguments.
+const USAGE: &str =
+    "takes no arguments; PORT, SUPPLIER_LATENCY_MS and ONE_THREAD are its settings, Ctrl-C or SIGTERM ends it";
+
+/// How long requests have to end after a signal. Longer than the supplier's timeout.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// Serves a shop over the database that `open` opens, until it is interrupted. The database is dropped at the end.
@@ -31,19 +35,28 @@ pub fn main<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) ->
     match run(open, pools) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bookshop: {error}");
+            _ = writeln!(io::stderr(), "bookshop: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn run<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) -> Result<()> {
+    match std::env::args_os().nth(1) {
+        None => {}
+        Some(argument) if argument == "--help" => return say(&format!("bookshop: {USAGE}")),
+        Some(other) => return Err(format!("there is no argument {other:?}: it {USAGE}").into()),
+    }
     let settings = Settings::read(|name| std::env::var_os(name))?;
     let mut runtime = if settings.one_thread { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    runtime.enable_all().build()?.block_on(serve(&settings, open, pools))
+    runtime.enable_all().build()?.block_on(open_shop(&settings, open, pools))
 }
 
-async fn serve<D>(settings: &Settings, open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) -> Result<()> {
+async fn open_shop<D>(
+    settings: &Settings,
+    open: impl AsyncFnOnce() -> Result<D>,
+    pools: fn(&D) -> Pools,
+) -> Result<()> {
     let listener = listen(settings.port).await?;
     let address = listener.local_addr()?;
 
@@ -56,19 +69,11 @@ async fn serve<D>(settings: &Settings, open: impl AsyncFnOnce() -> Result<D>, po
     let supplier = HttpSupplier::new(&supplier_url, SUPPLIER_TIMEOUT)?;
     let shop = Shop::new(Arc::new(pools(&database)), Arc::new(supplier));
 
-    greet(&format!("http://{address}"), &supplier_url, settings);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, web::router(Arc::new(shop)))
-        .with_graceful_shutdown(async { stopped.await.unwrap_or_default() });
-    let server = tokio::spawn(server.into_future());
-
-    interrupted().await?;
-    println!("Closing.");
-    drop(stop);
-    match tokio::time::timeout(LAST_REQUESTS, server).await {
-        Ok(ended) => Ok(ended??),
-        Err(_) => Err("some connections were still open, and are cut".into()),
-    }
+    greet(&format!("http://{address}"), &supplier_url, settings)?;
+    let layers = web::layers();
+    let server = serve(listener, web::router(Arc::new(shop), &layers)).grace(LAST_REQUESTS);
+    let report = layers.iter().fold(server, |server, layer| server.layer(layer)).await?;
+    if report.is_cut { Err(report.to_string().into()) } else { Ok(()) }
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {
@@ -77,19 +82,19 @@ async fn listen(port: u16) -> Result<TcpListener> {
     })
 }
 
-async fn interrupted() -> Result<()> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminated.recv() => {}
-    }
-    Ok(())
+/// Prints a text, and fails where `println!` would panic: on a full disk, and when nobody reads.
+///
+/// # Errors
+///
+/// If the standard output takes nothing.
+pub fn say(text: &str) -> Result<()> {
+    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot write to the standard output: {error}").into())
 }
 
-fn greet(shop: &str, supplier: &str, settings: &Settings) {
+fn greet(shop: &str, supplier: &str, settings: &Settings) -> Result<()> {
     let latency = settings.supplier_latency.as_millis();
     let threads = if settings.one_thread { "one thread" } else { "one thread per core" };
-    println!(
+    say(&format!(
         "The bookshop is open, on {threads}. Its supplier at {supplier} takes {latency} ms to answer.
 
   {shop}/
@@ -98,10 +103,10 @@ fn greet(shop: &str, supplier: &str, settings: &Settings) {
   {shop}/api/books?q=lighthouse
   {shop}/api/books/7
   {shop}/metrics
-  {shop}/fibers/backtraces
+  {shop}/fibers
 
   curl -s {shop}/api/orders --json '{{\"customer\": \"Ada\", \"lines\": [{{\"book_id\": 7, \"quantity\": 1}}]}}'
 
 Ctrl-C closes it."
-    );
+    ))
 }

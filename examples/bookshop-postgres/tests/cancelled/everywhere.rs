@@ -72,7 +72,7 @@ async fn customers(layer: &FiberLayer, pools: &Pools) -> Vec<String> {
 /// Lets a caller go, and says whose orders there are then.
 async fn gone(policy: OnDrop, point: Point, asks: bool) -> Vec<String> {
     let database = TemporaryDatabase::create().await.unwrap();
-    let pools = Pools::new(database.url(), SIZE, SIZE).unwrap();
+    let pools = Pools::new(database.url(), SIZE, SIZE);
     let mut visitor = database.visitor().await;
     let layer = FiberLayer::new().name("orders").on_drop(policy);
     // The shop itself was opened by a connection that is idle.
@@ -82,7 +82,7 @@ async fn gone(policy: OnDrop, point: Point, asks: bool) -> Vec<String> {
     locks.run("BEGIN; UPDATE stock SET copies = copies").await;
     let mut taken = Vec::new();
     if point == Point::Connection {
-        taken = join_all((0..SIZE).map(|_| pools.writers.get())).await;
+        taken = join_all((0..SIZE).map(|_| pools.writers.lend())).await;
     }
     let (open, gate) = oneshot::channel();
     let mut call = Box::pin(layer.run({
@@ -137,8 +137,10 @@ async fn each_policy_at(point: Point) {
     assert_eq!(gone(OnDrop::Finish, point, true).await, both);
     assert_eq!(gone(OnDrop::Unwind, point, true).await, [""; 0]);
     assert_eq!(gone(OnDrop::Cancel, point, true).await, [""; 0]);
-    // A query is no place at which synchronous code expects to be cancelled: who does not ask goes on.
-    assert_eq!(gone(OnDrop::Cancel, point, false).await, both);
+    // A query is no place at which synchronous code expects to be cancelled, so code that does not ask goes on. Taking a
+    // connection can fail.
+    let expected: &[&str] = if point == Point::Connection { &[] } else { &both };
+    assert_eq!(gone(OnDrop::Cancel, point, false).await, expected);
 }
 
 #[tokio::test(flavor = "current_thread")]

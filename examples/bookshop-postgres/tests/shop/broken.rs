@@ -1,4 +1,4 @@
-//! Connections that break: whoever uses one is told, the next one is served.
+//! Connections that break: the request that uses one gets an error, and the next request is served.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! Errors as answers: one status and one message, as JSON or as a page.
 
 use std::error::Error;
+use std::io::{self, Write as _};
+use std::iter;
 
 use axum::Json;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
@@ -88,13 +90,9 @@ impl From<ShopError> for Failure {
 
 /// The customer is told what happened; why it happened is for the shop's own eyes.
 fn log(error: &ShopError) {
-    eprint!("bookshop: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprint!(": {error}");
-        cause = error.source();
-    }
-    eprintln!();
+    let causes = iter::successors(error.source(), |&cause| cause.source()).map(|cause| format!(": {cause}"));
+    // Not `eprintln!`, which panics where nothing can be written.
+    _ = writeln!(io::stderr(), "bookshop: {error}{}", causes.collect::<String>());
 }
 
 impl From<JsonRejection> for Failure {
@@ -115,9 +113,8 @@ impl From<QueryRejection> for Failure {
     }
 }
 
-/// An address whose number is no number names nothing, as one with an unknown number does.
 impl From<PathRejection> for Failure {
     fn from(rejection: PathRejection) -> Self {
-        Self { status: StatusCode::NOT_FOUND, message: rejection.body_text() }
+        Self { status: rejection.status(), message: rejection.body_text() }
     }
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tower_fiber::axum::insight_routes;
 use tower_fiber::{FiberHandle, FiberLayer};
 
 /// Seconds that requests are expected to take.
@@ -21,28 +22,18 @@ pub(crate) fn exporter() -> &'static PrometheusHandle {
     })
 }
 
-/// The routes that tell of these layers.
+/// The routes that tell of these layers. The shop listens on the loopback address only; a public one would have them
+/// behind a login, or on a listener of their own.
 pub(crate) fn router(layers: [&FiberLayer; 2]) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/fibers", get(fibers))
-        .route("/fibers/backtraces", get(backtraces))
-        .with_state(layers.map(FiberLayer::handle))
+    let layers = layers.map(FiberLayer::handle);
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(layers[0].clone());
+    metrics.nest("/fibers", insight_routes(layers))
 }
 
-async fn metrics(State([pages, _]): State<[FiberHandle; 2]>) -> String {
+async fn metrics(State(layer): State<FiberHandle>) -> String {
     // The layers pass on what they have counted until now, and do not wait for the next tenth of a second.
-    _ = pages.counters();
+    _ = layer.counters();
     // Without a server of its own the exporter has no one else to tidy up.
     exporter().run_upkeep();
     exporter().render()
-}
-
-async fn fibers(State(layers): State<[FiberHandle; 2]>) -> String {
-    layers.map(|layer| format!("{}\n", layer.dump())).concat()
-}
-
-async fn backtraces(State([pages, api]): State<[FiberHandle; 2]>) -> String {
-    let (pages, api) = tokio::join!(pages.dump_with_backtraces(), api.dump_with_backtraces());
-    format!("{pages}\n{api}\n")
 }

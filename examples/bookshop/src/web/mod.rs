@@ -17,30 +17,34 @@ mod extract;
 mod insight;
 mod pages;
 
+/// The layers of the shop's fibers: one for its pages, one for its API.
+pub fn layers() -> [FiberLayer; 2] {
+    ["pages", "api"].map(|name| FiberLayer::new().name(name).metrics())
+}
+
 /// The router over a shop. Its handlers are plain functions, each of which runs in a fiber of one of two
 /// layers; `/healthz` and what tells of the layers are ordinary asynchronous handlers beside them.
 ///
 /// # Panics
 ///
 /// If the process has another recorder of metrics.
-pub fn router(shop: Arc<Shop>) -> Router {
+pub fn router(shop: Arc<Shop>, [pages, api]: &[FiberLayer; 2]) -> Router {
     insight::exporter();
-    let [pages, api] = ["pages", "api"].map(|name| FiberLayer::new().name(name).metrics());
     Router::new()
-        .route("/", get(fiber_with(&pages, pages::home)))
-        .route("/search", get(fiber_with(&pages, pages::search)))
-        .route("/books/{id}", get(fiber_with(&pages, pages::book)))
-        .route("/orders", post(fiber_with(&pages, pages::buy)))
-        .route("/orders/{id}", get(fiber_with(&pages, pages::order)))
-        .route("/api/books", get(fiber_with(&api, api::search)))
-        .route("/api/books/{id}", get(fiber_with(&api, api::book)))
-        .route("/api/orders", post(fiber_with(&api, api::place_order)))
-        .route("/api/orders/{id}", get(fiber_with(&api, api::order)))
+        .route("/", get(fiber_with(pages, pages::home)))
+        .route("/search", get(fiber_with(pages, pages::search)))
+        .route("/books/{id}", get(fiber_with(pages, pages::book)))
+        .route("/orders", post(fiber_with(pages, pages::buy)))
+        .route("/orders/{id}", get(fiber_with(pages, pages::order)))
+        .route("/api/books", get(fiber_with(api, api::search)))
+        .route("/api/books/{id}", get(fiber_with(api, api::book)))
+        .route("/api/orders", post(fiber_with(api, api::place_order)))
+        .route("/api/orders/{id}", get(fiber_with(api, api::order)))
         .route("/healthz", get(healthz))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(shop)
-        .merge(insight::router([&pages, &api]))
+        .merge(insight::router([pages, api]))
 }
 
 async fn healthz() -> &'static str {
@@ -57,7 +61,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     refusal(&uri, StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
-/// In the language of whoever asks: JSON below `/api`, else a page.
+/// In the format that the client expects: JSON below `/api`, else a page.
 fn refusal(uri: &Uri, status: StatusCode, message: String) -> Response {
     let failure = error::Failure { status, message };
     if uri.path().starts_with("/api/") {

@@ -36,7 +36,7 @@ impl TestShop {
         Self {
             database,
             client: Client::builder().no_proxy().build().unwrap(),
-            url: serve(web::router(Arc::new(shop))).await,
+            url: serve(web::router(Arc::new(shop), &web::layers())).await,
         }
     }
 

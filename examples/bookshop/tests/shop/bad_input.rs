@@ -29,9 +29,6 @@ async fn unknown_ids_are_not_found() {
     for (path, text) in [
         ("/api/books/9999", "there is no book 9999"),
         ("/api/books/-1", "there is no book -1"),
-        ("/api/books/abc", "Cannot parse `abc`"),
-        ("/api/books/99999999999", "Cannot parse `99999999999`"),
-        ("/api/books/%FF", "Invalid UTF-8"),
         ("/api/orders/1", "there is no order 1"),
         ("/api/nonsense", "there is nothing at /api/nonsense"),
     ] {
@@ -39,11 +36,27 @@ async fn unknown_ids_are_not_found() {
     }
     for (path, text) in [
         ("/books/9999", "there is no book 9999"),
-        ("/books/abc", "Cannot parse `abc`"),
         ("/orders/1", "there is no order 1"),
         ("/nonsense", "there is nothing at &#x2f;nonsense"),
     ] {
         assert_page_refused(&shop.get(path).await, 404, text);
+    }
+}
+
+#[tokio::test]
+async fn ids_and_queries_that_make_no_sense_are_bad_requests() {
+    let shop = TestShop::with_quick_supplier().await;
+    for (path, text) in [
+        ("/api/books/abc", "Cannot parse `abc`"),
+        ("/api/books/99999999999", "Cannot parse `99999999999`"),
+        ("/api/books/%FF", "Invalid UTF-8"),
+        ("/api/orders/%20", "Cannot parse ` `"),
+        ("/api/books?q=a&q=b", "duplicate field `q`"),
+    ] {
+        assert_refused(&shop.get(path).await, 400, text);
+    }
+    for (path, text) in [("/books/abc", "Cannot parse `abc`"), ("/search?q=a&q=b", "duplicate field `q`")] {
+        assert_page_refused(&shop.get(path).await, 400, text);
     }
 }
 
