@@ -1,13 +1,16 @@
 //! What is done with the websocket of a member.
 
-use std::sync::Arc;
+use std::{
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use axum::extract::ws::{CloseCode, Message, close_code};
 use tower_fiber::axum::{SyncWebSocket, WebSocketEnd, WebSocketHandler};
 
 use crate::{
     event::Event,
-    room::{JoinError, Room, Seat},
+    room::{Room, Seat},
 };
 
 /// The code of a close because the name cannot be had: the page asks for another one.
@@ -33,8 +36,7 @@ impl WebSocketHandler for Member {
     fn on_open(&mut self, socket: &mut SyncWebSocket) {
         match self.room.join(&self.name, socket.sender()) {
             Ok(seat) => self.seat = Some(seat),
-            Err(error @ (JoinError::Name | JoinError::Taken)) => socket.close(NAME_REFUSED, error.to_string()),
-            Err(error @ JoinError::Closed) => socket.close(close_code::AWAY, error.to_string()),
+            Err(error) => socket.close(NAME_REFUSED, error.to_string()),
         }
     }
 
@@ -51,7 +53,7 @@ impl WebSocketHandler for Member {
 
     fn on_close(&mut self, end: &WebSocketEnd) {
         if !end.is_closed() {
-            eprintln!("{:?}: {end}", self.name);
+            _ = writeln!(io::stderr(), "{:?}: {end}", self.name);
         }
         self.seat = None;
     }

@@ -31,7 +31,6 @@ struct State {
     next_number: u64,
     /// Name and text.
     history: VecDeque<(String, String)>,
-    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -53,16 +52,13 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// If the name cannot be had or the room is closed.
+    /// If the name cannot be had.
     pub fn join(self: &Arc<Self>, name: &str, sender: WebSocketSender) -> Result<Seat, JoinError> {
         let name = name.trim();
-        if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().count() > NAME || name.chars().any(is_unseen) {
             return Err(JoinError::Name);
         }
         let mut state = self.lock();
-        if state.is_closed {
-            return Err(JoinError::Closed);
-        }
         if state.members.values().any(|member| member.name == name) {
             return Err(JoinError::Taken);
         }
@@ -75,15 +71,6 @@ impl Room {
         state.next_number += 1;
         state.members.insert(number, Member { name: name.to_owned(), sender });
         Ok(Seat { room: Arc::clone(self), number, name: name.to_owned() })
-    }
-
-    /// Sends everybody away, and lets nobody in any more.
-    pub fn close(&self) {
-        let mut state = self.lock();
-        state.is_closed = true;
-        for member in std::mem::take(&mut state.members).into_values() {
-            member.sender.close(close_code::AWAY, "the server stops");
-        }
     }
 
     /// Who is there.
@@ -164,23 +151,29 @@ impl Drop for Seat {
     }
 }
 
+/// Whether a character is a control character, or one by which a name looks like another one: without width, or for the
+/// direction of the text.
+fn is_unseen(character: char) -> bool {
+    let formats = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'];
+    character.is_control()
+        || formats.contains(&character)
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
+
 /// Why somebody was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinError {
-    /// The name is empty, too long, or has control characters.
+    /// The name is empty, too long, or has characters that are not seen or turn the direction of the text.
     Name,
     /// Somebody of this name is there.
     Taken,
-    /// The room is closed.
-    Closed,
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "choose a name of 1 to 24 characters",
+            Self::Name => "choose a name of 1 to 24 characters that can be seen",
             Self::Taken => "somebody of this name is here, choose another one",
-            Self::Closed => "the server stops",
         })
     }
 }

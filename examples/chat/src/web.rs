@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 use tower_fiber::{
     FiberLayer,
-    axum::{WebSocketUpgradeExt as _, fiber_with},
+    axum::{WebSocketUpgradeExt as _, fiber_with, insight_routes},
 };
 
 use crate::{member::Member, room::Room};
@@ -25,7 +25,8 @@ struct Login {
     name: String,
 }
 
-/// The page at `/`, and its websocket at `/chat?name=..`, whose functions run under `layer`.
+/// The page at `/`, and its websocket at `/chat?name=..`, whose functions run under `layer`. `/fibers` shows where the
+/// members wait; on a public server it would be behind a login.
 pub fn router(room: Arc<Room>, layer: &FiberLayer) -> Router {
     let members = layer.clone();
     // A plain function as well.
@@ -36,5 +37,6 @@ pub fn router(room: Arc<Room>, layer: &FiberLayer) -> Router {
     Router::new()
         .route("/", get(async || Html(include_str!("page.html"))))
         .route("/chat", any(fiber_with(layer, chat)))
+        .nest("/fibers", insight_routes([layer.handle()]))
         .with_state(room)
 }

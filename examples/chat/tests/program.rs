@@ -5,6 +5,7 @@ mod harness;
 use std::{
     net::{Ipv4Addr, TcpListener},
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -22,6 +23,15 @@ fn chat(port: &str) -> Command {
 
 #[test]
 fn serves_until_it_is_interrupted() {
+    ends_by("-INT");
+}
+
+#[test]
+fn serves_until_it_is_terminated() {
+    ends_by("-TERM");
+}
+
+fn ends_by(signal: &str) {
     on_one_thread(async {
         let mut program = chat("0").spawn().unwrap();
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
@@ -33,10 +43,26 @@ fn serves_until_it_is_interrupted() {
         };
         let mut ada = Client::connect(address, "Ada").await;
         assert_eq!(ada.hear().await["event"], "welcome");
-        let interrupt = ["-INT", &program.id().unwrap().to_string()].map(str::to_owned);
+        let _deaf = Client::connect(address, "Alan").await;
+        let interrupt = [signal, &program.id().unwrap().to_string()].map(str::to_owned);
         assert!(Command::new("kill").args(interrupt).status().await.unwrap().success());
+        let told = Instant::now();
         assert_eq!(ada.closed().await, (1001, "the server stops".to_owned()));
         assert!(program.wait().await.unwrap().success());
+        // A member who does not answer holds it up for less than a second; the rest is for a busy machine.
+        assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    });
+}
+
+#[test]
+fn says_how_it_is_used() {
+    on_one_thread(async {
+        for (argument, code, text) in [("--help", 0, "usage: "), ("--colour", 1, "there is no argument \"--colour\"")] {
+            let output = chat("0").arg(argument).output().await.unwrap();
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{said}");
+            assert!(said.contains(text) && said.lines().count() == 1, "{said}");
+        }
     });
 }
 

@@ -1,13 +1,14 @@
 //! Templates that wait: functions, filters, objects and the loader of templates are plain code, and ask a database while a page renders.
 //!
-//! minijinja needs no glue. This is an example of a shop's pages, over the pool of [`hooks::diesel`](crate::diesel): [`environment`] has
+//! minijinja needs no glue. This is an example of a shop's pages, over a pool of `tower-fiber-diesel`: [`environment`] has
 //! one of each. What can be of use elsewhere is [`ask`], which makes template errors of diesel's.
 //!
 //! ```
 //! use diesel::connection::SimpleConnection as _;
-//! use hooks::{diesel::Pool, minijinja::{SCHEMA, ask, environment}};
+//! use hooks::minijinja::{SCHEMA, ask, environment};
 //! use minijinja::context;
 //! use tower_fiber::run_in_fiber;
+//! use tower_fiber_diesel::PgPool;
 //!
 //! const PAGE: &str = "insert into templates values ('shelf.html', '
 //!     <ul>{% for book in shelf(name).books() %}<li>{{ book.title }}, {{ book.id|price }}</li>{% endfor %}</ul>
@@ -18,7 +19,7 @@
 //! # async fn main() {
 //! # let Some(server) = servers::postgresql() else { return };
 //! # let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
-//! let pool = Pool::new(url, 10);
+//! let pool = PgPool::new(url, 10);
 //! let page = run_in_fiber(move || {
 //!     ask(&pool, |conn| conn.batch_execute(&[SCHEMA, PAGE, BOOKS].join(";")))?;
 //!     environment(pool).get_template("shelf.html")?.render(context! { name => "poetry" })
@@ -54,9 +55,9 @@ use minijinja::{
     Environment, Error, ErrorKind, State, context,
     value::{Object, ObjectRepr, Value, from_args},
 };
+use tower_fiber_diesel::{PgConn, PgPool};
 
 use self::tables::{books, templates};
-use crate::diesel::{Conn, Pool};
 
 /// The tables.
 pub const SCHEMA: &str = "
@@ -83,7 +84,7 @@ mod tables {
 
 /// An environment whose templates are in a database. They have the function `shelf(name)`, which gives a [`Shelf`], and the filter
 /// `price` of a book's id.
-pub fn environment(pool: Pool) -> Environment<'static> {
+pub fn environment(pool: PgPool) -> Environment<'static> {
     let mut environment = Environment::new();
     let templates = pool.clone();
     environment.set_loader(move |name| load(&templates, name));
@@ -98,7 +99,7 @@ pub fn environment(pool: Pool) -> Environment<'static> {
 /// # Errors
 ///
 /// The template's, with diesel's as its source. minijinja adds where it was asked.
-pub fn ask<T>(pool: &Pool, question: impl FnOnce(&mut Conn) -> QueryResult<T>) -> Result<T, Error> {
+pub fn ask<T>(pool: &PgPool, question: impl FnOnce(&mut PgConn) -> QueryResult<T>) -> Result<T, Error> {
     let mut conn = pool.get().map_err(|error| failed("the database cannot be asked", error))?;
     question(&mut conn).map_err(|error| failed("the database has no answer", error))
 }
@@ -107,11 +108,11 @@ fn failed(what: &'static str, error: impl StdError + Send + Sync + 'static) -> E
     Error::new(ErrorKind::InvalidOperation, format!("{what}: {error}")).with_source(error)
 }
 
-fn load(pool: &Pool, name: &str) -> Result<Option<String>, Error> {
+fn load(pool: &PgPool, name: &str) -> Result<Option<String>, Error> {
     ask(pool, |conn| templates::table.find(name).select(templates::source).first(conn).optional())
 }
 
-fn price(pool: &Pool, book: i32) -> Result<String, Error> {
+fn price(pool: &PgPool, book: i32) -> Result<String, Error> {
     let cents: i32 = ask(pool, |conn| books::table.find(book).select(books::cents).first(conn))?;
     Ok(format!("{}.{:02}", cents / 100, cents % 100))
 }
@@ -119,7 +120,7 @@ fn price(pool: &Pool, book: i32) -> Result<String, Error> {
 /// Books in a template: `shelf.books()`, and `shelf.size`, how many there are. Each asks anew.
 #[derive(Debug)]
 pub struct Shelf {
-    pool: Pool,
+    pool: PgPool,
     name: String,
 }
 

@@ -60,7 +60,7 @@ impl Guard {
         if let Some((decision, _)) = kept.filter(|(_, when)| when.elapsed() < self.keep) {
             return Ok(decision);
         }
-        // The lock is not held here: whoever else wants it on this thread would never get it.
+        // The lock is not held here: another fiber of this thread that wants it would never get it.
         let decision = self.policy.allows(who, what)?;
         let mut decided = self.decided();
         if decided.len() >= ROOM {

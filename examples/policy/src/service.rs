@@ -1,6 +1,11 @@
 //! The documents, and who gets to them.
 
-use std::{error::Error as _, fmt, sync::Arc};
+use std::{
+    error::Error as _,
+    fmt,
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use tonic::{
     Request, Response, Status,
@@ -80,7 +85,7 @@ impl From<Refusal> for Status {
                 // The cause is for our log, not for the caller.
                 let mut status = Self::unavailable(text);
                 if let Some(cause) = error.source() {
-                    eprintln!("no decision: {cause}");
+                    _ = writeln!(io::stderr(), "no decision: {cause}");
                 }
                 status.set_source(Arc::new(refusal));
                 status

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tonic::transport::{Endpoint, channel::Change};
 
-use crate::{health, replica::LISTENS_ON};
+use crate::{health, replica::LISTENS_ON, say};
 
 /// The arguments by which this program is a replica on a free port, which ends with its parent.
 pub const AS_CHILD: [&str; 3] = ["serve", "0", "until-stdin-ends"];
@@ -48,7 +48,7 @@ impl Replica {
         let line = BufReader::new(output).lines().next_line().await?.unwrap_or_default();
         let address = line.strip_prefix(LISTENS_ON).and_then(|address| address.parse().ok());
         let address = address.ok_or_else(|| format!("replica {number} does not say where it listens"))?;
-        println!("replica {number} listens on {address}");
+        say(&format!("replica {number} listens on {address}"))?;
         let (report, healthy) = watch::channel(false);
         let watch = tokio::spawn(health::watch(number, address, changes.clone(), report));
         Ok(Self { number, address, child, healthy, watch })

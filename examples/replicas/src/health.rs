@@ -1,4 +1,4 @@
-//! Health checks: whoever fails one gets no more requests until it passes one.
+//! Health checks: a replica that fails one gets no more requests until it passes one.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,6 +8,8 @@ use tokio::{
 };
 use tonic::transport::{Channel, Endpoint, Error, channel::Change};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use crate::say;
 
 const INTERVAL: Duration = Duration::from_millis(50);
 /// How long a replica has to connect and to answer, also for requests.
@@ -31,7 +33,8 @@ pub async fn watch(
             continue;
         }
         let change = if is_healthy { Change::Insert(address, endpoint.clone()) } else { Change::Remove(address) };
-        println!("replica {number} is {}", if is_healthy { "healthy: added" } else { "not healthy: removed" });
+        // Nothing depends on this line.
+        _ = say(&format!("replica {number} is {}", if is_healthy { "healthy: added" } else { "not healthy: removed" }));
         if changes.send(change).await.is_err() {
             return;
         }

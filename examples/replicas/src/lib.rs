@@ -9,6 +9,8 @@
 //!
 //! Of all this only [`replica`] knows of fibers: scaling out is tower's and tonic's own.
 
+use std::io::{self, Write as _};
+
 pub mod cluster;
 pub mod health;
 pub mod load;
@@ -21,3 +23,14 @@ pub mod load;
 pub mod proto;
 pub mod replica;
 pub mod retry;
+
+/// Prints a text, and fails where `println!` would panic: on a full disk, and when nobody reads.
+///
+/// # Errors
+///
+/// If the standard output takes nothing.
+pub fn say(text: &str) -> io::Result<()> {
+    let cannot =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot write to the standard output: {error}"));
+    writeln!(io::stdout(), "{text}").map_err(cannot)
+}

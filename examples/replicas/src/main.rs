@@ -3,6 +3,7 @@
 use std::{
     env,
     error::Error,
+    io::{self, Write as _},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -12,13 +13,15 @@ use replicas::{
     load::{self, REQUESTS},
     replica::serve,
     retry::Idempotent,
+    say,
 };
 use tokio::{runtime::Builder, sync::watch, time::timeout};
 use tonic::transport::Channel;
+use tower_fiber::shutdown_signal;
 
 const USAGE: &str =
     "usage: replicas              starts three, kills one, adds one, while a client sends 10,000 requests
-       replicas serve PORT   one replica by itself; 0 lets the system choose the port";
+       replicas serve PORT   one replica by itself, until Ctrl-C or SIGTERM; 0 lets the system choose the port";
 /// After how many answers what happens.
 const KILL: u64 = 3_000;
 const REPLACE: u64 = 6_000;
@@ -29,7 +32,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<String> =
+        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         [] => on_one_thread(run()),
@@ -37,13 +41,14 @@ fn main() -> ExitCode {
             Ok(port) => on_one_thread(serve(port, false)),
             Err(_) => Err(format!("{port:?} is no port, give a number from 0 to 65535").into()),
         },
+        ["--help"] => say(USAGE).map_err(Into::into),
         _ if arguments == AS_CHILD => on_one_thread(serve(0, true)),
-        _ => Err(USAGE.into()),
+        _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
@@ -62,7 +67,7 @@ async fn run() -> Outcome {
     let mut replicas = Vec::new();
     let result = tokio::select! {
         ended = timeout(LIMIT, balance(&mut replicas)) => ended.unwrap_or_else(|_| Err(format!("not done in {LIMIT:?}").into())),
-        interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| "interrupted".into())),
+        () = shutdown_signal() => Err("interrupted".into()),
     };
     for replica in replicas {
         replica.end().await?;
@@ -92,17 +97,17 @@ async fn balance(replicas: &mut Vec<Replica>) -> Outcome {
             Ok(Some(index)) => served[index][part] += 1,
             Ok(None) => return Err("an answer from a replica that is none of ours".into()),
             Err(status) => {
-                eprintln!("unanswered: {}: {}", status.code(), status.message());
+                _ = writeln!(io::stderr(), "unanswered: {}: {}", status.code(), status.message());
                 unanswered += 1;
             }
         }
         if done == KILL {
-            println!("{done} requests are done: replica 2 is killed");
+            say(&format!("{done} requests are done: replica 2 is killed"))?;
             replicas[1].kill().await?;
             part = 1;
         }
         if done == REPLACE {
-            println!("{done} requests are done: one more replica is started");
+            say(&format!("{done} requests are done: one more replica is started"))?;
             let mut replica = Replica::start(4, &changes).await?;
             replica.healthy().await?;
             replicas.push(replica);
@@ -111,14 +116,14 @@ async fn balance(replicas: &mut Vec<Replica>) -> Outcome {
             raise.send_replace(REQUESTS);
         }
     }
-    println!("{:<28}{:>8}{:>8}{:>8}{:>8}", "served", "at first", "killed", "added", "in all");
+    say(&format!("{:<28}{:>8}{:>8}{:>8}{:>8}", "served", "at first", "killed", "added", "in all"))?;
     for (replica, parts) in replicas.iter().zip(&served) {
         let name = format!("replica {} on {}", replica.number, replica.address);
         let total: u64 = parts.iter().sum();
-        println!("{name:<28}{:>8}{:>8}{:>8}{total:>8}", parts[0], parts[1], parts[2]);
+        say(&format!("{name:<28}{:>8}{:>8}{:>8}{total:>8}", parts[0], parts[1], parts[2]))?;
     }
     let answered: u64 = served.iter().flatten().sum();
-    println!("{answered} of {REQUESTS} answered in {:.1?}, {} retries", began.elapsed(), retry.retries());
+    say(&format!("{answered} of {REQUESTS} answered in {:.1?}, {} retries", began.elapsed(), retry.retries()))?;
     if unanswered > 0 || answered != REQUESTS {
         return Err(format!("{} requests were not answered", REQUESTS - answered).into());
     }

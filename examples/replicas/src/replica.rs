@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -13,9 +12,12 @@ use tonic::{
     service::LayerExt as _,
     transport::{Server, server::TcpIncoming},
 };
-use tower_fiber::{FiberLayer, WaitExt as _};
+use tower_fiber::{FiberLayer, Shutdown, WaitExt as _, shutdown_signal};
 
-use crate::proto::{Answer, Number, Squares, SquaresServer};
+use crate::{
+    proto::{Answer, Number, Squares, SquaresServer},
+    say,
+};
 
 /// How long a square takes.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -40,7 +42,8 @@ impl Squares for Replica {
     }
 }
 
-/// Serves on `port`, or on a free one if that is 0, and says where. If it has a parent, then until that closes the standard input.
+/// Serves on `port`, or on a free one if that is 0, and says where, until a signal. If it has a parent, then also until that closes
+/// the standard input.
 ///
 /// # Errors
 ///
@@ -49,22 +52,22 @@ pub async fn serve(port: u16, has_parent: bool) -> Result<(), Box<dyn Error>> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(wanted).await.map_err(|e| format!("cannot listen on {wanted}: {e}"))?;
     let address = listener.local_addr()?;
-    println!("{LISTENS_ON}{address}");
-    io::stdout().flush()?;
+    say(&format!("{LISTENS_ON}{address}"))?;
 
     let layer = FiberLayer::new().name("squares");
     let squares = layer.named_layer(SquaresServer::new(Replica { port: address.port() }));
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<SquaresServer<Replica>>().await;
     let server = Server::builder().add_service(health).add_service(squares);
-    let parent_ends = async {
-        // It sends nothing; however it ends, the pipe ends with it.
-        _ = tokio::io::stdin().read(&mut [0]).await;
+    let ends = async move {
+        tokio::select! {
+            () = shutdown_signal() => {}
+            // It sends nothing; however it ends, the pipe ends with it.
+            _ = async { tokio::io::stdin().read(&mut [0]).await }, if has_parent => {}
+        }
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::select! {
-        ended = server.serve_with_incoming(incoming) => ended?,
-        () = parent_ends, if has_parent => {}
-    }
-    Ok(())
+    let shutdown = Shutdown::new().layer(&layer).with_graceful_shutdown(ends);
+    let report = shutdown.run(|stop| server.serve_with_incoming_shutdown(incoming, stop)).await?;
+    if report.is_cut { Err(report.to_string().into()) } else { Ok(()) }
 }

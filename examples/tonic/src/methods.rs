@@ -81,7 +81,7 @@ fn names(requests: Streaming<HelloRequest>) -> impl Iterator<Item = Result<Strin
     FiberIter::new(until_gone(requests)).map(|request| Ok(request?.name))
 }
 
-/// Gives a reply to whoever reads. Fails when nobody does any more.
+/// Sends a reply to the reader. Fails when nobody reads any more.
 fn say(y: &mut Yielder<Result<HelloReply, Status>>, message: String) -> Result<(), Status> {
     y.send(Ok(HelloReply { message })).map_err(|error| Status::cancelled(error.to_string()))
 }

@@ -74,7 +74,7 @@ fn two_tabs_see_each_others_messages() {
         browser.until(&alan, "at('status').textContent === 'the connection is lost, trying again in 0.5 s'").await;
         browser.until(&alan, "at('status').textContent === 'here as Alan'").await;
 
-        server.room.close();
+        server.stop.notify_one();
         browser.until(&ada, "at('status').textContent.startsWith('the server stops, trying again')").await;
         chromium.close().await;
     });

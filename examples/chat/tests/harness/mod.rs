@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
-    future::Future,
+    future::{Future, IntoFuture as _},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Builder,
+    sync::Notify,
     time::timeout,
 };
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
-use tower_fiber::FiberLayer;
+use tower_fiber::{FiberLayer, axum::serve};
 
 /// Runs a test on one thread, as the example does. A test that hangs fails.
 pub(crate) fn on_one_thread(test: impl Future<Output = ()>) {
@@ -40,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) room: Arc<Room>,
     pub(crate) layer: FiberLayer,
+    /// Ends the server.
+    pub(crate) stop: Arc<Notify>,
 }
 
 impl Server {
@@ -48,8 +51,12 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = web::router(Arc::clone(&room), &layer);
-        tokio::spawn(async { axum::serve(listener, app).await });
-        Self { address, room, layer }
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
+        let stopped = async move { stopped.notified().await };
+        let server = serve(listener, app).layer(&layer).with_graceful_shutdown(stopped);
+        tokio::spawn(server.into_future());
+        Self { address, room, layer, stop }
     }
 
     /// Connects somebody who may or may not be let in.

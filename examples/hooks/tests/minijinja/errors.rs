@@ -7,13 +7,11 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
     sql_query,
 };
-use hooks::{
-    diesel::Pool,
-    minijinja::{ask, environment},
-};
+use hooks::minijinja::{ask, environment};
 use minijinja::{Environment, Error, ErrorKind, context};
 use tokio::net::TcpSocket;
 use tower_fiber::run_in_fiber;
+use tower_fiber_diesel::PgPool;
 
 use super::library::Library;
 
@@ -85,7 +83,7 @@ async fn a_server_that_refuses_is_an_error_of_the_loader() {
     // Bound, so that nobody else listens there either.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let pool = Pool::new(format!("postgres://postgres@{}/postgres", socket.local_addr().unwrap()), 1);
+    let pool = PgPool::new(format!("postgres://postgres@{}/postgres", socket.local_addr().unwrap()), 1);
     let environment = environment(pool);
     let error = run_in_fiber(move || environment.get_template("page.txt").map(drop)).await.unwrap_err();
     assert!(error.to_string().contains("the database cannot be asked"), "{error}");

@@ -2,7 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/schema.rs"]
+#[path = "../../../../crates/tower-fiber-diesel/tests/support/schema.rs"]
 mod schema;
 
 mod at_once;

@@ -74,7 +74,8 @@ async fn is_usable(agent: Agent, server: SocketAddr, mut told: mpsc::UnboundedRe
     assert_eq!(again.await, "whole");
 }
 
-const CANCELLED: &str = "io: the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called";
+const CANCELLED: &str =
+    "io: the fiber was cancelled: its caller has gone, or `FiberHandle::cancel_all` was called [TF07]";
 
 #[test]
 fn a_cancelled_call_is_an_error() {
@@ -139,6 +140,6 @@ fn a_call_while_the_fiber_panics_is_an_error() {
         });
         assert!(tokio::spawn(call).await.unwrap_err().is_panic());
         let error = error.lock().unwrap().take().unwrap();
-        assert_eq!(error.to_string(), "io: a fiber cannot suspend while its thread is panicking");
+        assert_eq!(error.to_string(), "io: a fiber cannot suspend while its thread is panicking [TF08]");
     });
 }

@@ -94,7 +94,7 @@ fn nobody_speaks() {
 #[test]
 fn nobody_takes_the_connection() {
     on_each_runtime(|| async {
-        // A queue that is full: whoever connects now waits.
+        // A queue that is full: the next client that connects waits.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let listener = socket.listen(1).unwrap();
