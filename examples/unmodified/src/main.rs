@@ -1,12 +1,14 @@
 //! Runs the service on one thread: see the README of this example.
 
-use std::{env, fs, net::Ipv4Addr, process::ExitCode};
-
-use tokio::{
-    net::TcpListener,
-    runtime::Builder,
-    signal::unix::{SignalKind, signal},
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    net::Ipv4Addr,
+    process::ExitCode,
 };
+
+use tokio::{net::TcpListener, runtime::Builder};
+use tower_fiber::{axum::serve, shutdown_signal};
 use unmodified::{
     CALLERS, Failure, libraries,
     measure::measure,
@@ -24,20 +26,26 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn run() -> Result<(), Failure> {
-    let options = Options::read(env::args().skip(1))?;
+    let options = Options::read(env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()))?;
     if options.help {
-        println!("{USAGE}");
-        return Ok(());
+        return say(USAGE);
     }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let listener = runtime.block_on(listen(options.port))?;
     let libraries = open(&options)?;
-    Builder::new_current_thread().enable_all().build()?.block_on(serve(libraries, options.port))
+    runtime.block_on(measure_and_serve(libraries, listener))
+}
+
+/// Prints a text, and fails where `println!` would panic: on a full disk, and when nobody reads.
+fn say(text: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot write to the standard output: {error}").into())
 }
 
 /// Opens the libraries whose servers are there.
@@ -79,43 +87,42 @@ fn open(options: &Options) -> Result<Vec<Library>, Failure> {
     Ok(all)
 }
 
-async fn serve(libraries: Vec<Library>, port: u16) -> Result<(), Failure> {
-    let [mut interrupted, mut terminated] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let mut stopped = tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
-    });
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; choose another --port"))?;
+        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; choose another --port").into())
+}
+
+async fn measure_and_serve(libraries: Vec<Library>, listener: TcpListener) -> Result<(), Failure> {
+    let mut stopped = tokio::spawn(shutdown_signal());
     let address = listener.local_addr()?;
-    let router = service::router(&libraries)?;
+    let (router, layer) = service::router(&libraries)?;
     tokio::select! {
         _ = &mut stopped => return Ok(()),
         shown = show(&router, &libraries) => shown?,
     }
-    println!("\nEach also as a service:\n");
-    for (name, _) in &libraries {
-        println!("  curl http://{address}/fiber/{name}");
-    }
-    println!("  curl http://{address}/calls\n\nCtrl-C ends it.");
+    let urls: String = libraries.iter().map(|(name, _)| format!("  curl http://{address}/fiber/{name}\n")).collect();
+    say(&format!("\nEach also as a service:\n\n{urls}  curl http://{address}/calls\n\nCtrl-C ends it."))?;
     // The task does nothing that can fail.
-    Ok(axum::serve(listener, router).with_graceful_shutdown(async { _ = stopped.await }).await?)
+    let report = serve(listener, router).layer(&layer).with_graceful_shutdown(async { _ = stopped.await }).await?;
+    if report.is_cut { Err(report.to_string().into()) } else { Ok(()) }
 }
 
 /// Prints the table.
 async fn show(router: &axum::Router, libraries: &[Library]) -> Result<(), Failure> {
-    println!("{CALLERS} callers, each of which waits {:?} for a server, in milliseconds:\n", service::WAIT);
-    println!(
-        "| library | one alone | {CALLERS} in fibers of one thread | {CALLERS} by `spawn_blocking` on {CALLERS} threads |"
-    );
-    println!("|---|---:|---:|---:|");
+    say(&format!(
+        "{CALLERS} callers, each of which waits {:?} for a server, in milliseconds:
+
+| library | one alone | {CALLERS} in fibers of one thread | of which work | of one and the work | {CALLERS} by `spawn_blocking` on {CALLERS} threads |
+|---|---:|---:|---:|---:|---:|",
+        service::WAIT
+    ))?;
     for library in libraries {
         let times = measure(router, library).await?;
-        let [one, fibers, blocking] = [times.one, times.fibers, times.blocking].map(|time| time.as_millis());
-        println!("| {} | {one} | {fibers} | {blocking} |", library.0);
+        let share = 100.0 * times.fibers.as_secs_f64() / (times.one + times.work).as_secs_f64();
+        let [one, fibers, work, blocking] =
+            [times.one, times.fibers, times.work, times.blocking].map(|time| time.as_millis());
+        say(&format!("| {} | {one} | {fibers} | {work} | {share:.0} % | {blocking} |", library.0))?;
     }
     Ok(())
 }

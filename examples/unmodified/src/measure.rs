@@ -1,6 +1,9 @@
 //! How long the service takes for fifty requests at once.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Body, http::Request};
 use futures_util::future::join_all;
@@ -15,6 +18,8 @@ pub struct Times {
     pub one: Duration,
     /// Fifty at once in fibers of this thread.
     pub fibers: Duration,
+    /// The work of these: how long the thread and its children ran on a processor. It does not overlap on one thread.
+    pub work: Duration,
     /// Fifty at once on as many blocking threads.
     pub blocking: Duration,
 }
@@ -30,11 +35,22 @@ pub async fn measure(router: &Router, library: &Library) -> Result<Times, Failur
     // What is made at the first use, such as threads and kept connections, counts for neither.
     at_once(router, &blocking, CALLERS).await?;
     at_once(router, &fiber, CALLERS).await?;
-    Ok(Times {
-        one: at_once(router, &fiber, 1).await?,
-        fibers: at_once(router, &fiber, CALLERS).await?,
-        blocking: at_once(router, &blocking, CALLERS).await?,
-    })
+    let one = at_once(router, &fiber, 1).await?;
+    let begun = busy()?;
+    let fibers = at_once(router, &fiber, CALLERS).await?;
+    let work = busy()? - begun;
+    Ok(Times { one, fibers, work, blocking: at_once(router, &blocking, CALLERS).await? })
+}
+
+/// How long this thread has run on a processor, and the children that have ended.
+fn busy() -> Result<Duration, Failure> {
+    let thread = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let thread = Duration::from_nanos(thread.split(' ').next().unwrap_or_default().parse()?);
+    let process = fs::read_to_string("/proc/self/stat")?;
+    // The program's name may have spaces. In the 14th and 15th field after it are their hundredths of seconds.
+    let fields = process.rsplit(')').next().unwrap_or_default().split_whitespace().skip(13).take(2);
+    let children = fields.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(thread + Duration::from_millis(10 * children))
 }
 
 async fn at_once(router: &Router, path: &str, callers: usize) -> Result<Duration, Failure> {

@@ -39,17 +39,19 @@ impl Options {
     pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let mut options = Self::default();
         while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs an argument\n\n{USAGE}"));
+            let mut value =
+                || arguments.next().ok_or_else(|| format!("{name} needs an argument; --help lists them all"));
             match &*name {
                 "--postgresql" => options.postgresql = Some(value()?),
                 "--mariadb" => options.mariadb = Some(value()?),
                 "--redis" => options.redis = Some(value()?),
                 "--port" => {
                     let port = value()?;
-                    options.port = port.parse().map_err(|_| format!("{port:?} is no port, give a number to 65535"))?;
+                    options.port =
+                        port.parse().map_err(|_| format!("{port:?} is no port, give a number from 0 to 65535"))?;
                 }
                 "--help" | "-h" => options.help = true,
-                _ => return Err(format!("there is no option {name}\n\n{USAGE}").into()),
+                _ => return Err(format!("there is no option {name:?}; --help lists them all").into()),
             }
         }
         Ok(options)

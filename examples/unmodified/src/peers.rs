@@ -1,6 +1,13 @@
 //! Servers that take their time to answer, on a thread of their own, for the libraries that need no database.
 
-use std::{future::Future, io, net::SocketAddr, sync::mpsc, thread, time::Duration};
+use std::{
+    future::Future,
+    io::{self, Write as _},
+    net::SocketAddr,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use axum::{Router, extract::Path, routing::get};
 use tokio::{
@@ -67,7 +74,7 @@ where
             // A client that goes ends its own session only.
             Ok((stream, _)) => _ = tokio::spawn(session(stream)),
             Err(error) => {
-                eprintln!("a peer accepts nobody: {error}");
+                _ = writeln!(io::stderr(), "a peer accepts nobody: {error}");
                 sleep(Duration::from_millis(10)).await;
             }
         }

@@ -19,12 +19,12 @@ pub const WAIT: Duration = Duration::from_millis(100);
 /// A library by its name in the service's paths.
 pub type Library = (&'static str, Call);
 
-/// `/fiber/<library>` and `/blocking/<library>` for each, and `/calls`: how often libc's functions have waited.
+/// `/fiber/<library>` and `/blocking/<library>` for each, and `/calls`: how often libc's functions have waited. And the layer of the fibers.
 ///
 /// # Errors
 ///
 /// If nothing can be interposed in this program.
-pub fn router(libraries: &[Library]) -> Result<Router, ConfigError> {
+pub fn router(libraries: &[Library]) -> Result<(Router, FiberLayer), ConfigError> {
     // No more fibers than r2d2 has connections: it lets a thread wait for the next one, not a fiber.
     let layer = FiberLayer::builder().name("unmodified").interpose().max_fibers(CALLERS).build()?;
     let mut router = Router::new().route("/calls", get(calls));
@@ -40,7 +40,7 @@ pub fn router(libraries: &[Library]) -> Result<Router, ConfigError> {
                 }),
             );
     }
-    Ok(router)
+    Ok((router, layer))
 }
 
 fn answer(outcome: Result<(), Failure>) -> Response {

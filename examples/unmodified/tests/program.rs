@@ -22,8 +22,8 @@ fn what_it_does_not_know() {
     let refused = |arguments: &[&str]| {
         Options::read(arguments.iter().map(|&argument| argument.to_owned())).unwrap_err().to_string()
     };
-    assert!(refused(&["--mongodb"]).starts_with("there is no option --mongodb\n"));
-    assert!(refused(&["--redis"]).starts_with("--redis needs an argument\n"));
+    assert!(refused(&["--mongodb"]).starts_with("there is no option \"--mongodb\";"));
+    assert!(refused(&["--redis"]).starts_with("--redis needs an argument;"));
     assert!(refused(&["--port", "many"]).starts_with("\"many\" is no port"));
 }
 
