@@ -165,6 +165,33 @@ fn read_write_lock() {
     });
 }
 
+/// Of std's lock, whose value is then that with which a thread parks.
+#[test]
+fn read_write_lock_of_readers_and_writers() {
+    each(|layer| async move {
+        let byte = byte_after(&layer, CALLERS + 1);
+        let lock = Arc::new(RwLock::new(0));
+        let writer = Arc::clone(&lock);
+        let written = tokio::spawn(layer.run(move || {
+            let mut held = writer.write().unwrap();
+            (&*byte).read_exact(&mut [0]).unwrap();
+            *held += 1;
+        }));
+        until(|| layer.handle().counters().interposed_waits == 1).await;
+        let shared = Arc::clone(&lock);
+        let reads_or_writes = move |index| {
+            if index % 2 == 0 {
+                *shared.write().unwrap() += 1;
+            } else {
+                assert!(*shared.read().unwrap() > 0, "the first has it until it has written");
+            }
+        };
+        fifty(&layer, reads_or_writes).await;
+        written.await.unwrap();
+        assert_eq!(*lock.read().unwrap(), 1 + CALLERS / 2);
+    });
+}
+
 #[test]
 fn once() {
     each(|layer| async move {

@@ -57,7 +57,7 @@ fn when_waiting<R: Send + 'static>(
     when(move || handle.counters().interposed_waits >= calls, f)
 }
 
-/// As soon as this thread waits for something, be it in the kernel or in its runtime.
+/// As soon as this thread waits for something, in the kernel or in its runtime.
 fn when_asleep<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
     let thread = gettid().as_raw();
     when(move || is_asleep(thread), f)

@@ -89,6 +89,9 @@ fn it_is_named_from_another_thread() {
                 None => thread::yield_now(),
             }
         };
-        assert!(said.contains("parks") && said.contains("call=\"park\""), "{said}");
+        assert!(
+            said.contains("parks") && said.contains("call=\"park\"") && said.contains("`tower_fiber::sync`"),
+            "{said}"
+        );
     });
 }

@@ -17,7 +17,7 @@ pub(crate) fn watched(f: fn(&dyn Fn() -> bool)) {
     let warnings = subscribe();
     block_on(watching().run({
         let warnings = warnings.clone();
-        move || f(&|| !warnings.with("orders").is_empty())
+        move || f(&|| is_warned(&warnings))
     }));
     eprintln!("{}", warnings.take().join("\n"));
 }
@@ -26,6 +26,11 @@ fn subscribe() -> Warnings {
     let warnings = Warnings::default();
     tracing::subscriber::set_global_default(warnings.clone()).unwrap();
     warnings
+}
+
+/// The first warning of a process does not yet have what it says of the functions.
+fn is_warned(warnings: &Warnings) -> bool {
+    warnings.with("orders").iter().any(|warning| !warning.contains("when the debug information has been read"))
 }
 
 fn watching() -> FiberLayer {
@@ -145,11 +150,30 @@ pub(crate) fn lock_of_parking_lot() {
     tokio::task::yield_now().wait();
 }
 
+/// One that gives way to other threads until it is free.
+pub(crate) mod spin {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use tower_fiber::WaitExt as _;
+
+    pub(crate) fn lock() {
+        static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+        while IS_TAKEN.swap(true, Ordering::Acquire) {
+            thread::yield_now();
+        }
+        tokio::task::yield_now().wait();
+        IS_TAKEN.store(false, Ordering::Release);
+    }
+}
+
 /// Two fibers of one thread want the lock. The thread is never free again; the warning ends the process.
 pub(crate) fn twice(lock: fn()) {
     let warnings = subscribe();
     thread::spawn(move || {
-        until(&|| !warnings.with("orders").is_empty(), pause_in_the_system);
+        until(&|| is_warned(&warnings), pause_in_the_system);
         eprintln!("{}", warnings.take().join("\n"));
         process::exit(0);
     });

@@ -72,6 +72,7 @@ pub(crate) fn run(name: &str) {
             blocked::watched(blocked::sleeps);
         }
         "pthread lock" => blocked::twice(blocked::lock_of_pthread),
+        "spin lock" => blocked::twice(blocked::spin::lock),
         "parking_lot lock" => blocked::twice(blocked::lock_of_parking_lot),
         name if name.starts_with("interposed ") => interposed::run(&name["interposed ".len()..]),
         name if name.starts_with("memory ") => memory::run(&name["memory ".len()..]),

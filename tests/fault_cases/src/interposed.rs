@@ -2,11 +2,14 @@
 //! before `exec`; and calls of C code by the names that fortified headers give them.
 
 use std::{
-    io::{self, PipeReader, PipeWriter, Write, pipe},
+    env,
+    ffi::{CStr, CString},
+    hint::black_box,
+    io::{self, PipeReader, PipeWriter, Read as _, Write, pipe},
     mem,
     os::{
         fd::{AsRawFd as _, RawFd},
-        unix::{net::UnixStream, process::CommandExt as _},
+        unix::{ffi::OsStrExt as _, net::UnixStream, process::CommandExt as _},
     },
     process::Command,
     ptr,
@@ -20,7 +23,10 @@ use tower_fiber::{
     interpose::{self, CallCount},
 };
 
-use crate::system::is_asleep;
+use crate::{
+    allocator::{Mode, asked_in},
+    system::is_asleep,
+};
 
 unsafe extern "C" {
     safe fn calls_of_fortified_code(pipe: libc::c_int, socket: libc::c_int) -> libc::c_int;
@@ -33,6 +39,10 @@ pub(crate) fn run(name: &str) {
         "standard input" => assert_eq!(suspended_in(standard_input), 0),
         "before exec" => _ = suspended_in(before_exec),
         "fortified" => assert_eq!(suspended_in(fortified), 3),
+        "in a plugin" => in_a_plugin(),
+        "in an allocator" => assert_eq!(suspended_in(in_an_allocator), 0),
+        "while the bridge allocates" => assert_eq!(suspended_in(while_the_bridge_allocates), 1),
+        "unknown" => assert_eq!(suspended_in(unknown), 0),
         other => panic!("no such case: {other}"),
     }
 }
@@ -69,6 +79,16 @@ fn late() -> (PipeReader, JoinHandle<PipeWriter>) {
     // SAFETY: it takes nothing and returns a number.
     let thread = unsafe { libc::gettid() };
     (reader, write_when(writer, move || is_asleep(thread)))
+}
+
+/// A system call that does not exist, as far as the crate knows a new one, and an old one, both through `syscall`.
+fn unknown(_: &FiberHandle) {
+    // SAFETY: the kernel has no such call.
+    let returned = unsafe { libc::syscall(libc::c_long::from(u16::MAX)) };
+    assert_eq!((returned, io::Error::last_os_error().raw_os_error()), (-1, Some(libc::ENOSYS)));
+    // SAFETY: it takes nothing and returns a number.
+    let id = unsafe { libc::syscall(libc::SYS_getpid) };
+    assert_eq!(id, i64::from(std::process::id()));
 }
 
 fn read(fd: RawFd) {
@@ -138,6 +158,69 @@ fn before_exec(_: &FiberHandle) {
     };
     assert!(command.status().unwrap().success());
     wrote.join().unwrap();
+}
+
+/// Its other end answers each byte as soon as this thread waits for the answer.
+fn answers_late() -> UnixStream {
+    let (here, mut there) = UnixStream::pair().unwrap();
+    // SAFETY: it takes nothing and returns a number.
+    let thread = unsafe { libc::gettid() };
+    thread::spawn(move || {
+        let mut asked = [0];
+        while there.read_exact(&mut asked).is_ok() {
+            while !is_asleep(thread) {
+                thread::yield_now();
+            }
+            there.write_all(&asked).unwrap();
+        }
+    });
+    here
+}
+
+/// Sends a byte there, and waits for the answer.
+pub(crate) fn ask(fd: RawFd) {
+    // SAFETY: it reads one byte.
+    assert_eq!(unsafe { libc::write(fd, b"x".as_ptr().cast(), 1) }, 1);
+    read(fd);
+}
+
+fn in_an_allocator(_: &FiberHandle) {
+    let other = answers_late();
+    let asked = asked_in(Mode::AsksUnderALock(other.as_raw_fd()), || drop(black_box(Box::new(1))));
+    assert_eq!(asked, 1);
+}
+
+/// Only the read suspends, and none of the allocator's calls while the crate prepares the wait.
+fn while_the_bridge_allocates(handle: &FiberHandle) {
+    let (reader, writer) = pipe().unwrap();
+    let counters = handle.clone();
+    let wrote = write_when(writer, move || counters.counters().interposed_waits > 0);
+    let other = answers_late();
+    let asked = asked_in(Mode::Asks(other.as_raw_fd()), || read(reader.as_raw_fd()));
+    assert!(asked > 0);
+    wrote.join().unwrap();
+}
+
+/// The program's own layer works, and the plugin's does not, since the calls lead to the program.
+fn in_a_plugin() {
+    assert!(FiberLayer::builder().interpose().build().is_ok());
+    let program = env::current_exe().unwrap();
+    let paths = ["libplugin.so", "deps/libplugin.so"].map(|file| program.with_file_name(file));
+    let path = paths.iter().find(|path| path.exists()).expect("cargo has built it");
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the path ends with a zero, and what runs when it is loaded is std's.
+    let plugin = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    assert!(!plugin.is_null());
+    // SAFETY: the name ends with a zero, and the plugin stays.
+    let function = unsafe { libc::dlsym(plugin, c"plugin_interposes".as_ptr()) };
+    assert!(!function.is_null());
+    // SAFETY: that is its type.
+    let interposes: extern "C" fn() -> *mut libc::c_char = unsafe { mem::transmute(function) };
+    // SAFETY: it returns a text that lives until it is freed, which never happens.
+    let text = unsafe { CStr::from_ptr(interposes()) }.to_str().unwrap();
+    for part in ["these calls lead elsewhere", "recv", "In a plugin"] {
+        assert!(text.contains(part), "`{part}` is missing: {text}");
+    }
 }
 
 fn fortified(handle: &FiberHandle) {

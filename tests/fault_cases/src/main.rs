@@ -1,6 +1,8 @@
 //! Each argument is a case that makes one fault; the files in tests look at how the process ends.
 
 #[cfg(target_os = "linux")]
+mod allocator;
+#[cfg(target_os = "linux")]
 mod blocked;
 #[cfg(target_os = "linux")]
 mod cases;
@@ -18,6 +20,13 @@ mod refused;
 #[cfg(target_os = "linux")]
 #[path = "../../support/system.rs"]
 mod system;
+
+// Cargo links the C code of the package to its library.
+use plugin as _;
+
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[cfg(target_os = "linux")]
 fn main() {

@@ -55,8 +55,13 @@ fn a_thread_that_does_not_answer() {
 
 #[test]
 fn locks_of_others_that_a_suspended_fiber_holds() {
-    for (case, lock) in [("pthread lock", "a pthread mutex"), ("parking_lot lock", "a parking_lot Mutex")] {
+    let locks = [
+        ("pthread lock", "a pthread mutex"),
+        ("parking_lot lock", "a parking_lot Mutex"),
+        ("spin lock", "a spin lock"),
+    ];
+    for (case, lock) in locks {
         let said = format!("it waits for {lock}; if a suspended fiber");
-        assert_says(case, &[&said, "`orders`, waiting at tests/fault_cases/src/blocked.rs:", "blocked::lock_of_p"]);
+        assert_says(case, &[&said, "`orders`, waiting at tests/fault_cases/src/blocked.rs:", "fault_cases::blocked::"]);
     }
 }

@@ -7,8 +7,7 @@ mod child;
 
 use child::Ended;
 
-const OVERFLOW: &str =
-    "fiber of service \"orders\" overflowed its stack of 64 KiB; raise it by FiberLayer::builder().stack_size(131072)";
+const OVERFLOW: &str = "fiber of service \"orders\" overflowed its stack of 64 KiB; raise it by FiberLayer::builder().stack_size(131072) [TF26]";
 const SEGV: Option<i32> = Some(11);
 const ABORT: Option<i32> = Some(6);
 

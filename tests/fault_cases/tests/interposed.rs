@@ -36,3 +36,23 @@ fn in_a_child_before_exec_it_blocks() {
 fn calls_of_fortified_c_code_suspend() {
     run("fortified");
 }
+
+#[test]
+fn a_plugin_that_asks_for_it_is_refused() {
+    run("in a plugin");
+}
+
+#[test]
+fn in_an_allocator_it_blocks() {
+    run("in an allocator");
+}
+
+#[test]
+fn while_the_crate_prepares_a_wait_an_allocator_blocks() {
+    run("while the bridge allocates");
+}
+
+#[test]
+fn system_calls_that_are_not_known_pass_on() {
+    run("unknown");
+}

@@ -1,12 +1,16 @@
 //! The same calls in a fiber and on a thread have the same results and errors.
 
 mod script;
+mod strategy;
 
 use std::env;
 
 use proptest::{prelude::*, test_runner::RngSeed};
 
-use self::script::{Call, Kind, Meanwhile, Step, compare, run, script};
+use self::{
+    script::{Call, Kind, Meanwhile, Step, compare, run},
+    strategy::script,
+};
 use super::both;
 use crate::support::on_each_runtime;
 

@@ -1,4 +1,4 @@
-//! Random sequences of calls on pairs of descriptors, for the property test and the fuzzer.
+//! Sequences of calls on pairs of descriptors, for the property test and the fuzzer.
 
 use std::{
     io::{IoSlice, IoSliceMut},
@@ -21,7 +21,6 @@ use nix::{
     },
     unistd::{gettid, pipe, read, write},
 };
-use proptest::prelude::*;
 use tokio::runtime::Builder;
 use tower_fiber::FiberLayer;
 
@@ -67,46 +66,6 @@ pub(crate) struct Step {
     pub(crate) end: usize,
     pub(crate) call: Call,
     pub(crate) meanwhile: Meanwhile,
-}
-
-fn sizes() -> impl Strategy<Value = usize> {
-    prop_oneof![Just(0), 1..100_usize, Just(4096), 60_000..300_000_usize]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let reads = prop_oneof![
-        Just(MsgFlags::empty()),
-        Just(MsgFlags::MSG_DONTWAIT),
-        Just(MsgFlags::MSG_PEEK),
-        Just(MsgFlags::MSG_WAITALL)
-    ];
-    let writes = prop_oneof![Just(MsgFlags::empty()), Just(MsgFlags::MSG_DONTWAIT), Just(MsgFlags::MSG_NOSIGNAL)];
-    let events = prop_oneof![
-        Just(PollFlags::POLLIN),
-        Just(PollFlags::POLLOUT),
-        Just(PollFlags::POLLIN | PollFlags::POLLOUT),
-        Just(PollFlags::empty())
-    ];
-    let call = prop_oneof![
-        3 => sizes().prop_map(Call::Read),
-        1 => (sizes(), sizes()).prop_map(|(a, b)| Call::ReadV(a, b)),
-        3 => (sizes(), reads).prop_map(|(len, flags)| Call::Recv(len, flags)),
-        1 => sizes().prop_map(Call::RecvMsg),
-        3 => sizes().prop_map(Call::Write),
-        1 => (sizes(), sizes()).prop_map(|(a, b)| Call::WriteV(a, b)),
-        3 => (sizes(), writes).prop_map(|(len, flags)| Call::Send(len, flags)),
-        1 => sizes().prop_map(Call::SendMsg),
-        2 => (events, prop_oneof![Just(0_u8), Just(5)]).prop_map(|(events, millis)| Call::Poll(events, millis)),
-        1 => prop_oneof![Just(Shutdown::Read), Just(Shutdown::Write)].prop_map(Call::Shutdown),
-        1 => any::<bool>().prop_map(Call::NonBlocking),
-    ];
-    let meanwhile = prop_oneof![
-        4 => Just(Meanwhile::Nothing),
-        3 => sizes().prop_map(Meanwhile::Writes),
-        2 => Just(Meanwhile::Drains),
-        1 => Just(Meanwhile::Ends),
-    ];
-    (0..2_usize, call, meanwhile).prop_map(|(end, call, meanwhile)| Step { end, call, meanwhile })
 }
 
 fn ends(kind: Kind) -> [OwnedFd; 2] {
@@ -237,12 +196,6 @@ pub(crate) fn run(kind: Kind, steps: &[Step]) -> Vec<Seen> {
         seen.push(result);
     }
     seen
-}
-
-/// Up to seven calls on one pair.
-pub(crate) fn script() -> impl Strategy<Value = (Kind, Vec<Step>)> {
-    let kinds = prop_oneof![Just(Kind::Stream), Just(Kind::Datagram), Just(Kind::Packets), Just(Kind::Pipe)];
-    (kinds, proptest::collection::vec(step(), 1..8))
 }
 
 /// Makes the calls on this thread and in a fiber; an error says how what they return differs.

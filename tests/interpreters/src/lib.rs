@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::{runtime::Builder, task::yield_now};
-use tower_fiber::{FiberLayer, FiberPool, Placement, on_thread_stack, try_await_in_fiber};
+use tower_fiber::{FiberLayer, FiberPool, Placement, lint, no_wait, on_thread_stack, try_await_in_fiber};
 
 /// What scripts call: waits `turns` times, and gives the number back.
 ///
@@ -51,14 +51,43 @@ pub fn interleaves(call: impl Fn(u64, u64) -> (u64, u64) + Clone + Send + 'stati
     }
 }
 
-/// Runs `call` on the stack of a fiber's thread, where it must fail with a text that says that it cannot wait.
+/// Runs `call` where waits are refused: in a `no_wait` section, and on the stack of a fiber's thread. It must fail with a text that says so.
 ///
 /// # Panics
 ///
 /// If it does not fail, or does not say so.
-pub fn is_refused(call: impl FnOnce() -> Result<(u64, u64), String> + Send + 'static) {
+pub fn is_refused(call: impl Fn() -> Result<(u64, u64), String> + Clone + Send + 'static) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("there can be a runtime");
-    let refused = runtime.block_on(FiberLayer::new().run(|| on_thread_stack(call)));
+    let (forbidden, off_the_stack) = (call.clone(), call);
+    let refused = runtime.block_on(FiberLayer::new().run(|| no_wait(forbidden)));
+    let text = refused.expect_err("it must not wait");
+    assert!(text.contains("no_wait"), "{text}");
+    let refused = runtime.block_on(FiberLayer::new().run(|| on_thread_stack(off_the_stack)));
     let text = refused.expect_err("it cannot wait");
     assert!(text.contains("on_thread_stack"), "{text}");
+}
+
+/// What the lint says after a fiber, alone on its thread, has run `call`.
+///
+/// # Panics
+///
+/// If the lint cannot be enabled.
+pub fn findings(call: impl Fn(u64, u64) -> (u64, u64) + Clone + Send + 'static) -> Vec<lint::Finding> {
+    lint::enable().expect("it is Linux, and the executable has its symbols");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("there can be a runtime");
+    assert_eq!(runtime.block_on(FiberLayer::new().name("plugins").run(move || call(1, 2))), (1, 2));
+    lint::findings()
+}
+
+/// One of them is of a thread-local whose path begins so, and says what to do about an interpreter.
+///
+/// # Panics
+///
+/// If there is none, or it does not say so.
+pub fn is_named(findings: &[lint::Finding], path: &str) {
+    let finding = findings.iter().find(|finding| finding.thread_local.starts_with(path));
+    let text = finding.unwrap_or_else(|| panic!("none: {findings:?}")).to_string();
+    for part in ["an interpreter", path, "src/lib.rs", "sync::Mutex", "`offload`", "`no_wait`"] {
+        assert!(text.contains(part), "`{part}` is missing: {text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use interpreters::{fetch, interleaves, is_refused};
+use interpreters::{fetch, findings, interleaves, is_refused};
 use mlua::{Error, Lua};
 use tokio::sync::Mutex;
 use tower_fiber::{WaitExt as _, offload};
@@ -40,7 +40,6 @@ fn one_on_other_threads() {
     });
 }
 
-/// A wait is refused on the stack of the thread.
 #[test]
 fn lua_shared() {
     let lua = Arc::new(interpreter());
@@ -54,10 +53,16 @@ fn lua_shared() {
 
 #[test]
 fn a_script_catches_what_is_refused() {
-    let lua = interpreter();
     is_refused(move || {
+        let lua = interpreter();
         let caught: (bool, Error) = lua.load("return pcall(fetch, 1)").eval().unwrap();
         assert!(!caught.0);
         Err(caught.1.to_string())
     });
+}
+
+/// Its stack is on the heap.
+#[test]
+fn the_lint_does_not_see_it() {
+    assert_eq!(findings(|first, second| run(&interpreter(), first, second).unwrap()), []);
 }

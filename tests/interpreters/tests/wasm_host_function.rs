@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use interpreters::{fetch, fetch_async, interleaves, is_refused};
+use interpreters::{fetch, fetch_async, findings, interleaves, is_named, is_refused};
 use tokio::{runtime::Builder, sync::Mutex};
 use tower_fiber::{FiberLayer, WaitExt as _, offload};
 use wasmtime::{Caller, Config, Engine, Error, Instance, Linker, Module, Result, Store};
@@ -75,7 +75,6 @@ fn on_other_threads() {
     });
 }
 
-/// A wait is refused on the stack of the thread.
 #[test]
 fn wasm_host_function() {
     let plugin = Plugin::new(&Config::new());
@@ -96,4 +95,10 @@ fn traps_are_errors_on_the_stack_of_a_fiber() {
     let runtime = Builder::new_current_thread().build().unwrap();
     assert!(runtime.block_on(trap("fail")).contains("unreachable"));
     assert!(runtime.block_on(trap("recurse")).contains("call stack exhausted"));
+}
+
+#[test]
+fn the_lint_names_a_call_that_waits() {
+    let plugin = Plugin::new(&Config::new());
+    is_named(&findings(move |first, second| plugin.run(first, second).unwrap()), "wasmtime::");
 }
