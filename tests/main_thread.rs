@@ -30,7 +30,7 @@ fn recursion_through_stacker_in_a_fiber(layer: &FiberLayer) {
     assert!(remaining.0 < Some(SIZE) && remaining.1 > Some(SIZE) || cfg!(not(target_os = "linux")), "{remaining:?}");
 }
 
-/// Whoever begins: the thread whose stack is found first must not matter.
+/// In either order: the thread whose stack is found first must not matter.
 fn run(order: &str) {
     let in_place = FiberLayer::builder().stack_size(SIZE).build().unwrap();
     let pooled = FiberLayer::builder().stack_size(SIZE).placement(Placement::SharedPool).build().unwrap();

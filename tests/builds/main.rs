@@ -4,5 +4,6 @@
 mod child;
 
 mod abort;
+mod error_codes;
 mod named_paths;
 mod ui;

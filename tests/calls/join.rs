@@ -372,7 +372,7 @@ fn the_first_wins() {
         });
         assert_eq!(first.await, 1);
         let nobody = run_in_fiber(|| text_of_panic(|| race(Vec::<fn()>::new())));
-        assert_eq!(nobody.await, "`race` was given no functions, so none can end first: give it at least one");
+        assert_eq!(nobody.await, "`race` was given no functions, so none can end first: give it at least one [TF24]");
     });
 }
 

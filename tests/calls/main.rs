@@ -2,10 +2,14 @@
 
 #[path = "../support/child.rs"]
 mod child;
+#[cfg(feature = "tracing")]
+#[path = "../support/events.rs"]
+mod events;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod auto_traits;
+mod backtrace;
 mod call;
 mod config;
 mod handle;
@@ -20,4 +24,5 @@ mod runtime_inside_task;
 mod service;
 mod suspend;
 mod synchronize;
+mod tokio_blocking;
 mod used_task;

@@ -19,7 +19,7 @@ use crate::support::text_of_panic;
 
 const OUTSIDE: &str = "use `.await` here, enter a fiber with FiberLayer / run_in_fiber, or block on purpose with \
                        block_on_waits";
-const NESTED: &str = "`.await` it, or run the sync part with run_in_fiber";
+const NESTED: &str = "`.await` it, or run the synchronous part with run_in_fiber";
 
 /// Counts its polls.
 async fn counted(polls: &Cell<u32>) -> u32 {

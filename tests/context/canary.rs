@@ -66,3 +66,29 @@ async fn a_fiber_that_leaves_nothing_is_not_reported() {
     tokio::spawn(layer.run(|| yield_now().wait())).await.unwrap();
     assert_eq!(warnings.take(), [""; 0]);
 }
+
+tokio::task_local! {
+    static USER: String;
+}
+
+/// The layer of the handlers carries it, and a middleware of another layer, or of none, sets it.
+#[tokio::test]
+async fn a_task_local_that_another_layer_carries() {
+    let warnings = Warnings::default();
+    let _default = tracing::subscriber::set_default(warnings.clone());
+    let _handlers = FiberLayer::new().carry(&USER);
+    let layer = FiberLayer::new().name("middleware");
+    let sets = || USER.sync_scope("ada".to_owned(), || yield_now().wait());
+    let line = line!() - 1;
+    let mut call = Box::pin(layer.run(sets));
+    assert!(poll_once(&mut call).await.is_none());
+    let said = warnings.take();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for text in ["middleware", "task-local of `alloc::string::String`", "sync_scope", &format!("{}:{line}", file!())] {
+        assert!(said[0].contains(text), "{said:?}");
+    }
+    call.await;
+    // A fiber around which it has a value leaves it as it is.
+    USER.scope("grace".to_owned(), layer.run(|| yield_now().wait())).await;
+    assert_eq!(warnings.take(), [""; 0], "once for each wait");
+}

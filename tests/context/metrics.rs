@@ -17,7 +17,7 @@ use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, run_in_fiber, try
 
 use crate::support::{poll_once, until};
 
-fn exporter() -> &'static PrometheusHandle {
+pub(crate) fn exporter() -> &'static PrometheusHandle {
     static EXPORTER: OnceLock<PrometheusHandle> = OnceLock::new();
     EXPORTER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
 }
@@ -110,6 +110,7 @@ async fn cancelled_handed_over_refused_and_leaked() {
     assert!(poll_once(&mut call).await.is_none());
     drop(call);
     until(|| layer.handle().live() == 0).await;
+    assert_shown("events", [("abandoned_fibers", 0.0)]);
     let mut leaked = Box::pin(layer.run(|| pending::<()>().wait()));
     let leaked = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -129,6 +130,26 @@ async fn cancelled_handed_over_refused_and_leaked() {
         assert_shown("events", [(name, 1.0)]);
     }
     assert_shown("events", [("live_fibers", 0.0)]);
+}
+
+#[tokio::test]
+async fn those_without_a_caller() {
+    exporter();
+    for (name, builder) in
+        [("alone", FiberLayer::builder()), ("alone pooled", FiberLayer::builder().placement(Placement::SharedPool))]
+    {
+        let layer = builder.name(name).metrics().build().unwrap();
+        let (open, gate) = oneshot::channel::<()>();
+        let mut call = Box::pin(layer.run(move || gate.wait().unwrap()));
+        assert!(poll_once(&mut call).await.is_none());
+        until(|| layer.handle().live() == 1).await;
+        drop(call);
+        until(|| layer.handle().counters().abandoned == 1).await;
+        assert_shown(name, [("abandoned_fibers", 1.0), ("handed_over_total", 1.0)]);
+        open.send(()).unwrap();
+        layer.handle().drained().await;
+        assert_shown(name, [("abandoned_fibers", 0.0), ("live_fibers", 0.0)]);
+    }
 }
 
 #[tokio::test]

@@ -12,39 +12,18 @@ use std::{
 use tokio::task::yield_now;
 use tower_fiber::{BlockingLayer, FiberLayer, Hook, WaitExt as _, await_in_fiber, block_on_waits, join, offload, race};
 
-use crate::support::{both_with_one_worker, on_each_runtime, text_of_panic, until};
+use crate::{
+    current::{CURRENT, Current},
+    support::{both_with_one_worker, on_each_runtime, text_of_panic, until},
+};
 
 tokio::task_local! {
     static REQUEST: u64;
     static STEPS: Cell<u32>;
 }
 
-thread_local!(static CURRENT: Cell<u32> = const { Cell::new(0) });
-
 fn request() -> Option<u64> {
     REQUEST.try_with(|id| *id).ok()
-}
-
-/// What is in `CURRENT` follows each call.
-#[derive(Clone, Default)]
-struct Current(Arc<AtomicUsize>);
-
-impl Hook for Current {
-    type State = u32;
-
-    fn on_call(&self) -> u32 {
-        CURRENT.get()
-    }
-
-    fn on_resume(&self, state: &mut u32) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        *state = CURRENT.replace(*state);
-    }
-
-    fn on_suspend(&self, state: &mut u32) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        *state = CURRENT.replace(*state);
-    }
 }
 
 fn layers(hook: &Current) -> [FiberLayer; 2] {

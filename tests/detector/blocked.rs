@@ -25,8 +25,11 @@ async fn sleeps() {
         format!("{}:{}", place.file(), line!() - 2)
     });
     let place = place.await;
-    assert_said("sleeps", &["has blocked thread `", "still does", "threshold 100 ms", &place, "`offload`"]);
+    assert_said("sleeps", &["has blocked thread `", "still does", "threshold 100 ms", &place]);
     assert_in("sleeps", &["detector::harness::block_until_warned"], &["tests/detector/blocked.rs:"]);
+    let fields = ["thread=thread `", "fiber=", "elapsed_ms=", "threshold_ms=100 ", "still_runs=true"];
+    assert_said("sleeps", &fields);
+    assert_said("sleeps", &[&format!("waits_at={place}")]);
     assert_eq!(layer.handle().counters().blocked, 1);
 }
 
@@ -34,7 +37,7 @@ async fn sleeps() {
 async fn computes_in_an_adapter() {
     let layer = watched("computes").build().unwrap();
     layer.run(|| library(|| compute_until_warned("computes"))).await;
-    assert_said("computes", &["it has not waited before"]);
+    assert_said("computes", &["it has not waited before", "`offload`"]);
     assert_in("computes", &["compute_until_warned", "detector::blocked::library"], &["tests/detector/blocked.rs:"]);
 }
 
@@ -132,4 +135,27 @@ async fn nothing_is_said_about_the_same_time_awaited() {
         })
         .await;
     assert_eq!((warnings_of("awaits").len(), layer.handle().counters().blocked), (0, 0));
+}
+
+/// Even though the debug information is read first.
+#[cfg(all(feature = "backtrace", target_os = "linux"))]
+#[test]
+fn the_first_warning_of_a_process_comes_at_once() {
+    use crate::{child, events::Warnings, harness::block_until};
+
+    child::passes("blocked::the_first_warning_of_a_process_comes_at_once", || {
+        let warnings = Warnings::default();
+        tracing::subscriber::set_global_default(warnings.clone()).unwrap();
+        let layer = FiberLayer::builder().detect_blocking(Duration::from_millis(500)).build().unwrap();
+        let heard = warnings.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(layer.run(move || block_until(|| heard.with("a fiber has blocked").len() == 2)));
+        let said = warnings.with("a fiber has blocked");
+        assert!(said[0].contains("follow when the debug information has been read"), "{said:?}");
+        assert!(said[1].contains("the thread is in:") && said[1].contains("block_until"), "{said:?}");
+        let (_, elapsed) = said[0].split_once("elapsed_ms=").unwrap();
+        let elapsed: u64 = elapsed.split(' ').next().unwrap().parse().unwrap();
+        // One and a half thresholds, and what a busy machine adds.
+        assert!((500..1500).contains(&elapsed), "{said:?}");
+    });
 }

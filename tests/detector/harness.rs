@@ -2,10 +2,11 @@
 
 use std::{
     sync::OnceLock,
-    thread::park_timeout,
+    thread::{self, park_timeout},
     time::{Duration, Instant},
 };
 
+use tokio::runtime::Builder;
 use tower_fiber::{FiberLayer, FiberLayerBuilder};
 
 use crate::events::Warnings;
@@ -16,8 +17,22 @@ pub(crate) fn warnings() -> &'static Warnings {
     WARNINGS.get_or_init(|| {
         let warnings = Warnings::default();
         tracing::subscriber::set_global_default(warnings.clone()).unwrap();
+        read_symbols(&warnings);
         warnings
     })
+}
+
+/// The first warning of a process comes in two parts.
+fn read_symbols(warnings: &Warnings) {
+    let warnings = warnings.clone();
+    let is_read = move || {
+        let said = warnings.with("service=\"symbols\"");
+        said.iter().any(|warning| warning.contains("the thread is in") || warning.contains("no backtrace"))
+    };
+    let layer = FiberLayer::builder().name("symbols").detect_blocking(Duration::from_millis(1)).build().unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    // A test's own thread may drive a runtime already.
+    thread::spawn(move || runtime.block_on(layer.run(move || block_until(is_read)))).join().unwrap();
 }
 
 /// Those of a layer.

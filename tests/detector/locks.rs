@@ -1,8 +1,9 @@
-//! Locks that a suspended fiber holds while another one of its thread wants them: the thread waits for itself, for ever.
+//! Locks that a suspended fiber holds while another one of its thread wants them, and news that it would have to bring: the thread
+//! waits for itself, for ever.
 
 use std::{
     process,
-    sync::{LazyLock, Mutex, OnceLock, RwLock, mpsc},
+    sync::{Condvar, LazyLock, Mutex, OnceLock, RwLock, mpsc},
     thread,
     time::Duration,
 };
@@ -43,11 +44,13 @@ fn is_named(test: &str, texts: &[&str], first: fn(), second: fn()) {
     assert!(ended.0.status.success(), "{ended:?}");
     let said = ended.stderr();
     let common = [
-        "if a suspended fiber of the same thread holds that, neither can ever go on",
+        "a suspended fiber of the same thread",
+        "neither can ever go on",
         "`first`, waiting at tests/detector/locks.rs:",
         "`third`, waiting at tests/detector/locks.rs:",
-        "by await_in_fiber",
+        "`tower_fiber::sync`",
     ];
+    assert!(!said.contains("`offload`"), "{said}");
     for text in common.iter().chain(texts) {
         assert!(said.contains(text), "`{text}` is missing: {said}");
     }
@@ -93,7 +96,12 @@ async fn a_lock_that_another_thread_holds() {
     holds.join().unwrap();
     assert_said(
         "contended",
-        &["it waits for a std Mutex: hold such a lock for moments only", "still does", "lock_contended", "::takes"],
+        &[
+            "it waits for a std Mutex: hold such a lock for moments only, or use one of `tower_fiber::sync`",
+            "still does",
+            "lock_contended",
+            "::takes",
+        ],
     );
     assert_eq!(layer.handle().counters().blocked, 1);
 }
@@ -133,4 +141,97 @@ static ONCE: OnceLock<()> = OnceLock::new();
 fn once_lock() {
     let initialises = || _ = ONCE.get_or_init(wait);
     is_named("locks::once_lock", &["it waits for a value that is being initialised"], initialises, initialises);
+}
+
+#[test]
+fn a_map_with_locks_of_its_own() {
+    static MAP: LazyLock<dashmap::DashMap<u32, u32>> = LazyLock::new(dashmap::DashMap::new);
+
+    let holds = || {
+        let _entry = MAP.entry(1).or_default();
+        wait();
+    };
+    let wants = || _ = MAP.insert(1, 2);
+    is_named(
+        "locks::a_map_with_locks_of_its_own",
+        &["it waits for a lock of a DashMap", "dashmap::lock::"],
+        holds,
+        wants,
+    );
+}
+
+#[test]
+fn locks_of_parking_lots() {
+    static MUTEX: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+
+    fn holds() {
+        let _locked = MUTEX.lock();
+        wait();
+    }
+
+    is_named("locks::locks_of_parking_lots", &["it waits for a parking_lot Mutex; if", "holds that"], holds, holds);
+}
+
+const COMES: &str = "if that is to come from";
+
+/// Fibers wait for each other by a condition variable, which the thread waits for.
+#[test]
+fn condvar() {
+    static READY: Mutex<bool> = Mutex::new(false);
+    static CHANGED: Condvar = Condvar::new();
+
+    let tells = || {
+        wait();
+        *READY.lock().unwrap() = true;
+        CHANGED.notify_one();
+    };
+    let waits = || drop(CHANGED.wait_while(READY.lock().unwrap(), |ready| !*ready));
+    is_named("locks::condvar", &["it waits for a std Condvar; ", COMES], tells, waits);
+}
+
+/// As r2d2 waits for a connection.
+#[test]
+fn condvar_of_parking_lots() {
+    static READY: parking_lot::Mutex<bool> = parking_lot::Mutex::new(false);
+    static CHANGED: parking_lot::Condvar = parking_lot::Condvar::new();
+
+    let tells = || {
+        wait();
+        *READY.lock() = true;
+        CHANGED.notify_one();
+    };
+    let waits = || while CHANGED.wait_for(&mut READY.lock(), Duration::from_secs(3600)).timed_out() {};
+    is_named("locks::condvar_of_parking_lots", &["it waits for a parking_lot Condvar; ", COMES], tells, waits);
+}
+
+#[test]
+fn channel() {
+    let waits = || {
+        let (_sender, receiver) = mpsc::channel::<()>();
+        _ = receiver.recv();
+    };
+    is_named("locks::channel", &["it waits for a channel of std's; ", COMES], wait, waits);
+}
+
+#[test]
+fn parked() {
+    is_named("locks::parked", &["it waits for `Thread::unpark`; ", COMES], wait, thread::park);
+}
+
+#[tokio::test]
+async fn parked_without_another_fiber() {
+    #[inline(never)]
+    fn waits() {
+        let here = thread::current();
+        let wakes = thread::spawn(move || {
+            block_until_warned("parked", 1);
+            here.unpark();
+        });
+        thread::park();
+        wakes.join().unwrap();
+    }
+
+    watched("parked").build().unwrap().run(waits).await;
+    assert_said("parked", &["it waits for `Thread::unpark`: use what suspends the fiber, of `tower_fiber::sync`"]);
+    assert!(!warnings_of("parked")[0].contains("`offload`"));
 }

@@ -2,6 +2,9 @@
 
 #[path = "../support/child.rs"]
 mod child;
+#[cfg(feature = "stream")]
+#[path = "../support/current.rs"]
+mod current;
 #[cfg(feature = "io")]
 #[path = "../support/scripted.rs"]
 mod scripted;
@@ -11,6 +14,7 @@ mod support;
 mod property;
 mod read_write;
 mod stream;
+mod stream_context;
 mod tcp;
 mod timeouts;
 mod whole;

@@ -105,7 +105,7 @@ async fn those_that_wait_have_their_turn_in_order() {
             call.await.unwrap();
             let woken: Vec<_> = waiting.iter().map(Spawn::is_woken).collect();
             assert!(woken[0] && !woken[1..].contains(&true), "{woken:?}");
-            assert!(!has_room(&layer), "whoever comes now has to wait behind them");
+            assert!(!has_room(&layer), "a call that comes now has to wait behind them");
             let mut first = waiting.remove(0);
             assert!(is_ready(&mut first));
             let (open, gate) = oneshot::channel();
@@ -286,7 +286,9 @@ async fn dropped_while_it_waits_for_a_place() {
         assert_eq!(call.await, Ok(1));
         assert_eq!(has_run.await.is_ok(), runs, "{on_drop:?} {pooled}");
         in_time(layer.handle().drained()).await;
-        assert_eq!(layer.handle().counters(), Default::default());
+        let mut counters = layer.handle().counters();
+        assert_eq!(std::mem::take(&mut counters.handed_over), u64::from(runs), "{on_drop:?} {pooled}");
+        assert_eq!(counters, Default::default());
     }
 }
 

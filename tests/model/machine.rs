@@ -101,6 +101,7 @@ impl Machine {
         let counters = &mut shared.counters[self.layer];
         counters.live -= 1;
         counters.leaked += 1;
+        counters.abandoned -= u64::from(self.orders.gone);
         for frame in &self.frames {
             if let Frame::Child(child) = frame {
                 child.leak(shared);
@@ -130,7 +131,7 @@ impl Machine {
                 unwinding: around.orders.unwinding && self.layer == UNWIND,
             });
         }
-        self.take_orders();
+        self.take_orders(shared);
         let mut flow = self.resume(shared);
         loop {
             match flow {
@@ -152,12 +153,14 @@ impl Machine {
         counters.live -= 1;
         counters.stacks_in_use -= 1;
         counters.cancelled += u64::from(self.given.cancelled);
+        counters.abandoned -= u64::from(self.orders.gone);
         shared.drops += 1;
         outcome
     }
 
-    fn take_orders(&mut self) {
+    fn take_orders(&mut self, shared: &mut Shared) {
         let gone = Orders { gone: self.given.gone, ..Orders::default() };
+        shared.counters[self.layer].abandoned += u64::from(self.given.gone && !self.orders.gone);
         self.orders.add(if self.shields > 0 { gone } else { self.given });
     }
 
@@ -279,7 +282,7 @@ impl Machine {
             }
             Frame::Shield => {
                 self.shields -= 1;
-                self.take_orders();
+                self.take_orders(shared);
                 Event::Shielded
             }
             Frame::Catch => return self.log(shared, Event::Caught { unwound }),

@@ -110,6 +110,33 @@ async fn the_span_of_the_call_is_the_fibers_parent() {
     }
 }
 
+/// The span of its making, not that of the task that reads it.
+#[cfg(feature = "stream")]
+#[tokio::test]
+async fn a_stream_is_in_the_span_of_its_maker() {
+    use futures_util::StreamExt as _;
+    use tower_fiber::stream::{Yielder, fiber_stream};
+
+    for (index, layer) in layers(OnDrop::Finish).into_iter().enumerate() {
+        let text = format!("streamed {index}");
+        let said = text.clone();
+        let make = move || {
+            let produce = move |y: &mut Yielder<()>| {
+                for _ in 0..2 {
+                    info!("{said}");
+                    y.send(()).unwrap();
+                    yield_now().wait();
+                }
+            };
+            info_span!("page").in_scope(|| fiber_stream(produce))
+        };
+        let stream = layer.run(make).instrument(info_span!("request")).await;
+        assert_eq!(stream.count().instrument(info_span!("connection")).await, 2);
+        assert_eq!(spans_of(&text), ["request:page", "request:page"], "{text}");
+        assert_clean(&layer).await;
+    }
+}
+
 #[tokio::test]
 async fn a_span_that_is_held_over_a_wait_is_in_no_other_task() {
     for (index, layer) in layers(OnDrop::Finish).into_iter().enumerate() {

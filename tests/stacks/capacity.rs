@@ -20,6 +20,7 @@ use tower_fiber::{FiberLayer, InFiber, WaitExt as _};
 
 use crate::{
     child,
+    support::skipped_without_own_stacks,
     system::{CHOSEN, has_markers, kib, mappings, resident_kib},
 };
 
@@ -90,6 +91,9 @@ fn polled_by_hand(f: impl FnOnce()) {
 
 #[test]
 fn fibers_suspended_at_once_40_000() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::fibers_suspended_at_once_40_000", || {
         // Older kernels have no room for so many guards; `shortage.rs` has what happens then.
         if !has_markers() {
@@ -121,6 +125,9 @@ fn mapping_of(address: usize) -> Vec<String> {
 
 #[test]
 fn huge_pages_are_not_used() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::huge_pages_are_not_used", || {
         fn here(_: usize) -> usize {
             let local = black_box([1_u8; 4096]);
@@ -164,6 +171,9 @@ fn until_after_calls(layer: &FiberLayer, condition: impl Fn() -> bool) {
 
 #[test]
 fn deep_calls_on_1_000_fibers_leave_little_behind() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::deep_calls_on_1_000_fibers_leave_little_behind", || {
         let layer = layer(2 << 20);
         let before = resident_kib();
@@ -177,6 +187,9 @@ fn deep_calls_on_1_000_fibers_leave_little_behind() {
 
 #[test]
 fn a_deep_call_then_shallow_ones() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::a_deep_call_then_shallow_ones", || {
         let layer = layer(2 << 20);
         shallow(&layer);
@@ -191,6 +204,9 @@ fn a_deep_call_then_shallow_ones() {
 
 #[test]
 fn slabs_are_given_back() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::slabs_are_given_back", || {
         if !has_markers() {
             return;
@@ -216,6 +232,9 @@ fn slabs_are_given_back() {
 
 #[test]
 fn a_burst_on_a_thread_that_then_makes_no_calls() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     case("capacity::a_burst_on_a_thread_that_then_makes_no_calls", || {
         let layer = layer(2 << 20);
         shallow(&layer);

@@ -22,8 +22,7 @@ use crate::{
 };
 
 const SIZE: usize = 128 * 1024;
-const LINE: &str =
-    "fiber of service \"orders\" overflowed its stack of 128 KiB; raise it by FiberLayer::builder().stack_size(262144)";
+const LINE: &str = "fiber of service \"orders\" overflowed its stack of 128 KiB; raise it by FiberLayer::builder().stack_size(262144) [TF26]";
 const STD: &str = "has overflowed its stack";
 const ABORT: i32 = 6;
 

@@ -15,7 +15,7 @@ use tower_fiber::{
     run_local, try_await_in_fiber,
 };
 
-use crate::support::{both, text_of_panic};
+use crate::support::{both, skipped_without_own_stacks, text_of_panic};
 
 const SIZE: usize = 64 * 1024;
 const LARGE: usize = 512 * 1024;
@@ -50,6 +50,9 @@ fn parse(depth: usize) -> Result<usize, String> {
 
 #[tokio::test]
 async fn a_pest_parser_is_refused_in_a_fiber_and_works_by_on_thread_stack() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     assert_eq!(parse(100), Ok(100));
     for layer in layers() {
         let refused = layer.run(|| parse(1)).await.unwrap_err();
@@ -164,13 +167,15 @@ async fn remaining_stack_falls_with_the_depth() {
             let here = remaining_stack().unwrap();
             let there = deeper(4);
             tokio::task::yield_now().wait();
-            (here, there, remaining_stack().unwrap(), on_thread_stack(|| remaining_stack().unwrap()))
+            (here, there, remaining_stack().unwrap(), on_thread_stack(remaining_stack))
         });
         let (here, there, after, on_thread) = call.await;
         assert!((SIZE * 3 / 4..SIZE).contains(&here), "{here}");
         assert!(there <= here - 4 * 4096, "{here}, four levels deeper {there}");
         assert!(after.abs_diff(here) < 1024, "{here} and {after}");
-        assert!(on_thread > SIZE, "{on_thread}");
+        // What a thread's own stack has left is known on Linux.
+        assert_eq!(on_thread.is_some(), cfg!(target_os = "linux"));
+        assert!(on_thread.is_none_or(|bytes| bytes > SIZE), "{on_thread:?}");
     }
 }
 
@@ -194,6 +199,9 @@ fn recurse(levels: u64) -> u64 {
 
 #[test]
 fn recursion_through_stacker_maybe_grow_in_a_fiber_on_a_spawned_thread_and_on_a_worker() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     let recurses = || {
         for layer in layers() {
             assert_eq!(block_on(layer.run(|| recurse(20_000))), 20_000);
@@ -215,6 +223,9 @@ fn recursion_through_stacker_maybe_grow_in_a_fiber_on_a_spawned_thread_and_on_a_
 
 #[test]
 fn stacks_lie_below_those_of_threads() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     fn here() -> usize {
         let local = 0_u8;
         (&raw const *black_box(&local)).addr()

@@ -12,7 +12,7 @@ use tower_test::mock::Spawn;
 use crate::events;
 use crate::{
     child,
-    support::{both, poll_once, until},
+    support::{both, poll_once, skipped_without_own_stacks, until},
     system::{self, PROTECTED},
 };
 
@@ -107,6 +107,9 @@ fn address_space_limit_is_pending_and_then_recovery() {
 
 #[test]
 fn address_space_limit_leaves_room_for_the_rest_of_the_process() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     child::passes_under(
         "shortage::address_space_limit_leaves_room_for_the_rest_of_the_process",
         ADDRESSES,
@@ -132,6 +135,9 @@ fn the_rest_of_the_process_works(bytes: usize) {
 
 #[test]
 fn mprotect_guards_are_capped_back_pressure() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     child::passes_under("shortage::mprotect_guards_are_capped_back_pressure", "", &[PROTECTED], || {
         let most: usize = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
         block_on(async {
@@ -202,6 +208,9 @@ fn mprotect_guards_of_idle_stacks_go_to_other_sizes() {
 
 #[test]
 fn fibers_inside_fibers_have_a_reserve() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     child::passes_under("shortage::fibers_inside_fibers_have_a_reserve", "", &[PROTECTED], || {
         block_on(async {
             let layer = FiberLayer::builder().stack_size(64 * 1024).build().unwrap();

@@ -12,7 +12,7 @@ use std::{
 
 use tower_fiber::{FiberLayer, WaitExt as _};
 
-use crate::support::both;
+use crate::support::{both, skipped_without_own_stacks};
 
 const SIZE: usize = 1 << 20;
 const SECRET: [u8; 4096] = [0xa5; 4096];
@@ -59,6 +59,9 @@ async fn is_found(is_wiped: bool) -> (bool, bool) {
 
 #[tokio::test]
 async fn stack_hygiene_leaves_zeros_on_a_stack() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     assert_eq!(is_found(true).await, (false, false));
 }
 
@@ -69,6 +72,9 @@ async fn without_stack_hygiene_a_stack_is_used_again_as_it_is() {
 
 #[tokio::test]
 async fn stack_hygiene_after_a_panic_and_on_the_pool() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     // Of a size that no other test here uses: they share the pool.
     for layer in both(FiberLayer::builder().stack_size(2 * SIZE).stack_hygiene(true)) {
         let place = Arc::new(AtomicUsize::new(0));
@@ -84,6 +90,9 @@ async fn stack_hygiene_after_a_panic_and_on_the_pool() {
 
 #[tokio::test]
 async fn measured_stacks_say_how_deep_calls_go() {
+    if skipped_without_own_stacks() {
+        return;
+    }
     fn deep(kib: usize) {
         let mut block = [1_u8; 1024];
         black_box(&mut block);

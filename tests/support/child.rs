@@ -56,6 +56,10 @@ pub(crate) fn is_child(test: &str) -> bool {
 
 /// A command that runs `program` without core dumps, which some of the children would leave.
 pub(crate) fn shell(first: &str, program: impl AsRef<OsStr>) -> Command {
+    if cfg!(windows) && first.is_empty() {
+        // Which may have no shell, and leaves no core dumps.
+        return Command::new(program);
+    }
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("ulimit -c 0\n{first}\nexec \"$0\" \"$@\"")).arg(program);
     command
@@ -63,7 +67,10 @@ pub(crate) fn shell(first: &str, program: impl AsRef<OsStr>) -> Command {
 
 /// Runs `command` for five minutes at most.
 pub(crate) fn in_time(test: &str, mut command: Command) -> Ended {
-    command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::piped());
+    if command.get_envs().all(|(name, _)| name != "RUST_BACKTRACE") {
+        command.env("RUST_BACKTRACE", "0");
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let id = child.id().to_string();
     let (send, receive) = mpsc::channel();

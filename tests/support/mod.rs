@@ -30,6 +30,26 @@ pub(crate) fn both_with_one_worker(builder: FiberLayerBuilder) -> [FiberLayer; 2
     [builder.clone(), builder.placement(pool)].map(|builder| builder.build().unwrap())
 }
 
+/// Says that a test is skipped where stacks are corosensei's, and whether it is.
+pub(crate) fn skipped_without_own_stacks() -> bool {
+    let has_own = cfg!(all(target_os = "linux", target_pointer_width = "64", not(tower_fiber_portable_stacks)));
+    if !has_own {
+        println!("skipped: it needs the crate's own stacks, which 64-bit Linux has");
+    }
+    !has_own
+}
+
+/// Says that a test is skipped on Windows and why, and whether it is.
+pub(crate) fn skipped_on_windows(why: &str) -> bool {
+    if cfg!(windows) {
+        println!("skipped: {why}");
+    }
+    cfg!(windows)
+}
+
+/// Windows holds a lock while a thread's destructors run, so that they cannot wait for other threads.
+pub(crate) const ENDS_UNDER_A_LOCK: &str = "threads end under a lock of the system";
+
 /// The text with which `f` panics.
 pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
     let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it should have panicked") };

@@ -14,11 +14,15 @@ use tokio::runtime::Builder;
 use tower::{Layer as _, Service as _};
 use tower_fiber::{
     BlockingLayer, FiberLayer, FiberPool, WaitExt as _, WaitMode, await_in_fiber, block_on_waits, caller_gone,
-    error::TryAwaitError, fiber_local, in_fiber, join, join_all, offload, on_thread_stack, race, remaining_stack,
-    run_in_fiber, run_local, shield, sync_fn, synchronize, try_await_in_fiber, until_caller_gone, wait_mode, yield_now,
+    error::TryAwaitError, fiber_id, fiber_local, in_fiber, join, join_all, offload, on_thread_stack, race,
+    remaining_stack, run_in_fiber, run_local, shield, sync_fn, synchronize, try_await_in_fiber, until_caller_gone,
+    wait_mode, yield_now,
 };
 
-use crate::{child, support::text_of_panic};
+use crate::{
+    child,
+    support::{ENDS_UNDER_A_LOCK, skipped_on_windows, text_of_panic},
+};
 
 fiber_local!(static LOCAL: u32 = 7);
 
@@ -71,6 +75,7 @@ const CASES: &[Case] = &[
     }),
     ("yield_now", || refuses(OUTSIDE, yield_now)),
     ("in_fiber", || assert!(!in_fiber())),
+    ("fiber_id", || assert_eq!(fiber_id(), None)),
     ("wait_mode", || assert_eq!(wait_mode(), WaitMode::None)),
     ("caller_gone", || assert!(!caller_gone())),
     ("until_caller_gone", || assert!(poll(until_caller_gone()).is_pending())),
@@ -220,6 +225,9 @@ fn at_the_end(name: &str, when: &str, f: fn()) {
 
 #[test]
 fn thread_local_destructors() {
+    if skipped_on_windows(ENDS_UNDER_A_LOCK) {
+        return;
+    }
     child::passes("thread_local_destructors::thread_local_destructors", || {
         for (name, f) in CASES {
             for when in ["after them", "before them", "without them"] {

@@ -1,4 +1,4 @@
-//! The calls of a script, and other futures, until they end or are dropped: whoever polls one has it for himself meanwhile.
+//! The calls of a script, and other futures, until they end or are dropped: the code that polls one owns it meanwhile.
 
 use std::{
     cell::RefCell,

@@ -37,7 +37,7 @@ impl WakeRef for Foreign {
     fn wake_by_ref(&self) {
         self.woken.store(true, Ordering::Relaxed);
         self.stage.act(self.setup.woken);
-        // Whoever lends the waker has it until this returns, whatever runs here.
+        // The code that lends the waker keeps it until this returns, whatever runs here.
         self.woken.store(true, Ordering::Relaxed);
     }
 }

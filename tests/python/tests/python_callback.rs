@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, io};
 
-use interpreters::{fetch, interleaves, is_refused};
+use interpreters::{fetch, findings, interleaves, is_named, is_refused};
 use pyo3::{prelude::*, types::PyDict};
 use tokio::sync::Mutex;
 use tower_fiber::{WaitExt as _, offload};
@@ -49,10 +49,14 @@ fn on_other_threads() {
     }
 }
 
-/// A wait is refused on the stack of the thread.
 #[test]
 fn python_callback() {
     for is_detached in [false, true] {
         is_refused(move || run(is_detached, 1, 2).map_err(|error| error.to_string()));
     }
+}
+
+#[test]
+fn the_lint_names_a_call_that_waits() {
+    is_named(&findings(|first, second| run(false, first, second).unwrap()), "pyo3::");
 }
