@@ -13,11 +13,12 @@ use std::{
         Arc, Barrier,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
 
+use bench::drive::{context, in_task};
 use corosensei::{Coroutine, stack::DefaultStack};
 use memmap2::{Advice, MmapOptions};
 use serde_json::{Value, json};
@@ -30,7 +31,8 @@ fn main() {
     if let [kind, count, size] = &args[..] {
         let (count, size) = (count.parse().expect("a count"), size.parse().expect("a size"));
         let row = match kind.as_str() {
-            "fibers" => fibers(count, size),
+            // On a thread that drives its runtime: elsewhere they would be on the pool.
+            "fibers" => in_task(move || fibers(count, size)),
             "corosensei" => coroutines(count, size),
             "threads" => threads(count, size),
             other => panic!("no such row: {other}"),
@@ -64,9 +66,10 @@ fn child(kind: &str, count: usize, kib: usize) -> Value {
     let args = [kind.to_owned(), count.to_string(), (kib * KIB).to_string()];
     let output = Command::new(program).args(args).output().expect("a child can be started");
     let text = String::from_utf8_lossy(&output.stdout);
-    let row: Value = text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(
-        || json!({ "kind": kind, "wanted": count, "there": 0, "stack": kib * KIB, "died": output.status.to_string() }),
-    );
+    let row: Value =
+        text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| {
+            panic!("{kind}, {count}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr))
+        });
     let figure = |name: &str, digits: usize| row[name].as_f64().map_or("-".to_owned(), |f| format!("{f:.digits$}"));
     println!(
         "{kind:10} {count:>8} {:>8} {kib:>10} {:>9} {:>9} {:>12} {:>10} {:>8} {:>16} {:>5}",
@@ -84,8 +87,6 @@ fn child(kind: &str, count: usize, kib: usize) -> Value {
 
 /// Fibers that all wait at once.
 fn fibers(count: usize, size: usize) -> Value {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let _entered = runtime.enter();
     let layer = FiberLayer::builder().stack_size(size).build().expect("a layer");
     let open = Arc::new(AtomicBool::new(false));
     let fiber = || {
@@ -123,7 +124,7 @@ fn fibers(count: usize, size: usize) -> Value {
 }
 
 fn poll(fiber: &mut Pin<Box<InFiber<()>>>) -> Poll<()> {
-    fiber.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    fiber.as_mut().poll(&mut context())
 }
 
 /// Nanoseconds for the first touch of a page, one in each stretch of memory as long as a stack with its guard.

@@ -44,7 +44,7 @@ mod context {
 }
 
 mod fiber {
-    pub(crate) use crate::raw::{Event, Phase};
+    pub(crate) use crate::raw::Phase;
 }
 
 mod raw;

@@ -40,10 +40,6 @@ pub(crate) enum Phase {
     Finished,
 }
 
-pub(crate) enum Event {
-    HandedOver,
-}
-
 /// What a cancel does to a fiber.
 #[derive(Clone, Copy)]
 pub(crate) struct DropPolicy {
@@ -57,10 +53,6 @@ impl DropPolicy {
 
 pub(crate) struct Shared {
     pub(crate) drop_policy: DropPolicy,
-}
-
-impl Shared {
-    pub(crate) fn count(&self, _: Event) {}
 }
 
 /// What a fiber waits for, and what was seen of it.

@@ -98,7 +98,7 @@ fn fibers(shop: Arc<Shop>) -> Router {
         sleep(Duration::from_millis(millis)).wait();
         DONE
     };
-    web::router(shop)
+    web::router(shop, &web::layers())
         .route("/hello", get(fiber(|| HELLO)))
         .route("/wait/{millis}", get(fiber(wait)))
         .route("/burn/{millis}", get(fiber(burn)))

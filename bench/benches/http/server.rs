@@ -9,7 +9,7 @@ use std::{
 
 use crate::Result;
 
-/// For the server: tells whoever started it where it listens.
+/// For the server: tells the process that started it where it listens.
 pub(crate) fn announce(address: SocketAddr) {
     println!("{address}");
 }

@@ -4,7 +4,7 @@
 #[expect(unsafe_code, reason = "the library's file; loom checks what its comments claim")]
 mod lock;
 
-/// The dear side of the fence makes both full ones, and so are both here.
+/// The expensive side of the fence makes both of them full fences, so both are full fences here.
 mod fence {
     use loom::sync::atomic::{Ordering, fence};
 
