@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,7 +11,7 @@ use std::{
 
 use super::{
     Shared, is_within,
-    limit::{Permit, Place, Rank},
+    limit::{Permit, Place, Rank, Reserved},
     relay::Relayed,
     state_ext,
 };
@@ -51,8 +52,17 @@ fn is_left_behind(shared: &Shared) -> bool {
 /// The share of a permit and a stack that a call has before it begins; most calls have none. Dropping it releases that
 /// share to other calls.
 #[derive(Default)]
-pub(crate) struct Admission(Option<Box<Rest>>);
+pub(crate) struct Admission(Share);
 
+#[derive(Default)]
+enum Share {
+    #[default]
+    Nothing,
+    Reserved(Reserved),
+    Rest(Box<Rest>),
+}
+
+/// The share of a call that has to wait for the rest.
 #[derive(Default)]
 struct Rest {
     /// Only in layers with a limit.
@@ -72,10 +82,26 @@ impl Admission {
     /// only if stacks are short, because a stack of the thread that will run the call is the better one.
     #[inline]
     pub(crate) fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
-        if shared.limit.is_none() && self.0.is_none() && !shortage::is_there() {
+        let is_ready = match &self.0 {
+            Share::Nothing => shared.limit.is_none() || self.reserve(shared, label, cx),
+            Share::Reserved(_) => true,
+            Share::Rest(_) => false,
+        };
+        if is_ready && !shortage::is_there() {
             return Poll::Ready(());
         }
-        self.0.get_or_insert_default().poll_ready(shared, label, cx)
+        self.rest().poll_ready(shared, label, cx)
+    }
+
+    #[inline(never)]
+    fn reserve(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &Context<'_>) -> bool {
+        if is_within(shared) {
+            return true;
+        }
+        let reserved = Reserved::at_once(shared, shared.name_or(label), cx.waker());
+        let is_reserved = reserved.is_some();
+        self.0 = reserved.map_or(Share::Nothing, Share::Reserved);
+        is_reserved
     }
 
     /// For a call that belongs to a fiber of the layer, and that another task polls: no limit holds it back, since the
@@ -84,24 +110,49 @@ impl Admission {
     pub(crate) fn in_advance() -> Self {
         let mut rest = Box::<Rest>::default();
         rest.in_advance = true;
-        Self(Some(rest))
+        Self(Share::Rest(rest))
     }
 
     #[inline]
     pub(super) fn is_in_advance(&self) -> bool {
-        self.0.as_ref().is_some_and(|rest| rest.in_advance)
+        matches!(&self.0, Share::Rest(rest) if rest.in_advance)
     }
 
     /// Whether it is empty.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Share::Nothing)
     }
 
-    /// The stack that this thread used last, if the layer has no limit and stacks are not short.
+    /// Whether it is or was waited for.
+    #[inline]
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.0, Share::Rest(_))
+    }
+
+    /// The permit of a new call, which is not in a fiber, if it need not be waited for.
+    pub(super) fn permit_at_once(&mut self, shared: &Arc<Shared>, label: &'static str) -> Option<Permit> {
+        let name = shared.name_or(label);
+        match mem::take(&mut self.0) {
+            Share::Nothing => Permit::at_once(shared, name),
+            Share::Reserved(reserved) => match reserved.into_permit(name) {
+                Ok(permit) => Some(permit),
+                Err(place) => {
+                    self.0 = Share::Rest(Rest::in_line(Some(place)));
+                    None
+                }
+            },
+            rest @ Share::Rest(_) => {
+                self.0 = rest;
+                None
+            }
+        }
+    }
+
+    /// The stack that this thread used last, if stacks are not short. The call has the permit that it needs.
     #[inline]
     pub(super) fn take_warm(&self, shared: &Shared) -> Option<FiberStack> {
-        if shared.limit.is_some() || !self.is_plain() || shortage::is_there() {
+        if !self.is_plain() || shortage::is_there() {
             return None;
         }
         shared.stacks.take_warm()
@@ -109,15 +160,34 @@ impl Admission {
 
     /// Ready when a fiber can begin.
     pub(super) fn poll(&mut self, request: StackRequest<'_>, cx: &mut Context<'_>) -> Poll<Resources> {
-        let resources = ready!(self.0.get_or_insert_default().poll(request, cx));
+        let resources = ready!(self.rest().poll(request, cx));
         if !self.is_in_advance() {
-            self.0 = None;
+            self.0 = Share::Nothing;
         }
         Poll::Ready(resources)
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        let rest = match mem::take(&mut self.0) {
+            Share::Nothing => Rest::in_line(None),
+            Share::Reserved(reserved) => Rest::in_line(Some(reserved.into_place())),
+            Share::Rest(rest) => rest,
+        };
+        self.0 = Share::Rest(rest);
+        match &mut self.0 {
+            Share::Rest(rest) => rest,
+            _ => unreachable!("it was just set"),
+        }
     }
 }
 
 impl Rest {
+    fn in_line(place: Option<Place>) -> Box<Self> {
+        let mut rest = Box::<Self>::default();
+        rest.place = place;
+        rest
+    }
+
     fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
         if shared.limit.is_some() && !is_within(shared) {
             let place = self.place.get_or_insert_with(|| Place::new(Arc::clone(shared)));

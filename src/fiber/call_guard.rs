@@ -53,7 +53,7 @@ impl CallGuard {
     }
 
     /// Counts the call; `false` if it was counted before. Here and below, a plain call passes its thread's `own`
-    /// numbers, and has neither a registration nor a permit during its first stretch.
+    /// numbers, and has no registration during its first stretch.
     #[inline]
     pub(super) fn open(&mut self, own: Option<Own>) -> bool {
         let is_new = !mem::replace(&mut self.open, true);

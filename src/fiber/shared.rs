@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
     watchers: AtomicUsize,
-    /// Whether a fiber needs only a stack, and neither metrics nor a detector observe it.
+    /// Whether a fiber needs only a stack and a permit, and neither metrics nor a detector observe it.
     is_plain: bool,
 }
 
@@ -159,8 +159,8 @@ impl Shared {
     ) -> Arc<Self> {
         let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
-        let needs_a_stack = !hygiene && max_fibers.is_none() && drop_policy.grace.is_zero();
-        let is_plain = needs_a_stack && bar.is_none() && meter.is_none() && detector.is_none();
+        let is_begun_simply = !hygiene && drop_policy.grace.is_zero();
+        let is_plain = is_begun_simply && bar.is_none() && meter.is_none() && detector.is_none();
         let shared = Arc::new(Self {
             id: LayerId::new(),
             name: name.map(Into::into),
@@ -187,7 +187,7 @@ impl Shared {
         shared
     }
 
-    /// The stack that this thread used last, for a call that needs nothing else to begin.
+    /// The stack that this thread used last, for a call that has its permit and needs nothing else to begin.
     #[inline]
     pub(super) fn take_plain(&self) -> Option<FiberStack> {
         if !self.is_plain || self.usage.is_any_wanted() || shortage::is_there() {

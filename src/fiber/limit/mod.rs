@@ -4,6 +4,7 @@
 //! holds back new calls, but never a call under way, for which other calls may be waiting. So only fibers hold permits,
 //! and fibers end.
 
+mod at_once;
 mod line;
 mod place;
 
@@ -16,7 +17,7 @@ use std::{
 };
 
 use self::line::Line;
-pub(super) use self::{line::Rank, place::Place};
+pub(super) use self::{at_once::Reserved, line::Rank, place::Place};
 use super::Shared;
 use crate::util::lock::lock;
 

@@ -71,6 +71,12 @@ impl Place {
         Self { shared, standing: Standing::default() }
     }
 
+    /// The position of a call that has a reservation.
+    pub(super) fn reserved(shared: Arc<Shared>, key: usize) -> Self {
+        let reserved = Some(Reservation::Own(key));
+        Self { shared, standing: Standing { reserved, ..Standing::default() } }
+    }
+
     /// For a service: ready with a reservation when a new call may begin.
     #[inline]
     pub(in crate::fiber) fn poll_ready(&mut self, name: &str, waker: &Waker) -> Poll<()> {

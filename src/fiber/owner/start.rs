@@ -41,7 +41,7 @@ impl<J: Job> Fiber<J> {
         if !matches!(self.coroutine.slot(), Slot::Start(_)) {
             return not_plain();
         }
-        if !self.admission.is_plain() {
+        if self.admission.is_awaited() || (self.lacks_permit() && !self.take_permit()) {
             return not_plain();
         }
         let own = self.shared().counters.own_or_first();
@@ -74,7 +74,11 @@ impl<J: Job> Fiber<J> {
         if self.header.call_guard.registration().is_some() && !self.is_watched() {
             self.leave_line();
         }
-        let mut stack = match self.admission.take_warm(self.header.shared()) {
+        if !is_nested && self.lacks_permit() && matches!(self.coroutine.slot(), Slot::Start(_)) {
+            self.take_permit();
+        }
+        let warm = if self.lacks_permit() { None } else { self.admission.take_warm(self.header.shared()) };
+        let mut stack = match warm {
             Some(stack) => stack,
             None => match self.apply(is_nested, cx) {
                 Poll::Ready(Resources { stack, permit }) => {
@@ -93,6 +97,21 @@ impl<J: Job> Fiber<J> {
         }
         self.open();
         _ = self.start(stack, outer, cx, caller, ending, None);
+    }
+
+    #[inline]
+    fn lacks_permit(&self) -> bool {
+        self.shared().limit.is_some() && self.header.call_guard.permit.is_none()
+    }
+
+    /// Takes the permit of a call that begins, if it need not wait for one.
+    #[inline(never)]
+    fn take_permit(&mut self) -> bool {
+        let call_guard = &mut self.header.call_guard;
+        let permit = self.admission.permit_at_once(&call_guard.shared, self.header.label);
+        let is_taken = permit.is_some();
+        call_guard.permit = ManuallyDrop::new(permit);
+        is_taken
     }
 
     /// Takes the stack and permit that the fiber needs, or waits in line for them.
@@ -141,7 +160,8 @@ impl<J: Job> Fiber<J> {
             Ran::Returned(stack) => {
                 self.end(stack, own);
                 let has_ended = ending.is_ready();
-                if !is_plain || !has_ended || self.header.known_rare().is_some() {
+                let has_rest = self.header.known_rare().is_some() || self.header.call_guard.permit.is_some();
+                if !is_plain || !has_ended || has_rest {
                     self.settle(is_nested, cx, has_ended);
                 }
                 if has_ended { Poll::Ready(()) } else { Poll::Pending }
