@@ -21,8 +21,8 @@ thread_local! {
     static TASK: Cell<Option<task::Id>> = const { Cell::new(None) };
     /// That runtime.
     static RUNTIME: Cell<Option<runtime::Id>> = const { Cell::new(None) };
-    /// Whether the bell has rung.
-    static HAS_RUNG: Cell<bool> = const { Cell::new(false) };
+    /// Whether the probe's waker was called.
+    static WAS_WOKEN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the scheduler of a current-thread runtime is known to make the poll with this waker. A task never changes
@@ -77,19 +77,19 @@ fn look(runtime: &Handle) -> bool {
 
 /// Whether a scheduler polls on this thread: a scheduler defers the wake of a task that yields.
 fn has_control() -> bool {
-    static BELL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(Bell)));
+    static PROBE: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(Probe)));
 
-    struct Bell;
+    struct Probe;
 
-    impl Wake for Bell {
+    impl Wake for Probe {
         fn wake(self: Arc<Self>) {
-            HAS_RUNG.set(true);
+            WAS_WOKEN.set(true);
         }
     }
 
-    HAS_RUNG.set(false);
-    _ = pin!(task::yield_now()).poll(&mut Context::from_waker(&BELL));
-    !HAS_RUNG.get()
+    WAS_WOKEN.set(false);
+    _ = pin!(task::yield_now()).poll(&mut Context::from_waker(&PROBE));
+    !WAS_WOKEN.get()
 }
 
 /// Whether the thread that drives this runtime sleeps; if so, it is not this thread.

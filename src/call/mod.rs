@@ -182,7 +182,7 @@ impl<J: SendJob> Call<J> {
     }
 
     /// Polls a call whose stage is not `Own`.
-    // `#[cold]` favours calls in place, which are cheap enough to feel the difference.
+    // `#[cold]` favours the in-place fast path.
     #[cold]
     fn advance_elsewhere(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match &mut self.stage {
@@ -209,7 +209,7 @@ impl<J: SendJob> Call<J> {
     }
 
     /// The first poll of a call that does not begin the plain way.
-    // `#[cold]` favours the plain way, which is cheap enough to feel the difference.
+    // `#[cold]` favours the plain fast path.
     #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match self.place(cx) {

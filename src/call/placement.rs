@@ -8,7 +8,7 @@ use super::driven::{drives, is_known_here};
 use crate::{
     pool::{FiberPool, Worker},
     settings::Placement,
-    util::timers,
+    util::has_timers::has_timers,
     wait::in_fiber,
 };
 
@@ -72,7 +72,7 @@ fn runtime(name: &str) -> Handle {
 /// If the caller's runtime has no timers.
 pub(crate) fn assert_timers(name: &str) {
     assert!(
-        timers::has_timers(),
+        has_timers(),
         "fiber of service `{name}` has a grace (`FiberLayer::builder().grace(..)`), but its caller's runtime has no \
          timers: build that with `enable_time` or `enable_all`, or leave out `.grace(..)` [TF11]"
     );

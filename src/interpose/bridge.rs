@@ -102,7 +102,7 @@ impl Bridge for Tokio {
         line::change(address, all);
     }
 
-    fn elsewhere(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused> {
+    fn on_blocking_thread(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused> {
         wait(async { spawn_blocking(f).await.map_err(|_| Refused::Unable) }, None, false, at)
     }
 

@@ -92,7 +92,7 @@ impl<T> Inbox<T> {
     fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
-            self.parker.ring();
+            self.parker.unpark();
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where one thread sleeps until another rings.
+//! A thread that sleeps until another thread unparks it.
 
 use std::{
     sync::OnceLock,
@@ -6,19 +6,19 @@ use std::{
     time::Duration,
 };
 
-/// A ring that comes before the wait ends that wait at once. A wait may also end spuriously.
+/// An `unpark` that comes before the wait ends that wait at once. A wait may also end spuriously.
 #[derive(Default)]
 pub(super) struct Parker {
     thread: OnceLock<Thread>,
 }
 
 impl Parker {
-    /// Makes this thread the only one that waits. To be called before any thread rings.
+    /// Makes this thread the only one that waits. Called before any thread unparks it.
     pub(super) fn settle(&self) {
         self.thread.get_or_init(thread::current);
     }
 
-    pub(super) fn ring(&self) {
+    pub(super) fn unpark(&self) {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }

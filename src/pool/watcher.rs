@@ -31,13 +31,13 @@ impl Watcher {
     pub(super) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.resting.load(Ordering::Relaxed) && self.resting.swap(false, Ordering::AcqRel) {
-            self.parker.ring();
+            self.parker.unpark();
         }
     }
 
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.parker.ring();
+        self.parker.unpark();
     }
 
     /// Runs on the watcher's thread until the pool has gone.

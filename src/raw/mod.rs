@@ -2,9 +2,20 @@
 //!
 //! This is the only module of the crate in which `unsafe` is allowed. It knows nothing of tower, runtimes, layers or
 //! drop policies (of tokio it uses only what threads wait with). Its interface is safe to call: a [`Coroutine`] is
-//! started and resumed, running code finds its [`State`] by [`with_current`], and asks its [`Owner`]. Besides the code
-//! that needs `unsafe` it contains only what that rests on: the identity of threads, running foreign code, and
-//! shortages of stacks.
+//! started and resumed, running code finds its [`State`] by [`with_current`], and asks its [`Owner`]. Files without
+//! `unsafe` are here only if `unsafe` code rests on them or cannot be understood without them:
+//!
+//! | file | why it is here |
+//! |---|---|
+//! | `owner` | running code and signal handlers call its methods through a frame (invariants 5 and 11) |
+//! | `coroutine`, `frame` | they hold the pointers that `entry` and `state` follow |
+//! | `home` | the comparison of threads that `AtHome` relies on (invariant 1) |
+//! | `foreign` | it keeps foreign code from suspending a fiber between two steps (invariant 5) |
+//! | `lookout`, `run_slot` | they order what a thread publishes with the two kinds of `fence` |
+//! | `trace/mod`, `trace/no_trace` | the interface of `trace/here`, and what stands for it where it cannot be built |
+//! | `stack/mod`, `stack/linux/{cache,idle,slab,place,guard}` | they keep each stack in one place (invariant 8) |
+//! | `stack/shortage` | it hands returned stacks to the calls that wait for one (invariant 8) |
+//! | `interpose/{mod,gate,transfer}` | they decide which interposed call may suspend (invariant 17) |
 //!
 //! # Words
 //!
@@ -34,8 +45,7 @@
 //! | state | slot | stack | who may touch what |
 //! |---|---|---|---|
 //! | fresh | `Start(job)` | none | the owner, on any thread that may have the job |
-//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it;
-//! coroutine and owner are borrowed by the poll |
+//! | running | `Taken` | on this thread's CPU | the fiber: `State`, latest `Frame`, slot, owner and ending through it; coroutine and owner are borrowed by the poll |
 //! | suspended | `Taken` | on its stack | the owner, at home only: resume |
 //! | parked | `Parked(root)` | none | the owner, at home only: poll again, or drop the root |
 //! | finished | `Taken` | none | no code |

@@ -2,6 +2,7 @@
 
 pub(crate) mod drop_quietly;
 pub(crate) mod first;
+pub(crate) mod has_timers;
 pub(crate) mod held;
 #[cfg(feature = "metrics")]
 pub(crate) mod histogram;
@@ -11,4 +12,3 @@ pub(crate) mod loom;
 pub(crate) mod never;
 pub(crate) mod rate_limit;
 pub(crate) mod seldom;
-pub(crate) mod timers;

@@ -1,4 +1,4 @@
-//! The bell, made of loom's notification.
+//! The parker, made of loom's notification.
 
 use loom::sync::Notify;
 
@@ -13,7 +13,7 @@ impl Default for Parker {
 impl Parker {
     pub(super) fn settle(&self) {}
 
-    pub(super) fn ring(&self) {
+    pub(super) fn unpark(&self) {
         self.0.notify();
     }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 
 use super::{SyncWebSocket, conversation::Prepared, heartbeat::Beat};
-use crate::{layer::FiberLayer, util::timers};
+use crate::{layer::FiberLayer, util::has_timers::has_timers};
 
 /// Extends axum's [`WebSocketUpgrade`] to serve a websocket with a synchronous function. The settings of the upgrade
 /// (`protocols`, `max_message_size`, `on_failed_upgrade`) apply.
@@ -172,7 +172,7 @@ where
     G: FnOnce(SyncWebSocket) + Send + 'static,
 {
     assert!(
-        timers::has_timers(),
+        has_timers(),
         "websockets need timers, to end where the client does not: build the runtime with `enable_time` or `enable_all`, and call \
          `on_upgrade_fiber` in it [TF40]"
     );

@@ -60,10 +60,10 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 /// # How it works, and what it costs
 ///
 /// Without a detector a layer pays nothing. With one, a call takes some nanoseconds more, and each resume of a fiber
-/// writes a few words and reads no clock. A thread named `fiber-watch` checks four times per threshold whether it sees
-/// the same stretch again, so a warning comes up to half a threshold late. It starts with the first fiber of such a
-/// layer and rests while none runs. The warning comes from that thread, so only a subscriber for the whole process sees
-/// it.
+/// writes a few words and reads no clock. A thread named `fiber-detector` checks four times per threshold whether it
+/// sees the same stretch again, so a warning comes up to half a threshold late. It starts with the first fiber of such
+/// a layer and rests while none runs. The warning comes from that thread, so only a subscriber for the whole process
+/// sees it.
 ///
 /// A fiber that could run but gets no processor, because other processes have them all, is reported too. Time in which
 /// the whole process is stopped does not count.

@@ -29,7 +29,7 @@ pub(super) fn start() {
     if *started {
         return;
     }
-    match thread::Builder::new().name("fiber-watch".to_owned()).spawn(|| Patrol::default().run()) {
+    match thread::Builder::new().name("fiber-detector".to_owned()).spawn(|| Monitor::default().run()) {
         Ok(_) => *started = true,
         Err(error) => complain(&error),
     }
@@ -38,13 +38,13 @@ pub(super) fn start() {
 /// The next thread to run its first fiber tries again.
 fn complain(error: &std::io::Error) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "tower_fiber::blocking", %error, "no thread for watching fibers");
+    tracing::warn!(target: "tower_fiber::blocking", %error, "cannot start the thread that detects blocking");
     #[cfg(not(feature = "tracing"))]
     let _ = error;
 }
 
 #[derive(Default)]
-struct Patrol {
+struct Monitor {
     /// What was seen on the thread of each registry.
     seen: Vec<Seen>,
     /// The time in which this process ran, as far as this thread could see. A process that is stopped blocks no calls.
@@ -66,7 +66,7 @@ struct Stretch {
     reported: bool,
 }
 
-impl Patrol {
+impl Monitor {
     fn run(&mut self) {
         LOOKOUT.keep(thread::current());
         let mut quiet = 0;

@@ -62,7 +62,7 @@ mod executable;
 mod findings;
 #[cfg(target_os = "linux")]
 mod names;
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "no_lint.rs")]
 mod watch;
 
 pub(crate) use self::watch::{Snapshot, is_on, look};

@@ -130,7 +130,7 @@ pub(crate) trait Bridge: Sync {
     fn change(&self, address: usize, all: bool);
 
     /// Runs `f` on a thread that may block.
-    fn elsewhere(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused>;
+    fn on_blocking_thread(&self, f: Box<dyn FnOnce() + Send>, at: At) -> Result<(), Refused>;
 
     /// Forgets descriptors that are about to be closed.
     fn closing(&self, first: RawFd, last: RawFd);

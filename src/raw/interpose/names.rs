@@ -45,7 +45,7 @@ impl Drop for Found {
 /// What came of a question: libc's result, `errno`, and the answer.
 type Answer<T> = Arc<Mutex<Option<(c_int, c_int, T)>>>;
 
-/// Asks elsewhere and waits.
+/// Asks on a thread that may block, and waits.
 fn ask<T: Send + 'static>(
     bridge: &'static dyn Bridge,
     at: super::At,
@@ -53,7 +53,7 @@ fn ask<T: Send + 'static>(
 ) -> Result<(c_int, Option<T>), Refused> {
     let answer = Answer::<T>::default();
     let sent = Arc::clone(&answer);
-    bridge.elsewhere(
+    bridge.on_blocking_thread(
         Box::new(move || {
             let (result, found) = f();
             *lock(&sent) = Some((result, errno(), found));

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 #[cfg_attr(
     not(all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
-    path = "nowhere.rs"
+    path = "no_trace.rs"
 )]
 mod here;
 
