@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     calls::{Calls, Cancel},
-    run::{Caller, is_within, run_for, scopes_here},
+    run::{is_within, run_for, scopes_here},
 };
 use crate::{
     context::AtCall,
@@ -29,7 +29,7 @@ use crate::{
 
 /// Runs `f` on the blocking pool of `runtime`. The current span, the thread's dispatcher, and the scopes of the fibers
 /// that the code here makes follow it there.
-pub(crate) fn spawn<F, R>(runtime: &Handle, caller: Option<Caller>, f: F) -> JoinHandle<R>
+pub(crate) fn spawn<F, R>(runtime: &Handle, caller: Option<watch::Receiver<bool>>, f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -37,7 +37,12 @@ where
     spawn_call(runtime, caller, None, f)
 }
 
-fn spawn_call<F, R>(runtime: &Handle, caller: Option<Caller>, cancel: Option<Cancel>, f: F) -> JoinHandle<R>
+fn spawn_call<F, R>(
+    runtime: &Handle,
+    caller: Option<watch::Receiver<bool>>,
+    cancel: Option<Cancel>,
+    f: F,
+) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,

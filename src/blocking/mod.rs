@@ -19,5 +19,5 @@ pub use self::{
 pub(crate) use self::{
     call::spawn,
     drive::block,
-    run::{Caller, caller, is_on, locals, scopes, scopes_here, try_wait, wait},
+    run::{caller, is_on, locals, scopes, scopes_here, try_wait, wait},
 };

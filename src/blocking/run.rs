@@ -37,15 +37,13 @@ enum Mode {
 struct Blocked {
     blocker: Blocker,
     locals: Rc<Locals>,
-    caller: Option<Caller>,
+    /// Turns `true`, or closes, when the caller has gone.
+    caller: Option<watch::Receiver<bool>>,
     /// `Some` in a call of a layer.
     cancel: Option<Cancel>,
     /// The scopes that followed the code to this thread.
     scopes: Option<Arc<Scopes>>,
 }
-
-/// Turns `true`, or closes, when the caller has gone.
-pub(crate) type Caller = watch::Receiver<bool>;
 
 enum Blocker {
     Entered(Handle),
@@ -124,7 +122,7 @@ pub fn block_on_waits<R>(f: impl FnOnce() -> R) -> R {
 /// `f` to this thread.
 #[track_caller]
 pub(super) fn run_for<R>(
-    caller: Option<Caller>,
+    caller: Option<watch::Receiver<bool>>,
     cancel: Option<Cancel>,
     scopes: Option<Arc<Scopes>>,
     f: impl FnOnce() -> R,
@@ -194,8 +192,8 @@ pub(crate) fn locals() -> Option<Rc<Locals>> {
     blocked().map(|blocked| Rc::clone(&blocked.locals))
 }
 
-/// The caller of the code that may block here.
-pub(crate) fn caller() -> Option<Caller> {
+/// Turns `true`, or closes, when the caller of the code that may block here has gone.
+pub(crate) fn caller() -> Option<watch::Receiver<bool>> {
     blocked().and_then(|blocked| blocked.caller.clone())
 }
 

@@ -182,7 +182,7 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        if self.context.is_none() && !self.fiber.is_watched() && spans::are_none_here() {
+        if self.context.is_none() && !self.fiber.detects_blocking() && spans::are_none_here() {
             return self.poll_bare(cx, caller, ending);
         }
         let Self { fiber, context, begins } = self;
@@ -193,7 +193,7 @@ impl<J: Job> InContext<J> {
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
         entered.attended(&mut panics, || {
-            let in_run_slot = fiber.is_watched().then(|| fiber.enter_run_slot(cx));
+            let in_run_slot = fiber.detects_blocking().then(|| fiber.enter_run_slot(cx));
             fiber.poll(cx, caller, ending);
             if in_run_slot.is_some() {
                 drop(in_run_slot);

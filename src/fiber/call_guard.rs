@@ -48,8 +48,8 @@ impl CallGuard {
     /// Whether a layer or handle may look the fiber up in the registry. If not, it registers only when fibers lie
     /// around or inside it.
     #[inline]
-    pub(super) fn is_watched(&self) -> bool {
-        self.registration.is_some() || self.shared.is_watched()
+    pub(super) fn may_be_looked_up(&self) -> bool {
+        self.registration.is_some() || self.shared.is_observed()
     }
 
     /// Counts the call; `false` if it was counted before. Here and below, a plain call passes its thread's `own`

@@ -100,7 +100,7 @@ impl Header {
     /// Whether a layer, a handle or another fiber may look this fiber up while it waits.
     #[inline]
     pub(super) fn is_looked_for(&self) -> bool {
-        self.nest().is_some() || self.call_guard.is_watched()
+        self.nest().is_some() || self.call_guard.may_be_looked_up()
     }
 
     pub(super) fn name(&self) -> &str {

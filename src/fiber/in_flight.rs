@@ -22,7 +22,7 @@ pub(crate) struct InFlight {
     /// Changes when all calls are signalled: see [`Epoch`].
     epoch: AtomicU64,
     /// How many tasks wait for the end of all calls.
-    watchers: AtomicUsize,
+    waiting: AtomicUsize,
     ended: Notify,
 }
 
@@ -63,13 +63,13 @@ impl InFlight {
     #[inline]
     pub(super) fn tell_end(&self) {
         fence::light();
-        if self.watchers.load(Ordering::Acquire) > 0 {
-            self.tell_watchers();
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.tell_waiters();
         }
     }
 
     #[cold]
-    fn tell_watchers(&self) {
+    fn tell_waiters(&self) {
         drop_quietly(foreign(|| self.ended.notify_waiters()));
     }
 
@@ -104,16 +104,16 @@ impl Shared {
 
     /// Waits until no call is in flight.
     pub(crate) async fn drained(&self) {
-        struct Watcher<'a>(&'a InFlight);
+        struct Waiter<'a>(&'a InFlight);
 
-        impl Drop for Watcher<'_> {
+        impl Drop for Waiter<'_> {
             fn drop(&mut self) {
-                self.0.watchers.fetch_sub(1, Ordering::SeqCst);
+                self.0.waiting.fetch_sub(1, Ordering::SeqCst);
             }
         }
 
-        self.in_flight.watchers.fetch_add(1, Ordering::SeqCst);
-        let _watcher = Watcher(&self.in_flight);
+        self.in_flight.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiter = Waiter(&self.in_flight);
         fence::heavy();
         loop {
             let mut ended = pin!(self.in_flight.ended.notified());

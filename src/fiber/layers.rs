@@ -25,8 +25,8 @@ impl LayerId {
 #[derive(Default)]
 struct Layers {
     known: HashMap<LayerId, Weak<Shared>>,
-    /// Whether someone looks at all of them.
-    are_watched: bool,
+    /// Whether a dump or the insight page observes all layers.
+    are_observed: bool,
 }
 
 fn layers<R>(f: impl FnOnce(&mut Layers) -> R) -> R {
@@ -38,8 +38,8 @@ fn layers<R>(f: impl FnOnce(&mut Layers) -> R) -> R {
 pub(super) fn register(shared: &Arc<Shared>) {
     layers(|layers| {
         layers.known.insert(shared.id, Arc::downgrade(shared));
-        if layers.are_watched {
-            shared.watch();
+        if layers.are_observed {
+            shared.observe();
         }
     });
 }
@@ -64,13 +64,13 @@ pub(crate) fn all_layers() -> Vec<Arc<Shared>> {
     all
 }
 
-/// Lets someone look at the fibers of all layers, also of those that are made later.
+/// Lets a dump or the insight page observe the fibers of all layers, including layers that are made later.
 #[cfg(any(feature = "insight", all(feature = "signal", unix)))]
-pub(crate) fn watch_all_layers() {
+pub(crate) fn observe_all_layers() {
     let known = layers(|layers| {
-        let is_first = !std::mem::replace(&mut layers.are_watched, true);
+        let is_first = !std::mem::replace(&mut layers.are_observed, true);
         let known = layers.known.values().filter(|_| is_first);
         known.filter_map(Weak::upgrade).collect::<Vec<_>>()
     });
-    known.iter().for_each(|shared| shared.watch());
+    known.iter().for_each(|shared| shared.observe());
 }

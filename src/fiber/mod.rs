@@ -32,7 +32,7 @@ mod survey;
 
 pub use self::id::FiberId;
 #[cfg(any(feature = "insight", all(feature = "signal", unix)))]
-pub(crate) use self::layers::{all_layers, watch_all_layers};
+pub(crate) use self::layers::{all_layers, observe_all_layers};
 #[cfg(feature = "metrics")]
 pub(crate) use self::meter::{EVENTS, LOOKOUT, Reading};
 #[cfg(feature = "insight")]
@@ -52,7 +52,7 @@ pub(crate) use self::{
     registry::{Listed, Registry, cancel_all, list, registries, wake_all},
     relay::Relayed,
     report::Asking,
-    shared::{Bar, DropPolicy, Shared, Stacks, Watcher},
+    shared::{Bar, DropPolicy, Observer, Shared, Stacks},
     state_ext::StateExt,
 };
 

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) counters: EventCounters,
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
-    watchers: AtomicUsize,
+    observers: AtomicUsize,
     /// Whether a fiber needs only a stack and a permit, and neither metrics nor a detector observe it.
     is_plain: bool,
 }
@@ -179,7 +179,7 @@ impl Shared {
             counters: EventCounters::new(),
             in_flight: InFlight::default(),
             reports: Reports::default(),
-            watchers: AtomicUsize::new(0),
+            observers: AtomicUsize::new(0),
             is_plain,
         });
         layers::register(&shared);
@@ -214,16 +214,16 @@ impl Shared {
         }
     }
 
-    /// Lets someone look at these fibers while they wait, for as long as they exist.
-    pub(super) fn watch(&self) {
-        self.watchers.fetch_add(1, Ordering::Relaxed);
+    /// Counts one more layer, handle, dump or page that may look at these fibers while they wait.
+    pub(super) fn observe(&self) {
+        self.observers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. Once none
     /// exists, none ever will again that could cancel them.
     #[inline]
-    pub(super) fn is_watched(&self) -> bool {
-        self.watchers.load(Ordering::Relaxed) > 0
+    pub(super) fn is_observed(&self) -> bool {
+        self.observers.load(Ordering::Relaxed) > 0
     }
 
     /// The layer's name, or `label`, the type name of the service or function.
@@ -241,28 +241,28 @@ impl Drop for Shared {
 
 /// Held by the layers and handles through which fibers can be inspected or cancelled. It is cloned from another one, or
 /// made before the first fiber.
-pub(crate) struct Watcher(Arc<Shared>);
+pub(crate) struct Observer(Arc<Shared>);
 
-impl Watcher {
+impl Observer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.watch();
+        shared.observe();
         Self(shared)
     }
 }
 
-impl Clone for Watcher {
+impl Clone for Observer {
     fn clone(&self) -> Self {
         Self::new(Arc::clone(&self.0))
     }
 }
 
-impl Drop for Watcher {
+impl Drop for Observer {
     fn drop(&mut self) {
-        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
+        self.0.observers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Deref for Watcher {
+impl Deref for Observer {
     type Target = Arc<Shared>;
 
     fn deref(&self) -> &Arc<Shared> {
@@ -270,7 +270,7 @@ impl Deref for Watcher {
     }
 }
 
-impl fmt::Debug for Watcher {
+impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

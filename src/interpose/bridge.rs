@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     raw::{
-        foreign,
-        interpose::{At, Bridge, Direction, Refused, Returned, epoll_of, watched},
+        At, foreign,
+        interpose::{Bridge, Direction, Refused, Returned, epoll_of, watched},
     },
     util::held::Held,
 };

@@ -14,10 +14,7 @@ use tokio::{runtime, runtime::Handle};
 use crate::{
     error::TryAwaitError,
     fiber::{Event, StateExt as _},
-    raw::{
-        interpose::{At, Refused},
-        with_current,
-    },
+    raw::{At, interpose::Refused, with_current},
     util::drop_quietly::drop_quietly,
     wait::wait_in_call,
 };

@@ -12,7 +12,7 @@ use super::Counters;
 use crate::{
     diagnostics::{Dump, dump, dump_with_backtraces},
     drain::{Drain, ShutdownReport, end_one},
-    fiber::{Relayed, Shared, Watcher, cancel_all},
+    fiber::{Observer, Relayed, Shared, cancel_all},
 };
 
 /// A view of one [`FiberLayer`](crate::FiberLayer) and of all fibers that run under it.
@@ -33,11 +33,11 @@ use crate::{
 #[derive(Clone)]
 pub struct FiberHandle {
     // Not the settings, which would keep the threads of the layer's pool alive.
-    shared: Watcher,
+    shared: Observer,
 }
 
 impl FiberHandle {
-    pub(crate) fn new(shared: Watcher) -> Self {
+    pub(crate) fn new(shared: Observer) -> Self {
         Self { shared }
     }
 

@@ -31,7 +31,7 @@ pub use self::{
     service::FiberService,
     sync_fn::{SyncFn, sync_fn},
 };
-use crate::{fiber::Watcher, run::InFiber, settings::Settings};
+use crate::{fiber::Observer, run::InFiber, settings::Settings};
 
 /// Runs each call of the wrapped service in a fiber, so that synchronous code anywhere below it may wait with
 /// [`await_in_fiber`](crate::await_in_fiber).
@@ -68,7 +68,7 @@ use crate::{fiber::Watcher, run::InFiber, settings::Settings};
 #[must_use = "a layer does nothing until it is applied"]
 pub struct FiberLayer {
     settings: Arc<Settings>,
-    watcher: Watcher,
+    observer: Observer,
     /// The builder that the settings were made from.
     builder: Arc<FiberLayerBuilder>,
 }
@@ -83,8 +83,8 @@ impl FiberLayer {
     /// `builder` has been checked, or has only settings that cannot fail.
     fn of(builder: FiberLayerBuilder) -> Self {
         let settings = builder.settings();
-        let watcher = Watcher::new(Arc::clone(&settings.shared));
-        Self { settings: Arc::new(settings), watcher, builder: Arc::new(builder) }
+        let observer = Observer::new(Arc::clone(&settings.shared));
+        Self { settings: Arc::new(settings), observer, builder: Arc::new(builder) }
     }
 
     /// Returns a builder with all settings of a layer.
@@ -121,7 +121,7 @@ impl FiberLayer {
     /// Returns a view of the fibers that run under this layer.
     #[must_use]
     pub fn handle(&self) -> FiberHandle {
-        FiberHandle::new(self.watcher.clone())
+        FiberHandle::new(self.observer.clone())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::FiberHandle;
-use crate::fiber::{Shared, all_layers, watch_all_layers};
+use crate::fiber::{Shared, all_layers, observe_all_layers};
 
 #[derive(Debug)]
 pub(crate) enum Observed {
@@ -13,14 +13,14 @@ pub(crate) enum Observed {
 }
 
 impl Observed {
-    /// Has the fibers of all layers be listed from now on, if all are to be shown.
+    /// For `All`, registers the fibers of every layer from now on.
     pub(crate) fn start(&self) {
         if let Self::All = self {
-            watch_all_layers();
+            observe_all_layers();
         }
     }
 
-    /// The layers to show. Of all, those without a name and without fibers are left out.
+    /// The layers to show; `All` omits unnamed layers without fibers.
     pub(crate) fn layers(&self) -> Vec<Arc<Shared>> {
         match self {
             Self::All => {

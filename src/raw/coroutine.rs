@@ -2,7 +2,7 @@
 
 #[cfg(debug_assertions)]
 use std::any::TypeId;
-use std::{cell::Cell, mem, panic::Location, ptr::NonNull, task::Waker, thread};
+use std::{cell::Cell, mem, ptr::NonNull, task::Waker, thread};
 
 use corosensei::CoroutineResult;
 
@@ -10,7 +10,7 @@ use super::{
     Job, Owner,
     at_home::AtHome,
     entry::{Ending, Slot, entry},
-    frame::{Asks, Caller, Frame, FramePtr, PollerMarks, Reply, Signals, WaitsAt},
+    frame::{Asks, At, Caller, Frame, FramePtr, PollerMarks, Reply, Signals, WaitsAt},
     stack::FiberStack,
     state::{Outer, Restore},
 };
@@ -60,7 +60,7 @@ impl<J: Job> Coroutine<J> {
         &self.slot
     }
 
-    pub(crate) fn waits_at(&self) -> Option<&'static Location<'static>> {
+    pub(crate) fn waits_at(&self) -> Option<At> {
         self.waits_at.get()
     }
 

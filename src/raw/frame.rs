@@ -85,8 +85,11 @@ impl PollerMarks {
 #[derive(Default)]
 pub(crate) struct Reply(Cell<u8>);
 
+/// The place in the code that called a wait.
+pub(crate) type At = &'static Location<'static>;
+
 /// Where a fiber waits.
-pub(super) type WaitsAt = Cell<Option<&'static Location<'static>>>;
+pub(super) type WaitsAt = Cell<Option<At>>;
 
 impl Reply {
     /// The fiber has suspended inside a shield.

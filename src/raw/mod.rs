@@ -157,7 +157,7 @@ pub(crate) use coroutine::{Coroutine, Lent, Ran};
 
 pub(crate) use entry::{Ending, Exit, Job, Slot};
 pub(crate) use foreign::{clone_waker, clone_waker_or_none, foreign, let_go, wake};
-pub(crate) use frame::{Asks, Caller, Reply, Signals};
+pub(crate) use frame::{Asks, At, Caller, Reply, Signals};
 pub(crate) use home::{Home, SHARDS, known_shard, shard};
 #[cfg(feature = "metrics")]
 pub(crate) use lookout::Lookout;

@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::sync::watch;
+
 use crate::{
     blocking,
     fiber::{Relayed, StateExt as _},
@@ -42,7 +44,7 @@ pub fn caller_gone() -> bool {
 }
 
 /// Lets code on another thread see that the caller has gone.
-pub(crate) fn watch_caller() -> Option<blocking::Caller> {
+pub(crate) fn watch_caller() -> Option<watch::Receiver<bool>> {
     with_current(|state| state.map(|state| state.watch_caller())).or_else(blocking::caller)
 }
 

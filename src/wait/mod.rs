@@ -37,7 +37,7 @@ use crate::{
     blocking,
     error::TryAwaitError,
     fiber::StateExt as _,
-    raw::{State, with_current},
+    raw::{At, State, with_current},
     util::drop_quietly::drop_quietly,
 };
 
@@ -81,10 +81,10 @@ use crate::{
 #[track_caller]
 #[inline]
 pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
-    let caller = Location::caller();
+    let at = Location::caller();
     let waited = with_current(|state| match state {
-        Some(state) if state.is_plain() => Ok(wait(state, future, caller)),
-        Some(state) => wait_flagged(state, future, caller),
+        Some(state) if state.is_plain() => Ok(wait(state, future, at)),
+        Some(state) => wait_flagged(state, future, at),
         None => blocking::wait(future),
     });
     match waited {
@@ -124,16 +124,16 @@ pub fn await_in_fiber<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 #[track_caller]
 pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwaitError<F>> {
-    let caller = Location::caller();
+    let at = Location::caller();
     with_current(|state| match state {
-        Some(state) => try_wait(state, future, caller, State::is_cancelled),
+        Some(state) => try_wait(state, future, at, State::is_cancelled),
         None => blocking::try_wait(future),
     })
 }
 
 /// Waits in a call of libc's; in a cancelled fiber only if it `goes_on`.
 #[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) fn wait_in_call<F: Future>(future: F, at: Caller, goes_on: bool) -> Result<F::Output, TryAwaitError<F>> {
+pub(crate) fn wait_in_call<F: Future>(future: F, at: At, goes_on: bool) -> Result<F::Output, TryAwaitError<F>> {
     with_current(|state| match state {
         Some(state) => try_wait(state, future, at, |state| !goes_on && state.is_cancelled()),
         None => Err(TryAwaitError::NotInFiber(future)),
@@ -171,35 +171,32 @@ pub trait WaitExt: IntoFuture + Sized {
 
 impl<F: IntoFuture> WaitExt for F {}
 
-/// The location of the code that called a wait.
-type Caller = &'static Location<'static>;
-
 /// Waits in a fiber that is neither polling nor being unwound.
 // Always inlined, as `wait_pending` is.
 #[inline(always)]
-fn wait<F: IntoFuture>(state: &State, future: F, caller: Caller) -> F::Output {
+fn wait<F: IntoFuture>(state: &State, future: F, at: At) -> F::Output {
     // An `Option`, so that the future can be dropped before the wait unwinds.
     let mut awaited = pin!(Some(future.into_future()));
     if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
         // Drop the future now: if its destructor panicked during the return, Rust would leak the output
         // (rust-lang/rust#47949).
         awaited.set(None);
-        yield_if_due(state, caller);
+        yield_if_due(state, at);
         return output;
     }
     // One check is enough: a fiber that has suspended is not panicking, even if its poller is.
     if thread::panicking() && !state.is_poller_panicking() {
-        end_process(state, caller);
+        end_process(state, at);
     }
     if state.is_barred() {
-        refuse_borrowed(state, caller);
+        refuse_borrowed(state, at);
     }
-    match wait_pending(state, awaited.as_mut(), caller, State::is_unwinding) {
+    match wait_pending(state, awaited.as_mut(), at, State::is_unwinding) {
         Some(output) => {
             awaited.set(None);
             output
         }
-        None => cut(state, awaited, caller),
+        None => cut(state, awaited, at),
     }
 }
 
@@ -214,7 +211,7 @@ fn poll<F: Future>(state: &State, awaited: Pin<&mut Option<F>>) -> Poll<F::Outpu
 fn wait_pending<F: Future>(
     state: &State,
     mut awaited: Pin<&mut Option<F>>,
-    caller: Caller,
+    at: At,
     is_cancelled: impl Fn(&State) -> bool,
 ) -> Option<F::Output> {
     // The fiber may have been cancelled while `into_future` waited. The first poll has passed the cancel on to the
@@ -223,7 +220,7 @@ fn wait_pending<F: Future>(
         return None;
     }
     loop {
-        state.suspend(caller);
+        state.suspend(at);
         let (mut waiting, mut tries) = (usize::MAX, 0);
         loop {
             if is_cancelled(state) {
@@ -254,33 +251,33 @@ fn wait_pending<F: Future>(
 }
 
 #[cold]
-fn wait_flagged<F: IntoFuture>(state: &State, future: F, caller: Caller) -> Result<F::Output, TryAwaitError<F>> {
+fn wait_flagged<F: IntoFuture>(state: &State, future: F, at: At) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
     // A destructor that waits during unwinding may still get the output of a future that is ready at once.
     if state.is_unwinding() && !thread::panicking() {
         drop_quietly(future);
-        unwind(state, caller);
+        unwind(state, at);
     }
-    Ok(wait(state, future, caller))
+    Ok(wait(state, future, at))
 }
 
 fn try_wait<F: IntoFuture>(
     state: &State,
     future: F,
-    caller: Caller,
+    at: At,
     is_cancelled: impl Fn(&State) -> bool,
 ) -> Result<F::Output, TryAwaitError<F>> {
     let future = refuse_misplaced(state, future)?;
     if is_cancelled(state) {
         count_refused(state);
         // Yield, so that code that retries after each error does not starve the thread.
-        yield_if_due(state, caller);
+        yield_if_due(state, at);
         return Err(TryAwaitError::Cancelled(Some(future)));
     }
     let mut awaited = pin!(Some(future.into_future()));
     if let Poll::Ready(output) = poll(state, awaited.as_mut()) {
         awaited.set(None);
-        yield_if_due(state, caller);
+        yield_if_due(state, at);
         return Ok(output);
     }
     if thread::panicking() && !state.is_poller_panicking() {
@@ -291,7 +288,7 @@ fn try_wait<F: IntoFuture>(
         count_refused(state);
         return Err(TryAwaitError::Borrowed);
     }
-    let output = wait_pending(state, awaited.as_mut(), caller, is_cancelled);
+    let output = wait_pending(state, awaited.as_mut(), at, is_cancelled);
     awaited.set(None);
     output.ok_or_else(|| {
         count_refused(state);

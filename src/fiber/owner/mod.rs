@@ -1,9 +1,9 @@
 //! The owner of a fiber: starts, resumes, parks, ends and leaks it.
 
 mod leak;
+mod run_slot;
 mod signals;
 mod start;
-mod watched;
 
 use std::{mem::ManuallyDrop, sync::Arc, task::Context};
 

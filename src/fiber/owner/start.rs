@@ -71,7 +71,7 @@ impl<J: Job> Fiber<J> {
             self.refuse_ended();
         }
         let is_nested = outer.state().is_some();
-        if self.header.call_guard.registration().is_some() && !self.is_watched() {
+        if self.header.call_guard.registration().is_some() && !self.detects_blocking() {
             self.leave_line();
         }
         if !is_nested && self.lacks_permit() && matches!(self.coroutine.slot(), Slot::Start(_)) {
@@ -138,8 +138,9 @@ impl<J: Job> Fiber<J> {
     ) -> Poll<()> {
         let is_plain = own.is_some();
         let header = &mut self.header;
-        let is_watched = if is_plain { header.shared().is_watched() } else { header.call_guard.is_watched() };
-        if is_watched && header.begun.is_none() {
+        let may_be_looked_up =
+            if is_plain { header.shared().is_observed() } else { header.call_guard.may_be_looked_up() };
+        if may_be_looked_up && header.begun.is_none() {
             header.begun = Some(Moment::now());
         }
         header.usable = stack.usable();

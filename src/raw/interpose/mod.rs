@@ -28,7 +28,6 @@ mod transfer;
 
 use std::{
     os::fd::RawFd,
-    panic::Location,
     sync::{OnceLock, atomic::AtomicU64},
     time::Duration,
 };
@@ -38,6 +37,7 @@ pub(crate) use self::{
     kernel::{duplicate, epoll_of, identity, watched},
     symbols::{calls, not_interposed},
 };
+use super::At;
 
 #[cfg(target_env = "musl")]
 compile_error!(
@@ -81,9 +81,6 @@ pub(crate) enum Refused {
 
 /// What a system call returned: a result, or an error's number below zero.
 pub(crate) type Returned = isize;
-
-/// Where the code waits, for dumps.
-pub(crate) type At = &'static Location<'static>;
 
 /// How a fiber waits for what libc's functions wait for. Every method suspends the fiber, or returns at once.
 pub(crate) trait Bridge: Sync {

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    panic::{Location, resume_unwind},
+    panic::resume_unwind,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -11,7 +11,7 @@ use super::{BARRED, FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED
 use crate::{
     raw::{
         foreign::foreign,
-        frame::{Reply, WaitsAt},
+        frame::{At, Reply, WaitsAt},
     },
     util::drop_quietly::drop_quietly,
 };
@@ -61,10 +61,10 @@ impl State {
 
     /// Suspends once, so that other tasks of the thread run, unless the enclosing task cannot be woken.
     #[cold]
-    pub(crate) fn yield_now(&self, caller: &'static Location<'static>) {
+    pub(crate) fn yield_now(&self, at: At) {
         let woken = foreign(|| self.waker().clone()).and_then(|waker| foreign(move || waker.wake()));
         match woken {
-            Ok(()) => self.suspend(caller),
+            Ok(()) => self.suspend(at),
             Err(payload) => {
                 // The next yield is as far away as after a suspend.
                 self.ready_waits.set(0);
@@ -124,11 +124,11 @@ impl State {
     }
 
     /// Counts one unwinding. After too many the fiber suspends for good; its owner leaks it.
-    pub(crate) fn count_unwind(&self, caller: &'static Location<'static>) {
+    pub(crate) fn count_unwind(&self, at: At) {
         if self.unwinds.get() == UNWINDS {
             self.set(GIVEN_UP);
             loop {
-                self.suspend(caller);
+                self.suspend(at);
             }
         }
         self.unwinds.set(self.unwinds.get() + 1);
@@ -139,12 +139,12 @@ impl State {
         self.unwinds.get() > 0
     }
 
-    /// Suspends until the next poll of the enclosing task. `caller` is where the code waits.
+    /// Suspends until the next poll of the enclosing task. `at` is where the code waits.
     #[inline]
-    pub(crate) fn suspend(&self, caller: &'static Location<'static>) {
+    pub(crate) fn suspend(&self, at: At) {
         // SAFETY: invariant 6: whatever the job is, a coroutine begins with this cell; by invariant 5 it outlives the
         // frame, and the poll that made the frame does not touch it.
-        unsafe { self.frame().coroutine.cast::<WaitsAt>().as_ref() }.set(Some(caller));
+        unsafe { self.frame().coroutine.cast::<WaitsAt>().as_ref() }.set(Some(at));
         if self.has(UNUSUAL) {
             self.note_suspend();
         }

@@ -1,4 +1,4 @@
-//! The additional steps of a poll if the fiber's layer detects blocking.
+//! Additional steps of a poll if the fiber's layer detects blocking.
 
 use std::task::Context;
 
@@ -11,7 +11,7 @@ use crate::{
 impl<J: Job> Fiber<J> {
     /// Whether its layer detects blocking.
     #[inline]
-    pub(crate) fn is_watched(&self) -> bool {
+    pub(crate) fn detects_blocking(&self) -> bool {
         self.shared().detector.is_some()
     }
 
