@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    calls::{Calls, Cancel},
+    in_flight::{Cancel, InFlight},
     run::{is_within, run_for, scopes_here},
 };
 use crate::{
@@ -52,14 +52,14 @@ where
     runtime.spawn_blocking(move || context.run(|| run_for(caller, cancel, scopes, f)))
 }
 
-/// What all calls of a layer share.
+/// State shared by all calls of a layer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Threads {
     /// `None` if the layer has no limit of its own.
     pub(super) limit: Option<Arc<Semaphore>>,
     /// `None` for the caller's runtime.
     pub(super) runtime: Option<Handle>,
-    pub(super) calls: Arc<Calls>,
+    pub(super) in_flight: Arc<InFlight>,
 }
 
 /// The permit of one call, if the layer has a limit.
@@ -90,7 +90,7 @@ impl Threads {
 /// [closed](crate::BlockingHandle::close) and the service's error is no `BoxError`.
 #[must_use = "futures do nothing unless polled"]
 pub struct InBlocking<R> {
-    stage: Stage<R>,
+    progress: Progress<R>,
 }
 
 type Work<R> = Box<dyn FnOnce() -> R + Send>;
@@ -104,7 +104,7 @@ pub(crate) struct Refused<R> {
     pub(crate) outcome: fn(Closed) -> Result<R, Closed>,
 }
 
-enum Stage<R> {
+enum Progress<R> {
     InLine {
         work: Work<R>,
         line: Option<Line>,
@@ -126,19 +126,19 @@ impl<R: Send + 'static> InBlocking<R> {
     /// Runs `work` as soon as `threads` allow, or at once if it has its permit, `place`.
     pub(crate) fn new(threads: &Threads, place: Place, refused: Refused<R>, work: Work<R>) -> Self {
         let line = if place.is_some() { None } else { threads.line() };
-        Self { stage: Stage::InLine { work, line, place, threads: threads.clone(), refused } }
+        Self { progress: Progress::InLine { work, line, place, threads: threads.clone(), refused } }
     }
 }
 
 /// Returns `None` if the layer is closed.
-fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Option<Stage<R>> {
-    let mut in_flight = threads.calls.begin(|| is_within(&threads.calls))?;
-    let cancel = Some(in_flight.cancel());
+fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> Option<Progress<R>> {
+    let mut guard = threads.in_flight.begin(|| is_within(&threads.in_flight))?;
+    let cancel = Some(guard.cancel());
     let (sender, caller) = watch::channel(false);
     let run = move || {
-        in_flight.run();
+        guard.run();
         // Both are held until the thread is free again.
-        let _held = (place, in_flight);
+        let _held = (place, guard);
         work()
     };
     let output = match &threads.runtime {
@@ -152,7 +152,7 @@ fn start<R: Send + 'static>(work: Work<R>, place: Place, threads: &Threads) -> O
         },
     };
     let finishing = with_current(|state| state.map(Finishing::inside));
-    Some(Stage::Runs { output, caller: sender, _finishing: finishing })
+    Some(Progress::Runs { output, caller: sender, _finishing: finishing })
 }
 
 impl<R: Send + 'static> Future for InBlocking<R> {
@@ -160,14 +160,15 @@ impl<R: Send + 'static> Future for InBlocking<R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = &mut *self;
-        if let Stage::InLine { line, place, .. } = &mut this.stage {
+        if let Progress::InLine { line, place, .. } = &mut this.progress {
             if let Some(line) = line {
                 *place = Some(ready!(line.as_mut().poll(cx)));
             }
-            if let Stage::InLine { work, place, threads, refused, .. } = std::mem::replace(&mut this.stage, Stage::Done)
+            if let Progress::InLine { work, place, threads, refused, .. } =
+                std::mem::replace(&mut this.progress, Progress::Done)
             {
                 match start(work, place, &threads) {
-                    Some(runs) => this.stage = runs,
+                    Some(runs) => this.progress = runs,
                     None => {
                         let outcome = (refused.outcome)(Closed::of_blocking_layer(refused.label));
                         return Poll::Ready(outcome.unwrap_or_else(|closed| panic!("{closed}")));
@@ -175,7 +176,7 @@ impl<R: Send + 'static> Future for InBlocking<R> {
                 }
             }
         }
-        let Stage::Runs { output, caller, .. } = &mut this.stage else {
+        let Progress::Runs { output, caller, .. } = &mut this.progress else {
             panic!("a call on the blocking pool was polled after it had ended [TF14]");
         };
         // A fiber around it may await the call after its own caller has gone.
@@ -183,7 +184,7 @@ impl<R: Send + 'static> Future for InBlocking<R> {
             drop_quietly(foreign(|| caller.send_replace(true)));
         }
         let outcome = ready!(Pin::new(output).poll(cx));
-        this.stage = Stage::Done;
+        this.progress = Progress::Done;
         Poll::Ready(outcome.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),
             Err(_) => panic!("a call on the blocking pool was refused: its runtime is shutting down [TF19]"),
@@ -193,7 +194,7 @@ impl<R: Send + 'static> Future for InBlocking<R> {
 
 impl<R> Drop for InBlocking<R> {
     fn drop(&mut self) {
-        if let Stage::Runs { output, .. } = &self.stage {
+        if let Progress::Runs { output, .. } = &self.progress {
             // This has an effect only if the call has not begun.
             output.abort();
         }
@@ -202,11 +203,11 @@ impl<R> Drop for InBlocking<R> {
 
 impl<R> fmt::Debug for InBlocking<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match self.stage {
-            Stage::InLine { .. } => "in line",
-            Stage::Runs { .. } => "runs",
-            Stage::Done => "done",
+        let progress = match self.progress {
+            Progress::InLine { .. } => "in line",
+            Progress::Runs { .. } => "runs",
+            Progress::Done => "done",
         };
-        f.debug_struct("InBlocking").field("stage", &stage).finish()
+        f.debug_struct("InBlocking").field("stage", &progress).finish()
     }
 }

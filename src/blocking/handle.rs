@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::calls::Calls;
+use super::{counters::BlockingCounters, in_flight::InFlight};
 use crate::{
     drain::{Drain, ShutdownReport, end_one},
     fiber::Relayed,
@@ -32,12 +32,12 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct BlockingHandle {
-    calls: Arc<Calls>,
+    in_flight: Arc<InFlight>,
 }
 
 impl BlockingHandle {
-    pub(super) fn new(calls: &Arc<Calls>) -> Self {
-        Self { calls: Arc::clone(calls) }
+    pub(super) fn new(in_flight: &Arc<InFlight>) -> Self {
+        Self { in_flight: Arc::clone(in_flight) }
     }
 
     /// Returns the number of calls that hold a thread now.
@@ -49,7 +49,7 @@ impl BlockingHandle {
     /// Returns the layer's counters.
     #[must_use]
     pub fn counters(&self) -> BlockingCounters {
-        self.calls.counters()
+        self.in_flight.counters()
     }
 
     /// Refuses new calls, as [`FiberHandle::close`](crate::FiberHandle::close) does.
@@ -58,7 +58,7 @@ impl BlockingHandle {
     /// A call that waits for one of the layer's own [`max_threads`](crate::BlockingLayerBuilder::max_threads) is
     /// refused when its turn comes.
     pub fn close(&self) {
-        self.calls.close();
+        self.in_flight.close();
     }
 
     /// Cancels all calls that have a thread or wait for one of the runtime: their present and later fallible waits fail
@@ -67,7 +67,7 @@ impl BlockingHandle {
     /// Infallible waits go on, and so does code that really blocks, since a thread cannot be stopped. Nothing unwinds.
     /// Calls that begin later are not cancelled.
     pub fn cancel_all(&self) {
-        self.calls.cancel_all();
+        self.in_flight.cancel_all();
     }
 
     /// Waits until no call of the layer has a thread or waits for one of the runtime.
@@ -79,7 +79,7 @@ impl BlockingHandle {
     ///
     /// It can be dropped and called again at any time.
     pub async fn drained(&self) {
-        Relayed::new(pin!(self.calls.drained())).await;
+        Relayed::new(pin!(self.in_flight.drained())).await;
     }
 
     /// Ends the layer's calls: [closes](Self::close) the layer, waits until its calls have [ended](Self::drained) but
@@ -123,16 +123,4 @@ impl fmt::Debug for BlockingHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingHandle").field("counters", &self.counters()).finish()
     }
-}
-
-/// The counters of one [`BlockingLayer`](crate::BlockingLayer).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BlockingCounters {
-    /// Calls that hold a thread now.
-    pub live: u64,
-    /// Calls that wait for a thread of the runtime now. Those that wait at the layer's own limit are not counted.
-    pub queued: u64,
-    /// Calls that ended after being cancelled, since the layer was made.
-    pub cancelled: u64,
 }

@@ -62,7 +62,7 @@ impl BlockingLayer {
     /// Returns a handle that observes and ends the layer's calls.
     #[must_use]
     pub fn handle(&self) -> BlockingHandle {
-        BlockingHandle::new(&self.threads.calls)
+        BlockingHandle::new(&self.threads.in_flight)
     }
 
     /// Runs `f` on the blocking pool with this layer's settings.
@@ -139,6 +139,6 @@ impl BlockingLayerBuilder {
             _ => {}
         }
         let limit = self.max_threads.map(|threads| Arc::new(Semaphore::new(threads)));
-        Ok(BlockingLayer { threads: Threads { limit, runtime: self.runtime, calls: Arc::default() } })
+        Ok(BlockingLayer { threads: Threads { limit, runtime: self.runtime, in_flight: Arc::default() } })
     }
 }

@@ -1,17 +1,19 @@
 //! Threads that may block: the waits there (`run`), the way of a closure to the blocking pool and back (`call`), its
-//! layer and service, and how their calls are observed and ended (`calls`, `handle`).
+//! layer and service, and how their calls are observed and ended (`in_flight`, `counters`, `handle`).
 
 mod call;
-mod calls;
+mod counters;
 mod drive;
 mod handle;
+mod in_flight;
 mod layer;
 mod run;
 mod service;
 
 pub use self::{
     call::InBlocking,
-    handle::{BlockingCounters, BlockingHandle},
+    counters::BlockingCounters,
+    handle::BlockingHandle,
     layer::{BlockingLayer, BlockingLayerBuilder},
     run::block_on_waits,
     service::BlockingService,

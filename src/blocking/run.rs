@@ -16,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::calls::{Calls, Cancel};
+use super::in_flight::{Cancel, InFlight};
 use crate::{context::Scopes, error::TryAwaitError, fiber::Locals, raw::with_current, util::first::first};
 
 thread_local! {
@@ -207,9 +207,9 @@ pub(crate) fn scopes_here() -> Option<Arc<Scopes>> {
     with_current(|state| state.map_or_else(scopes, Scopes::around))
 }
 
-/// Whether the code that may block here is a call of the layer with these calls.
-pub(super) fn is_within(calls: &Arc<Calls>) -> bool {
-    blocked().is_some_and(|blocked| blocked.cancel.as_ref().is_some_and(|cancel| cancel.is_of(calls)))
+/// Whether the code that may block here is a call of the layer with this count of calls.
+pub(super) fn is_within(in_flight: &Arc<InFlight>) -> bool {
+    blocked().is_some_and(|blocked| blocked.cancel.as_ref().is_some_and(|cancel| cancel.is_of(in_flight)))
 }
 
 /// Whether waits outside fibers block this thread.

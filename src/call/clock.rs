@@ -17,7 +17,7 @@ use tokio::{
 use crate::util::{drop_quietly::drop_quietly, lock::lock};
 
 /// A fiber that holds the clock of its runtime from its creation to its end, except while it is suspended.
-pub(super) struct Hold(Arc<Fiber>);
+pub(super) struct Hold(Arc<Clocked>);
 
 impl Hold {
     /// Holds the clock of this runtime for a fiber. `None` if the runtime uses the system's clock, as all do outside
@@ -26,7 +26,7 @@ impl Hold {
         if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread || !is_shifted(runtime) {
             return None;
         }
-        let hold = Self(Arc::new(Fiber { clock: Clock::of(runtime), state: Mutex::default() }));
+        let hold = Self(Arc::new(Clocked { clock: Clock::of(runtime), state: Mutex::default() }));
         drop(hold.0.take());
         Some(hold)
     }
@@ -55,21 +55,21 @@ impl Drop for Hold {
     }
 }
 
-struct Fiber {
+struct Clocked {
     clock: Arc<Clock>,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ClockState {
     /// Whether the fiber was woken and has not been polled since.
     is_due: bool,
     holds: bool,
     has_ended: bool,
 }
 
-impl Fiber {
-    fn take(&self) -> MutexGuard<'_, State> {
+impl Clocked {
+    fn take(&self) -> MutexGuard<'_, ClockState> {
         let mut state = lock(&self.state);
         if state.has_ended {
             return state;
@@ -94,7 +94,7 @@ impl Fiber {
 
 /// Wakes the fiber's task; the fiber holds the clock from then on.
 struct Alarm {
-    fiber: Arc<Fiber>,
+    fiber: Arc<Clocked>,
     task: Waker,
 }
 

@@ -14,8 +14,8 @@ use crate::{
     util::{drop_quietly::drop_quietly, loom::Handle},
 };
 
-/// The outcome of a fiber; `None` if it ended without one.
-pub(crate) type Outcome<J> = Option<thread::Result<<J as Job>::Output>>;
+/// How a fiber ended: with an outcome, or with `None`.
+pub(crate) type Ended<J> = Option<thread::Result<<J as Job>::Output>>;
 
 /// Owns the fiber, and applies the drop policy when the caller has gone.
 pub(crate) struct Hosted<J: Job> {
@@ -33,7 +33,7 @@ impl<J: Job> Hosted<J> {
 
     /// Ready when the fiber has ended. The fiber is counted until first the outcome has been taken or dropped, and then
     /// `self` has been dropped. The task must be woken when `caller` goes.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Ended<J>> {
         let runtime = self.runtime.take();
         let entered = runtime.as_ref().map(Handle::enter);
         let Poll::Ready(outcome) = self.poll_fiber(runtime.as_ref(), cx, caller) else {
@@ -54,7 +54,7 @@ impl<J: Job> Hosted<J> {
         runtime: Option<&Handle>,
         cx: &mut Context<'_>,
         caller: &(dyn Caller + 'static),
-    ) -> Poll<Outcome<J>> {
+    ) -> Poll<Ended<J>> {
         let Some(fiber) = &mut self.fiber else { return Poll::Ready(None) };
         // Only a fiber that was handed over can be away from home: another thread drives its runtime now.
         if !fiber.is_home() {

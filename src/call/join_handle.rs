@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::{
     SendJob,
     clock::Hold,
-    hosted::{Hosted, Outcome},
+    hosted::{Ended, Hosted},
     local_set,
     placement::refuse_in_place,
     tokio_task::TokioTask,
@@ -28,7 +28,7 @@ use crate::{
 /// Resolves to the outcome. Dropping the handle means that the caller goes.
 pub(crate) enum JoinHandle<J: SendJob> {
     Pool(Response<OnWorker<J>>),
-    LocalSet(Relayed<oneshot::Receiver<Outcome<J>>>),
+    LocalSet(Relayed<oneshot::Receiver<Ended<J>>>),
 }
 
 impl<J: SendJob> JoinHandle<J> {
@@ -54,9 +54,9 @@ impl<J: SendJob> JoinHandle<J> {
 }
 
 impl<J: SendJob> Future for JoinHandle<J> {
-    type Output = Outcome<J>;
+    type Output = Ended<J>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<J>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<J>> {
         match &mut *self {
             Self::Pool(response) => Pin::new(response).poll(cx),
             Self::LocalSet(outcome) => Pin::new(outcome).poll(cx).map(|received| received.ok().flatten()),
@@ -82,7 +82,7 @@ impl<J: SendJob> OnWorker<J> {
 impl<J: SendJob> Body for OnWorker<J> {
     type Output = thread::Result<J::Output>;
 
-    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<J>> {
+    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Ended<J>> {
         let Self { hosted, clock } = self;
         match clock {
             Some(clock) => clock.poll(cx, |cx| hosted.poll(cx, caller)),

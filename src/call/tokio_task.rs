@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::hosted::{Hosted, Outcome};
+use super::hosted::{Ended, Hosted};
 use crate::{
     raw::{Caller, Job},
     util::{drop_quietly::drop_quietly, loom::oneshot},
@@ -15,11 +15,11 @@ use crate::{
 /// Sends the outcome to the caller, if it has not gone.
 pub(crate) struct TokioTask<J: Job> {
     hosted: Hosted<J>,
-    reply: Option<oneshot::Sender<Outcome<J>>>,
+    reply: Option<oneshot::Sender<Ended<J>>>,
 }
 
 impl<J: Job> TokioTask<J> {
-    pub(crate) fn new(hosted: Hosted<J>) -> (Self, oneshot::Receiver<Outcome<J>>) {
+    pub(crate) fn new(hosted: Hosted<J>) -> (Self, oneshot::Receiver<Ended<J>>) {
         let (reply, outcome) = oneshot::channel();
         (Self { hosted, reply: Some(reply) }, outcome)
     }

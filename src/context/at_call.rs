@@ -42,7 +42,7 @@ impl AtCall {
         }
         let (mut panics, mut result) = (FirstPanic::default(), None);
         let mut entered = Entered::new(&mut context, false);
-        entered.attended(&mut panics, || result = Some(f()));
+        entered.run(&mut panics, || result = Some(f()));
         drop(entered);
         drop(context);
         match panics.into_payload() {

@@ -23,7 +23,7 @@ use crate::{
 /// A task-local that a layer carries.
 pub(super) trait CarriedKey: Send + Sync {
     /// Makes the scope of a call or a fiber that is being made here.
-    fn attend(self: Arc<Self>) -> Box<dyn Scope>;
+    fn new_scope(self: Arc<Self>) -> Box<dyn Scope>;
 
     /// Tells keys apart.
     fn id(&self) -> usize;
@@ -42,7 +42,7 @@ pub(super) trait CarriedKey: Send + Sync {
 }
 
 impl<T: Clone + Send + 'static> CarriedKey for &'static LocalKey<T> {
-    fn attend(self: Arc<Self>) -> Box<dyn Scope> {
+    fn new_scope(self: Arc<Self>) -> Box<dyn Scope> {
         Box::new(Carried { key: *self, value: current(*self), has_run: false })
     }
 

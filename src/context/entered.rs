@@ -2,7 +2,7 @@
 
 use super::{
     at_call::Context,
-    scope::attend,
+    scope,
     spans::{self, Dispatcher, Parent, Spans},
 };
 use crate::{
@@ -46,7 +46,7 @@ impl<'a> Entered<'a> {
     /// Runs `f` inside the call's task-locals and hooks, unless one of those panics first, and measures how long that
     /// takes without those. Without any, a panic of `f` unwinds.
     #[inline]
-    pub(super) fn attended(&mut self, panics: &mut FirstPanic, f: impl FnOnce()) {
+    pub(super) fn run(&mut self, panics: &mut FirstPanic, f: impl FnOnce()) {
         let Some(context) = self.context else { return f() };
         let Context { scopes, measured, .. } = &mut **context;
         let f = || match measured {
@@ -61,7 +61,7 @@ impl<'a> Entered<'a> {
             return f();
         }
         let mut f = Some(f);
-        attend(scopes, panics, &mut |panics| {
+        scope::enter(scopes, panics, &mut |panics| {
             f.take().into_iter().for_each(|f| panics.run(f));
         });
     }

@@ -100,19 +100,19 @@ pub trait Hook: Send + Sync + 'static {
 
 /// A hook with any state.
 pub(super) trait AnyHook: Send + Sync {
-    /// Attaches the hook to a call, which begins later.
-    fn attend(self: Arc<Self>) -> Box<dyn Scope>;
+    /// Makes the scope of a call, which begins later.
+    fn new_scope(self: Arc<Self>) -> Box<dyn Scope>;
 
-    /// Attaches the hook to a fiber that begins with what is here now.
-    fn attend_now(self: Arc<Self>) -> Box<dyn Scope>;
+    /// Makes the scope of a fiber that begins with what is here now.
+    fn new_scope_now(self: Arc<Self>) -> Box<dyn Scope>;
 }
 
 impl<H: Hook> AnyHook for H {
-    fn attend(self: Arc<Self>) -> Box<dyn Scope> {
+    fn new_scope(self: Arc<Self>) -> Box<dyn Scope> {
         Box::new(Attached { hook: self, state: None })
     }
 
-    fn attend_now(self: Arc<Self>) -> Box<dyn Scope> {
+    fn new_scope_now(self: Arc<Self>) -> Box<dyn Scope> {
         let mut attached = Attached { hook: self, state: None };
         attached.begin();
         Box::new(attached)

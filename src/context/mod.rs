@@ -192,7 +192,7 @@ impl<J: Job> InContext<J> {
         // unwinds.
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
-        entered.attended(&mut panics, || {
+        entered.run(&mut panics, || {
             let in_run_slot = fiber.detects_blocking().then(|| fiber.enter_run_slot(cx));
             fiber.poll(cx, caller, ending);
             if in_run_slot.is_some() {

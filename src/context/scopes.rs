@@ -115,19 +115,19 @@ impl Scopes {
     /// The scopes of a fiber that is made here and begins with what is here now. Hooks see the task-locals of this
     /// place.
     pub(super) fn of_child(&self) -> Vec<Box<dyn Scope>> {
-        let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
-        keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).attend_now())).collect()
+        let keys = self.keys.iter().map(|key| Arc::clone(key).new_scope());
+        keys.chain(self.hooks.iter().map(|hook| Arc::clone(hook).new_scope_now())).collect()
     }
 
     /// The scopes of one call. Hooks see the task-locals.
     #[inline]
     pub(super) fn at_call(&self) -> Vec<Box<dyn Scope>> {
-        if self.keys.is_empty() && self.hooks.is_empty() { Vec::new() } else { self.attend_call() }
+        if self.keys.is_empty() && self.hooks.is_empty() { Vec::new() } else { self.scopes_of_call() }
     }
 
-    fn attend_call(&self) -> Vec<Box<dyn Scope>> {
-        let keys = self.keys.iter().map(|key| Arc::clone(key).attend());
-        let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).attend());
+    fn scopes_of_call(&self) -> Vec<Box<dyn Scope>> {
+        let keys = self.keys.iter().map(|key| Arc::clone(key).new_scope());
+        let hooks = self.hooks.iter().map(|hook| Arc::clone(hook).new_scope());
         keys.chain(hooks).collect()
     }
 }

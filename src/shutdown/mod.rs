@@ -195,12 +195,12 @@ pub(crate) struct Ending {
     #[cfg(feature = "per-core")]
     core: Option<Core>,
     /// The end of the grace period, from the beginning of the shutdown on.
-    limit: Option<Limit>,
+    limit: Option<GraceFuture>,
     /// Set when the grace period is over: how long calls may take to end.
     is_over: Option<Duration>,
 }
 
-type Limit = Pin<Box<dyn Future<Output = Duration> + Send>>;
+type GraceFuture = Pin<Box<dyn Future<Output = Duration> + Send>>;
 
 impl Ending {
     /// Waits until the shutdown begins.

@@ -9,7 +9,7 @@ use std::{
 use loom::{future::block_on, sync::Arc, thread};
 
 use super::{
-    hosted::{Hosted, Outcome},
+    hosted::{Ended, Hosted},
     tokio_task::TokioTask,
 };
 use crate::{
@@ -26,7 +26,7 @@ fn host(task: TokioTask<Scripted>) -> thread::JoinHandle<()> {
     })
 }
 
-type Received = oneshot::Receiver<Outcome<Scripted>>;
+type Received = oneshot::Receiver<Ended<Scripted>>;
 
 fn call(script: &Arc<Script>, drop_policy: DropPolicy) -> (TokioTask<Scripted>, Received) {
     TokioTask::new(Hosted::new(Fiber::new(Arc::clone(script), drop_policy), None))

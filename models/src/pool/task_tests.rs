@@ -14,7 +14,7 @@ use super::{
     task::{Body, Queues, Ran, Response, alone, with_caller},
 };
 use crate::{
-    call::hosted::{Hosted, Outcome},
+    call::hosted::{Ended, Hosted},
     explore,
     raw::{Caller, DropPolicy, Fiber, Outcome as Value, Script, Scripted},
 };
@@ -22,7 +22,7 @@ use crate::{
 impl Body for Hosted<Scripted> {
     type Output = std::thread::Result<Value>;
 
-    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Outcome<Scripted>> {
+    fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Ended<Scripted>> {
         Hosted::poll(self, cx, caller)
     }
 }
@@ -69,7 +69,7 @@ impl Case {
         &self,
         drop_policy: DropPolicy,
         cx: &mut Context<'_>,
-    ) -> (Response<Hosted<Scripted>>, Poll<Outcome<Scripted>>) {
+    ) -> (Response<Hosted<Scripted>>, Poll<Ended<Scripted>>) {
         let (task, mut response) = with_caller(self.hosted(drop_policy), cx);
         self.queues.push_start(task);
         let poll = Pin::new(&mut response).poll(cx);

@@ -10,14 +10,14 @@ use std::{
 
 use tokio::sync::oneshot;
 
-pub(super) struct Limit {
+pub(super) struct DumpLimit {
     elapsed: oneshot::Receiver<()>,
     is_over: bool,
     clock: Option<thread::Thread>,
 }
 
 /// Starts a limit that ends after this time.
-pub(super) fn after(time: Duration) -> Limit {
+pub(super) fn after(time: Duration) -> DumpLimit {
     let (elapse, elapsed) = oneshot::channel();
     let wait = move || {
         thread::park_timeout(time);
@@ -26,10 +26,10 @@ pub(super) fn after(time: Duration) -> Limit {
     };
     let clock = thread::Builder::new().name("fiber-dump".to_owned()).spawn(wait);
     // Without a thread, the limit ends at once.
-    Limit { elapsed, is_over: clock.is_err(), clock: clock.ok().map(|clock| clock.thread().clone()) }
+    DumpLimit { elapsed, is_over: clock.is_err(), clock: clock.ok().map(|clock| clock.thread().clone()) }
 }
 
-impl Limit {
+impl DumpLimit {
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -45,7 +45,7 @@ impl Limit {
     }
 }
 
-impl Drop for Limit {
+impl Drop for DumpLimit {
     fn drop(&mut self) {
         if let Some(clock) = &self.clock {
             clock.unpark();

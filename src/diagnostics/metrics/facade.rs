@@ -4,7 +4,7 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use super::news::News;
+use super::delta::Delta;
 use crate::{fiber::Event, raw::foreign, util::drop_quietly::drop_quietly};
 
 /// The metrics of all layers of one name.
@@ -48,30 +48,30 @@ impl LayerMetrics {
     }
 
     /// Passes on what is new. A recorder is foreign code: if it panics at one metric, it still gets the others.
-    pub(super) fn tell(&self, news: &News) {
+    pub(super) fn tell(&self, delta: &Delta) {
         let counters = [
-            (&self.calls, news.count(Event::Begun)),
-            (&self.waits, news.waits),
-            (&self.cancelled, news.count(Event::Cancelled)),
-            (&self.handed_over, news.count(Event::HandedOver)),
-            (&self.leaked, news.count(Event::Leaked)),
-            (&self.refused_waits, news.count(Event::RefusedWait)),
-            (&self.blocked, news.count(Event::Blocked)),
+            (&self.calls, delta.count(Event::Begun)),
+            (&self.waits, delta.waits),
+            (&self.cancelled, delta.count(Event::Cancelled)),
+            (&self.handed_over, delta.count(Event::HandedOver)),
+            (&self.leaked, delta.count(Event::Leaked)),
+            (&self.refused_waits, delta.count(Event::RefusedWait)),
+            (&self.blocked, delta.count(Event::Blocked)),
         ];
         for (counter, more) in counters.into_iter().filter(|(_, more)| *more > 0) {
             drop_quietly(foreign(|| counter.increment(more)));
         }
         let gauges = [
-            (&self.live, news.live),
-            (&self.live_max, news.live_max),
-            (&self.abandoned, news.abandoned),
-            (&self.stacks, news.stacks),
+            (&self.live, delta.live),
+            (&self.live_max, delta.live_max),
+            (&self.abandoned, delta.abandoned),
+            (&self.stacks, delta.stacks),
         ];
         for (gauge, more) in gauges.into_iter().filter(|(_, more)| *more != 0) {
             // Not set, since others may tell what they have read before or after.
             drop_quietly(foreign(|| gauge.increment(more as f64)));
         }
-        for (histogram, times) in [(&self.running, &news.running), (&self.suspended, &news.suspended)] {
+        for (histogram, times) in [(&self.running, &delta.running), (&self.suspended, &delta.suspended)] {
             for alike in times {
                 drop_quietly(foreign(|| histogram.record_many(alike.mean_seconds, alike.count)));
             }

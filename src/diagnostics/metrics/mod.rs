@@ -72,8 +72,8 @@
 //! tower_fiber_suspended_seconds_count{layer="api"} 100
 //! ```
 
+mod delta;
 mod facade;
-mod news;
 mod publisher;
 
 pub(crate) use self::publisher::{meter_of, publish};

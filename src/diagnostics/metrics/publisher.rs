@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
+    delta::{Delta, Told},
     facade::LayerMetrics,
-    news::{News, Told},
 };
 use crate::{
     fiber::{LOOKOUT, Meter},
@@ -54,23 +54,23 @@ pub(crate) fn publish() -> bool {
 
 impl Named {
     fn publish(&self) -> bool {
-        let mut news = lock(&self.told).renew(&self.meter);
-        let_go(mem::take(&mut news.layers));
-        let is_news = !news.is_empty();
-        if is_news {
-            self.tell(&news);
+        let mut delta = lock(&self.told).renew(&self.meter);
+        let_go(mem::take(&mut delta.layers));
+        let has_changed = !delta.is_empty();
+        if has_changed {
+            self.tell(&delta);
         }
-        is_news
+        has_changed
     }
 
     /// Called with nothing locked.
-    fn tell(&self, news: &News) {
+    fn tell(&self, delta: &Delta) {
         if self.metrics.get().is_none() {
             let made = foreign(|| LayerMetrics::new(&self.meter.name));
             // Another thread, or the recorder itself, may have made them meanwhile.
             drop_quietly(made.map(|made| let_go(self.metrics.set(made))));
         }
-        self.metrics.get().into_iter().for_each(|metrics| metrics.tell(news));
+        self.metrics.get().into_iter().for_each(|metrics| metrics.tell(delta));
     }
 }
 

@@ -21,15 +21,15 @@ pub(super) static EPOLL_PWAIT2: Call = Call::new("epoll_pwait2");
 /// The kernel's signal sets are smaller than libc's.
 const SIGSET_SIZE: usize = 8;
 
-/// How long a call waits.
+/// Until when a call waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(super) enum Until {
     None,
     AtOnce,
     After(Duration),
 }
 
-impl Limit {
+impl Until {
     fn millis(millis: c_int) -> Self {
         match u64::try_from(millis) {
             Err(_) => Self::None,
@@ -73,7 +73,7 @@ pub(super) unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, millis: c_
         unsafe { kernel::call(Sysno::ppoll, args) }
     };
     // SAFETY: invariant 17: the descriptors are the caller's, for the same call.
-    finish(unsafe { poll_for(&POLL, fds, count, Limit::millis(millis), here(), plain) }) as c_int
+    finish(unsafe { poll_for(&POLL, fds, count, Until::millis(millis), here(), plain) }) as c_int
 }
 
 /// As libc's.
@@ -105,7 +105,7 @@ pub(super) unsafe extern "C" fn ppoll(
         // SAFETY: invariant 17: descriptors and signals are the caller's, and the time is on this frame.
         unsafe { kernel::call(Sysno::ppoll, args) }
     };
-    let returned = match Limit::of(given) {
+    let returned = match Until::of(given) {
         // Other signals are the thread's, so such a call goes on.
         Some(limit) if signals.is_null() => {
             // SAFETY: invariant 17: the descriptors are the caller's, for the same call.
@@ -123,13 +123,13 @@ unsafe fn poll_for(
     call: &'static Call,
     fds: *mut pollfd,
     count: nfds_t,
-    limit: Limit,
+    limit: Until,
     at: At,
     plain: impl FnOnce() -> Returned,
 ) -> Returned {
     let bridge = match gate::open() {
-        Some(bridge) if limit != Limit::AtOnce && count > 0 && !fds.is_null() => bridge,
-        Some(bridge) if limit != Limit::AtOnce && count == 0 => {
+        Some(bridge) if limit != Until::AtOnce && count > 0 && !fds.is_null() => bridge,
+        Some(bridge) if limit != Until::AtOnce && count == 0 => {
             // Some programs sleep like that.
             let time = limit.after().unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
             return wait_or_block(call, || bridge.sleep_unless_cancelled(time, at).map(|()| 0), plain)
@@ -245,12 +245,12 @@ unsafe fn epoll_for(
     // SAFETY: invariant 17: the arguments are the caller's, for the same call.
     let plain = || unsafe { kernel::call(number, args(epoll, time)) };
     let limit = match given {
-        Millis(millis) => Some(Limit::millis(millis)),
+        Millis(millis) => Some(Until::millis(millis)),
         // SAFETY: invariant 17: the caller passes a time or null.
-        Time(time) => Limit::of(unsafe { time.as_ref() }.copied()),
+        Time(time) => Until::of(unsafe { time.as_ref() }.copied()),
     };
     let (bridge, limit) = match (gate::open_for(epoll), limit) {
-        (Some(bridge), Some(limit)) if limit != Limit::AtOnce && signals.is_null() => (bridge, limit),
+        (Some(bridge), Some(limit)) if limit != Until::AtOnce && signals.is_null() => (bridge, limit),
         _ => return plain(),
     };
     // SAFETY: invariant 17: the arguments are the caller's, for a call that does not wait.

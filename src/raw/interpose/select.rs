@@ -9,7 +9,7 @@ use super::{
     At, Call, Refused, Returned,
     gate::{self, error_of, here, wait_or_block},
     kernel::{self, AGAIN, arg, finish},
-    ready::Limit,
+    ready::Until,
 };
 
 pub(super) static SELECT: Call = Call::new("select");
@@ -134,10 +134,10 @@ unsafe fn select_for(
     at: At,
 ) -> (Returned, Option<Duration>) {
     let mut time = given;
-    let limit = Limit::of(given);
+    let limit = Until::of(given);
     let bridge = match (gate::open(), limit) {
         // Other signals are the thread's, so such a call goes on.
-        (Some(bridge), Some(limit)) if limit != Limit::AtOnce && signals.is_null() => bridge,
+        (Some(bridge), Some(limit)) if limit != Until::AtOnce && signals.is_null() => bridge,
         _ => {
             let pointer = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
             // SAFETY: invariant 17: sets and signals are the caller's, and the time is on this frame.
@@ -145,7 +145,7 @@ unsafe fn select_for(
             return (returned, time.and_then(super::sleep::duration));
         }
     };
-    let limit = limit.and_then(Limit::after);
+    let limit = limit.and_then(Until::after);
     // SAFETY: invariant 17: the sets are the caller's, for the same call.
     let asked = unsafe { sets.copy() };
     let mut at_once = || {

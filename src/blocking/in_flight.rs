@@ -7,17 +7,17 @@ use std::sync::{
 
 use tokio::sync::watch;
 
-use super::handle::BlockingCounters;
+use super::counters::BlockingCounters;
 
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct InFlight {
     is_closed: AtomicBool,
     counters: watch::Sender<BlockingCounters>,
     /// How often all calls were cancelled.
     cancels: watch::Sender<u64>,
 }
 
-impl Calls {
+impl InFlight {
     pub(super) fn counters(&self) -> BlockingCounters {
         *self.counters.borrow()
     }
@@ -38,39 +38,39 @@ impl Calls {
 
     /// Counts a call, or returns `None` if the layer is closed, unless the call is made by one of this layer. The call
     /// is counted before it looks, so that it either sees the close or is awaited.
-    pub(super) fn begin(self: &Arc<Self>, is_within: impl FnOnce() -> bool) -> Option<InFlight> {
+    pub(super) fn begin(self: &Arc<Self>, is_within: impl FnOnce() -> bool) -> Option<CallGuard> {
         self.counters.send_modify(|counters| counters.queued += 1);
-        let call = InFlight { calls: Arc::clone(self), cancel: self.cancels.subscribe(), is_live: false };
+        let call = CallGuard { in_flight: Arc::clone(self), cancel: self.cancels.subscribe(), is_live: false };
         (!self.is_closed.load(Ordering::SeqCst) || is_within()).then_some(call)
     }
 }
 
 /// A call that is counted until this is dropped.
-pub(super) struct InFlight {
-    calls: Arc<Calls>,
+pub(super) struct CallGuard {
+    in_flight: Arc<InFlight>,
     cancel: watch::Receiver<u64>,
     is_live: bool,
 }
 
-impl InFlight {
+impl CallGuard {
     /// Notes that the call has its thread.
     pub(super) fn run(&mut self) {
         self.is_live = true;
-        self.calls.counters.send_modify(|counters| {
+        self.in_flight.counters.send_modify(|counters| {
             counters.queued -= 1;
             counters.live += 1;
         });
     }
 
     pub(super) fn cancel(&self) -> Cancel {
-        Cancel { calls: Arc::clone(&self.calls), told: self.cancel.clone() }
+        Cancel { in_flight: Arc::clone(&self.in_flight), told: self.cancel.clone() }
     }
 }
 
-impl Drop for InFlight {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         let is_cancelled = self.cancel.has_changed().unwrap_or(false);
-        self.calls.counters.send_modify(|counters| {
+        self.in_flight.counters.send_modify(|counters| {
             if self.is_live {
                 counters.live -= 1;
                 counters.cancelled += u64::from(is_cancelled);
@@ -84,13 +84,13 @@ impl Drop for InFlight {
 /// Tells the waits of one call that it is cancelled.
 #[derive(Clone)]
 pub(super) struct Cancel {
-    calls: Arc<Calls>,
+    in_flight: Arc<InFlight>,
     told: watch::Receiver<u64>,
 }
 
 impl Cancel {
-    pub(super) fn is_of(&self, calls: &Arc<Calls>) -> bool {
-        Arc::ptr_eq(&self.calls, calls)
+    pub(super) fn is_of(&self, in_flight: &Arc<InFlight>) -> bool {
+        Arc::ptr_eq(&self.in_flight, in_flight)
     }
 
     pub(super) fn is_told(&self) -> bool {
@@ -98,7 +98,7 @@ impl Cancel {
     }
 
     pub(super) async fn told(mut self) {
-        // The calls hold the sender, so the wait cannot fail.
+        // `InFlight` holds the sender, so the wait cannot fail.
         _ = self.told.changed().await;
     }
 }

@@ -1,4 +1,4 @@
-//! What a recorder does not know yet.
+//! What a meter has counted since the recorder was last updated.
 
 use std::{array, mem, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
 pub(super) struct Told(Reading);
 
 /// What was counted since then.
-pub(super) struct News {
+pub(super) struct Delta {
     counts: [u64; EVENTS],
     pub(super) waits: u64,
     /// By how much gauges change.
@@ -27,14 +27,14 @@ pub(super) struct News {
 }
 
 impl Told {
-    /// Takes out of the meter what is new.
-    pub(super) fn renew(&mut self, meter: &Meter) -> News {
+    /// Takes the difference out of the meter.
+    pub(super) fn renew(&mut self, meter: &Meter) -> Delta {
         let mut now = meter.read();
         let former = &self.0;
         // A layer that is just being dropped may be missing from the present counts.
         now.counts = array::from_fn(|event| now.counts[event].max(former.counts[event]));
         let change = |now: u64, former: u64| now as i64 - former as i64;
-        let news = News {
+        let delta = Delta {
             counts: array::from_fn(|event| now.counts[event] - former.counts[event]),
             waits: now.waits,
             live: change(now.live, former.live),
@@ -46,11 +46,11 @@ impl Told {
             layers: mem::take(&mut now.layers),
         };
         self.0 = now;
-        news
+        delta
     }
 }
 
-impl News {
+impl Delta {
     pub(super) fn count(&self, event: Event) -> u64 {
         self.counts[event as usize]
     }
