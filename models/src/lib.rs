@@ -13,9 +13,9 @@ mod util {
 }
 
 mod pool {
-    #[path = "../../../src/pool/inbox.rs"]
-    mod inbox;
     mod parker;
+    #[path = "../../../src/pool/queues.rs"]
+    mod queues;
     #[path = "../../../src/pool/state.rs"]
     mod state;
     #[path = "../../../src/pool/task.rs"]
@@ -25,9 +25,9 @@ mod pool {
 }
 
 mod call {
+    #[path = "../../../src/call/fiber_task.rs"]
+    pub(super) mod fiber_task;
     pub(super) mod grace;
-    #[path = "../../../src/call/hosted.rs"]
-    pub(super) mod hosted;
     mod tests;
     #[path = "../../../src/call/tokio_task.rs"]
     mod tokio_task;

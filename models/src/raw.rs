@@ -1,4 +1,4 @@
-//! A fiber as its host sees it, without a stack: it begins, waits for a gate, and ends.
+//! A fiber as its task sees it, without a stack: it begins, waits for a gate, and ends.
 
 use std::{
     marker::PhantomData,

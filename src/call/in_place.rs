@@ -2,18 +2,18 @@
 
 use std::task::{Context, Waker};
 
-use super::{SendJob, host::Host};
+use super::{SendJob, successor::Successor};
 use crate::{context::InContext, fiber::Phase, raw::Ending, util::seldom::Seldom};
 
 pub(crate) struct InPlace<J: SendJob> {
     pub(super) fiber: InContext<J>,
     /// Set after the first poll that does not end the fiber.
-    host: Seldom<Host>,
+    successor: Seldom<Successor>,
 }
 
 impl<J: SendJob> InPlace<J> {
     pub(crate) fn new(fiber: InContext<J>) -> Self {
-        Self { fiber, host: Seldom::new(None) }
+        Self { fiber, successor: Seldom::new(None) }
     }
 
     #[inline]
@@ -26,16 +26,16 @@ impl<J: SendJob> InPlace<J> {
         }
     }
 
-    /// Notes the host after a plain poll, with this waker, that did not end the fiber.
+    /// Notes the successor after a plain poll, with this waker, that did not end the fiber.
     #[inline]
     pub(super) fn wait_after_plain(&mut self, waker: &Waker) {
-        self.host.get_or_insert_with(|| Host::known(waker));
+        self.successor.get_or_insert_with(|| Successor::known(waker));
     }
 
-    /// Notes the host after a poll, with this waker, that did not end the fiber.
+    /// Notes the successor after a poll, with this waker, that did not end the fiber.
     #[inline]
     fn wait(&mut self, waker: &Waker) {
-        self.host.get_or_insert_with(|| Host::here(waker));
+        self.successor.get_or_insert_with(|| Successor::here(waker));
     }
 
     pub(crate) fn is_given_up(&self) -> bool {
@@ -57,11 +57,11 @@ impl<J: SendJob> InPlace<J> {
     #[cold]
     pub(crate) fn hand_over(mut self) {
         self.fiber.come_out();
-        // A poll that panicked returned without noting the host.
-        let host = self
-            .host
+        // A poll that panicked returned without noting the successor.
+        let successor = self
+            .successor
             .take()
-            .unwrap_or_else(|| if self.fiber.is_home() { Host::here(Waker::noop()) } else { Host::Nobody });
-        host.take_over(self.fiber);
+            .unwrap_or_else(|| if self.fiber.is_home() { Successor::here(Waker::noop()) } else { Successor::Nobody });
+        successor.take_over(self.fiber);
     }
 }

@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::{
     SendJob,
     clock::Hold,
-    hosted::{Ended, Hosted},
+    fiber_task::{Ended, FiberTask},
     local_set,
     placement::refuse_in_place,
     tokio_task::TokioTask,
@@ -35,12 +35,12 @@ impl<J: SendJob> JoinHandle<J> {
     /// The caller must poll the handle at once, with the same waker.
     pub(super) fn on_pool(pool: &FiberPool, fiber: InContext<J>, runtime: Handle, cx: &Context<'_>) -> Self {
         let clock = Hold::of(&runtime);
-        Self::Pool(pool.spawn(OnWorker { hosted: Hosted::new(fiber, Some(runtime)), clock }, cx))
+        Self::Pool(pool.spawn(OnWorker { fiber: FiberTask::new(fiber, Some(runtime)), clock }, cx))
     }
 
     /// `name` is the service's name.
     pub(super) fn in_local_set(fiber: InContext<J>, name: &str) -> Self {
-        let (task, outcome) = TokioTask::new(Hosted::new(fiber, None));
+        let (task, outcome) = TokioTask::new(FiberTask::new(fiber, None));
         if !local_set::spawn(Box::pin(task)) {
             refuse_in_place(name);
         }
@@ -66,7 +66,7 @@ impl<J: SendJob> Future for JoinHandle<J> {
 
 /// A fiber on a pool worker.
 pub(super) struct OnWorker<J: SendJob> {
-    hosted: Hosted<J>,
+    fiber: FiberTask<J>,
     /// Dropped after the caller has been woken.
     clock: Option<Hold>,
 }
@@ -75,7 +75,7 @@ impl<J: SendJob> OnWorker<J> {
     /// For a fiber whose caller has gone.
     pub(super) fn alone(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
         let clock = runtime.as_ref().and_then(Hold::of);
-        Self { hosted: Hosted::new(fiber, runtime), clock }
+        Self { fiber: FiberTask::new(fiber, runtime), clock }
     }
 }
 
@@ -83,10 +83,10 @@ impl<J: SendJob> Body for OnWorker<J> {
     type Output = thread::Result<J::Output>;
 
     fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Ended<J>> {
-        let Self { hosted, clock } = self;
+        let Self { fiber, clock } = self;
         match clock {
-            Some(clock) => clock.poll(cx, |cx| hosted.poll(cx, caller)),
-            None => hosted.poll(cx, caller),
+            Some(clock) => clock.poll(cx, |cx| fiber.poll(cx, caller)),
+            None => fiber.poll(cx, caller),
         }
     }
 }

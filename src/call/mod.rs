@@ -1,8 +1,8 @@
 //! One call: a job, the place where it runs, and what happens when its caller goes.
 //!
 //! ```text
-//! Call ── in place ──► InPlace: the fiber itself, polled by the caller's task; dropped while it waits ──┐
-//!      └─ elsewhere ─► Hosted: a task on a pool worker or of a LocalSet, which owns the fiber  ◄──┘
+//! Call ── in place ──► InPlace: the fiber itself, polled by the caller's task; its caller goes: Successor ──┐
+//!      └─ remote ────► FiberTask: a task on a pool worker or of a LocalSet, which owns the fiber  ◄─────────┘
 //! ```
 //!
 //! Each poll is a `Call::advance`. At the first poll most calls in place begin with [`Fiber::poll_plain`], and many end
@@ -14,9 +14,8 @@ mod at_once;
 mod clock;
 mod cut;
 mod driven;
+mod fiber_task;
 mod grace;
-mod host;
-mod hosted;
 #[cfg(feature = "stream")]
 mod in_advance;
 mod in_place;
@@ -24,6 +23,7 @@ mod jobs;
 mod join_handle;
 mod local_set;
 mod placement;
+mod successor;
 mod task_waker;
 mod tokio_task;
 
@@ -68,7 +68,7 @@ pub(crate) struct Call<J: SendJob> {
 enum Stage<J: SendJob> {
     /// Not yet placed, or in place. The fiber stays where it was made, because moving a fiber moves its request.
     Own { call: InPlace<J>, is_placed: bool },
-    Elsewhere {
+    Remote {
         /// `None` once the outcome was received.
         outcome: Option<JoinHandle<J>>,
         shared: Arc<Shared>,
@@ -87,12 +87,12 @@ impl<J: SendJob> Stage<J> {
         let Self::Own { call, .. } = mem::replace(self, Self::DONE) else { return };
         let fiber = call.fiber;
         let shared = fiber.shared_arc();
-        let elsewhere = match place {
+        let outcome = match place {
             Place::Here => unreachable!("it stays"),
             Place::Worker(pool, runtime) => JoinHandle::on_pool(pool, fiber, runtime, cx),
             Place::LocalSet => JoinHandle::in_local_set(fiber, shared.name_or(label)),
         };
-        *self = Self::Elsewhere { outcome: Some(elsewhere), shared };
+        *self = Self::Remote { outcome: Some(outcome), shared };
     }
 }
 
@@ -117,7 +117,7 @@ impl<J: SendJob> Call<J> {
     pub(crate) fn name(&self) -> &str {
         match &self.stage {
             Stage::Own { call, .. } => call.fiber.name(),
-            Stage::Elsewhere { shared, .. } => shared.name_or(self.label),
+            Stage::Remote { shared, .. } => shared.name_or(self.label),
             Stage::Done { .. } => self.label,
         }
     }
@@ -177,16 +177,16 @@ impl<J: SendJob> Call<J> {
                     call.wait_after_plain(cx.waker());
                 }
             }
-            Stage::Elsewhere { .. } | Stage::Done { .. } => self.advance_elsewhere(cx, ending),
+            Stage::Remote { .. } | Stage::Done { .. } => self.advance_remote(cx, ending),
         }
     }
 
     /// Polls a call whose stage is not `Own`.
     // `#[cold]` favours the in-place fast path.
     #[cold]
-    fn advance_elsewhere(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+    fn advance_remote(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match &mut self.stage {
-            Stage::Elsewhere { outcome: outcome @ Some(_), shared } => {
+            Stage::Remote { outcome: outcome @ Some(_), shared } => {
                 let poll = Pin::new(outcome.as_mut().expect("it is there")).poll(cx);
                 if let Poll::Ready(received) = poll {
                     *outcome = None;
@@ -194,7 +194,7 @@ impl<J: SendJob> Call<J> {
                 }
             }
             Stage::Done { is_cut: true } => *ending = pending_with_its_poller(),
-            Stage::Elsewhere { outcome: None, .. } | Stage::Done { is_cut: false } => {
+            Stage::Remote { outcome: None, .. } | Stage::Done { is_cut: false } => {
                 panic!("call of service `{}` was polled after it had ended [TF14]", self.name())
             }
             Stage::Own { .. } => unreachable!("it is polled in its place"),
@@ -223,7 +223,7 @@ impl<J: SendJob> Call<J> {
     fn leave(&mut self) {
         match mem::replace(&mut self.stage, Stage::DONE) {
             Stage::Own { call, .. } => call.hand_over(),
-            Stage::Elsewhere { outcome, .. } => outcome.into_iter().for_each(JoinHandle::abandon),
+            Stage::Remote { outcome, .. } => outcome.into_iter().for_each(JoinHandle::abandon),
             Stage::Done { .. } => {}
         }
     }
@@ -276,7 +276,7 @@ impl<J: SendJob> Drop for Call<J> {
         match &self.stage {
             Stage::Own { call, .. } if !call.goes_on() => {}
             Stage::Done { .. } => {}
-            Stage::Own { .. } | Stage::Elsewhere { .. } => self.leave(),
+            Stage::Own { .. } | Stage::Remote { .. } => self.leave(),
         }
     }
 }

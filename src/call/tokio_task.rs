@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::hosted::{Ended, Hosted};
+use super::fiber_task::{Ended, FiberTask};
 use crate::{
     raw::{Caller, Job},
     util::{drop_quietly::drop_quietly, loom::oneshot},
@@ -14,19 +14,19 @@ use crate::{
 
 /// Sends the outcome to the caller, if it has not gone.
 pub(crate) struct TokioTask<J: Job> {
-    hosted: Hosted<J>,
+    fiber: FiberTask<J>,
     reply: Option<oneshot::Sender<Ended<J>>>,
 }
 
 impl<J: Job> TokioTask<J> {
-    pub(crate) fn new(hosted: Hosted<J>) -> (Self, oneshot::Receiver<Ended<J>>) {
+    pub(crate) fn new(fiber: FiberTask<J>) -> (Self, oneshot::Receiver<Ended<J>>) {
         let (reply, outcome) = oneshot::channel();
-        (Self { hosted, reply: Some(reply) }, outcome)
+        (Self { fiber, reply: Some(reply) }, outcome)
     }
 
     /// For a fiber whose caller has gone.
-    pub(crate) fn alone(hosted: Hosted<J>) -> Self {
-        Self { hosted, reply: None }
+    pub(crate) fn alone(fiber: FiberTask<J>) -> Self {
+        Self { fiber, reply: None }
     }
 }
 
@@ -36,11 +36,11 @@ impl<J: Job> Future for TokioTask<J> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { hosted, reply } = &mut *self;
-        let Some(sender) = reply else { return hosted.poll(cx, &Gone).map(drop_quietly) };
+        let Self { fiber, reply } = &mut *self;
+        let Some(sender) = reply else { return fiber.poll(cx, &Gone).map(drop_quietly) };
         // Has the task woken when the caller goes.
         _ = sender.poll_closed(cx);
-        let outcome = ready!(hosted.poll(cx, sender));
+        let outcome = ready!(fiber.poll(cx, sender));
         if let Some(sender) = reply.take() {
             drop_quietly(sender.send(outcome));
         }

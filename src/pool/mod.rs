@@ -2,9 +2,9 @@
 
 mod builder;
 mod heartbeat;
-mod inbox;
 mod member;
 mod parker;
+mod queues;
 mod state;
 mod task;
 mod watcher;

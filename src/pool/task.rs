@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    inbox::Inbox,
+    queues::Queues,
     state::{Audience, Parting, State},
 };
 use crate::{
@@ -30,11 +30,8 @@ pub(crate) trait Body: Send + 'static {
 /// A task with any body.
 pub(super) trait Task: Send + Sync {
     /// Runs the task until it waits or ends. The task must come from a queue; `here` is the worker that runs it.
-    fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran;
+    fn run(self: Arc<Self>, here: &Arc<Queues<Arc<dyn Task>>>) -> Ran;
 }
-
-/// The queues of a worker.
-pub(super) type Queues = Inbox<Arc<dyn Task>>;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +47,7 @@ struct Inner<B: Body> {
     state: State,
     /// The worker on which the task began. Set before the first run is over; until then the task is in a queue that any
     /// worker may take from.
-    home: OnceLock<Arc<Queues>>,
+    home: OnceLock<Arc<Queues<Arc<dyn Task>>>>,
     is_guest: bool,
     /// Belongs to the worker that runs the task; once the task has ended, to the caller, if it has not gone.
     progress: Mutex<Progress<B>>,
@@ -80,7 +77,7 @@ impl<B: Body> Inner<B> {
     }
 
     /// Ready when the outcome is in its place, with what is left of the body.
-    fn advance(self: &Arc<Self>, here: &Arc<Queues>) -> Poll<B> {
+    fn advance(self: &Arc<Self>, here: &Arc<Queues<Arc<dyn Task>>>) -> Poll<B> {
         let mut progress = lock(&self.progress);
         let Progress::Runs(body, own) = &mut *progress else { unreachable!("a task that has ended is not scheduled") };
         let waker = own.take().unwrap_or_else(|| Waker::from(Arc::clone(self)));
@@ -106,7 +103,7 @@ impl<B: Body> Inner<B> {
 }
 
 impl<B: Body> Task for Inner<B> {
-    fn run(self: Arc<Self>, here: &Arc<Queues>) -> Ran {
+    fn run(self: Arc<Self>, here: &Arc<Queues<Arc<dyn Task>>>) -> Ran {
         self.state.begin_run();
         let Poll::Ready(body) = self.advance(here) else {
             if self.state.end_run() {
@@ -165,7 +162,7 @@ pub(super) fn with_caller<B: Body>(body: B, cx: &Context<'_>) -> (Arc<dyn Task>,
 }
 
 /// A task without a caller that runs on one worker, which has counted it as a guest.
-pub(super) fn alone<B: Body>(body: B, home: Arc<Queues>) -> Arc<dyn Task> {
+pub(super) fn alone<B: Body>(body: B, home: Arc<Queues<Arc<dyn Task>>>) -> Arc<dyn Task> {
     Arc::new(Inner {
         state: State::alone(),
         home: OnceLock::from(home),

@@ -14,7 +14,8 @@ use tokio::{runtime::Runtime, task::unconstrained};
 
 use super::{
     member::Member,
-    task::{self, Body, Queues, Ran, Task},
+    queues::Queues,
+    task::{self, Body, Ran, Task},
     workers::Workers,
 };
 use crate::util::drop_quietly::drop_quietly;
@@ -35,7 +36,7 @@ pub(super) type OnStart = Arc<dyn Fn() + Send + Sync>;
 /// A handle of one worker.
 #[derive(Clone)]
 pub(crate) struct Worker {
-    queues: Arc<Queues>,
+    queues: Arc<Queues<Arc<dyn Task>>>,
 }
 
 impl Worker {

@@ -10,25 +10,25 @@ use std::{
 use loom::{future::block_on, thread};
 
 use super::{
-    inbox::Inbox,
-    task::{Body, Queues, Ran, Response, alone, with_caller},
+    queues::Queues,
+    task::{Body, Ran, Response, Task, alone, with_caller},
 };
 use crate::{
-    call::hosted::{Ended, Hosted},
+    call::fiber_task::{Ended, FiberTask},
     explore,
     raw::{Caller, DropPolicy, Fiber, Outcome as Value, Script, Scripted},
 };
 
-impl Body for Hosted<Scripted> {
+impl Body for FiberTask<Scripted> {
     type Output = std::thread::Result<Value>;
 
     fn poll(&mut self, cx: &mut Context<'_>, caller: &(dyn Caller + 'static)) -> Poll<Ended<Scripted>> {
-        Hosted::poll(self, cx, caller)
+        FiberTask::poll(self, cx, caller)
     }
 }
 
 /// A worker that runs one task to its end.
-fn worker(queues: &Arc<Queues>) -> thread::JoinHandle<()> {
+fn worker(queues: &Arc<Queues<Arc<dyn Task>>>) -> thread::JoinHandle<()> {
     let queues = Arc::clone(queues);
     thread::spawn(move || {
         queues.settle();
@@ -47,7 +47,7 @@ fn worker(queues: &Arc<Queues>) -> thread::JoinHandle<()> {
 struct Case {
     value: loom::sync::Arc<()>,
     script: loom::sync::Arc<Script>,
-    queues: Arc<Queues>,
+    queues: Arc<Queues<Arc<dyn Task>>>,
     worker: thread::JoinHandle<()>,
 }
 
@@ -55,13 +55,13 @@ impl Case {
     fn new(parks: bool) -> Self {
         let value = loom::sync::Arc::new(());
         let script = Script::new(&value, parks);
-        let queues = Arc::new(Inbox::new());
+        let queues = Arc::new(Queues::new());
         let worker = worker(&queues);
         Self { value, script, queues, worker }
     }
 
-    fn hosted(&self, drop_policy: DropPolicy) -> Hosted<Scripted> {
-        Hosted::new(Fiber::new(loom::sync::Arc::clone(&self.script), drop_policy), None)
+    fn body(&self, drop_policy: DropPolicy) -> FiberTask<Scripted> {
+        FiberTask::new(Fiber::new(loom::sync::Arc::clone(&self.script), drop_policy), None)
     }
 
     /// Hands the task over, and polls the response once, as a call does.
@@ -69,8 +69,8 @@ impl Case {
         &self,
         drop_policy: DropPolicy,
         cx: &mut Context<'_>,
-    ) -> (Response<Hosted<Scripted>>, Poll<Ended<Scripted>>) {
-        let (task, mut response) = with_caller(self.hosted(drop_policy), cx);
+    ) -> (Response<FiberTask<Scripted>>, Poll<Ended<Scripted>>) {
+        let (task, mut response) = with_caller(self.body(drop_policy), cx);
         self.queues.push_start(task);
         let poll = Pin::new(&mut response).poll(cx);
         (response, poll)
@@ -170,7 +170,7 @@ fn a_caller_goes_while_its_async_service_is_pending() {
 fn a_task_without_a_caller() {
     explore(|| {
         let case = Case::new(false);
-        case.queues.push_resume(alone(case.hosted(DropPolicy::FINISH), Arc::clone(&case.queues)));
+        case.queues.push_resume(alone(case.body(DropPolicy::FINISH), Arc::clone(&case.queues)));
         case.script.open();
         case.worker.join().unwrap();
         assert!(case.script.outcome.lock().unwrap().is_none(), "it ran to its end");

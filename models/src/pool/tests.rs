@@ -8,7 +8,7 @@ use loom::{
     thread,
 };
 
-use super::inbox::Inbox;
+use super::queues::Queues;
 use crate::explore;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +19,26 @@ enum Task {
 
 /// The worker's loop, as in `worker.rs`: each item is a task that says what becomes of it when it is run. `tasks`
 /// have begun and wait.
-fn worker(inbox: &Inbox<Task>, mut tasks: usize) -> usize {
-    inbox.settle();
+fn worker(queues: &Queues<Task>, mut tasks: usize) -> usize {
+    queues.settle();
     let mut run = 0;
     loop {
-        let resumed = inbox.pop_resume();
-        let started = inbox.pop_start();
+        let resumed = queues.pop_resume();
+        let started = queues.pop_start();
         tasks += usize::from(started.is_some());
         for task in resumed.into_iter().chain(started) {
             run += 1;
             match task {
                 Task::Ends => tasks -= 1,
-                Task::GuestEnds => inbox.guest_ended(),
+                Task::GuestEnds => queues.guest_ended(),
             }
         }
         if resumed.is_none() && started.is_none() {
-            if tasks == 0 && inbox.is_over() {
+            if tasks == 0 && queues.is_over() {
                 return run;
             }
             // It hangs if a wake is lost, which loom reports as a deadlock.
-            inbox.sleep(tasks > 0);
+            queues.sleep(tasks > 0);
         }
     }
 }
@@ -46,13 +46,13 @@ fn worker(inbox: &Inbox<Task>, mut tasks: usize) -> usize {
 #[test]
 fn a_push_against_a_worker_that_goes_to_sleep() {
     explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        let other = Arc::clone(&inbox);
+        let queues = Arc::new(Queues::new());
+        let other = Arc::clone(&queues);
         let pusher = thread::spawn(move || {
             other.push_start(Task::Ends);
             other.close();
         });
-        assert_eq!(worker(&inbox, 0), 1);
+        assert_eq!(worker(&queues, 0), 1);
         pusher.join().unwrap();
     });
 }
@@ -60,15 +60,15 @@ fn a_push_against_a_worker_that_goes_to_sleep() {
 #[test]
 fn a_start_a_wake_and_the_worker() {
     explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        let other = Arc::clone(&inbox);
+        let queues = Arc::new(Queues::new());
+        let other = Arc::clone(&queues);
         let waker = thread::spawn(move || other.push_resume(Task::Ends));
-        let other = Arc::clone(&inbox);
+        let other = Arc::clone(&queues);
         let starter = thread::spawn(move || {
             other.push_start(Task::Ends);
             other.close();
         });
-        assert_eq!(worker(&inbox, 1), 2);
+        assert_eq!(worker(&queues, 1), 2);
         waker.join().unwrap();
         starter.join().unwrap();
     });
@@ -77,8 +77,8 @@ fn a_start_a_wake_and_the_worker() {
 #[test]
 fn a_guest_against_the_workers_end() {
     explore(|| {
-        let inbox = Arc::new(Inbox::new());
-        let other = Arc::clone(&inbox);
+        let queues = Arc::new(Queues::new());
+        let other = Arc::clone(&queues);
         let came = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&came);
         let host = thread::spawn(move || {
@@ -87,19 +87,19 @@ fn a_guest_against_the_workers_end() {
                 count.store(1, Ordering::SeqCst);
             }
         });
-        inbox.close();
-        let run = worker(&inbox, 0);
+        queues.close();
+        let run = worker(&queues, 0);
         host.join().unwrap();
         assert_eq!(run, came.load(Ordering::SeqCst), "it is run, or refused");
-        assert!(inbox.pop_resume().is_none(), "nothing is left that nobody runs");
-        assert!(!inbox.guest_comes(), "it has ended");
+        assert!(queues.pop_resume().is_none(), "nothing is left that nobody runs");
+        assert!(!queues.guest_comes(), "it has ended");
     });
 }
 
 #[test]
 fn a_worker_that_is_asked_takes_over_from_another() {
     explore(|| {
-        let (stalled, free) = (Arc::new(Inbox::new()), Arc::new(Inbox::<Task>::new()));
+        let (stalled, free) = (Arc::new(Queues::new()), Arc::new(Queues::<Task>::new()));
         stalled.push_start(Task::Ends);
         let asker = Arc::clone(&free);
         let watcher = thread::spawn(move || asker.ask());

@@ -9,7 +9,7 @@ const ENDED: usize = usize::MAX;
 /// A thread that adds something adds it first and then checks whether the worker sleeps. The worker announces its sleep
 /// first and then checks what was added. On either side a fence stands between the two steps, so at least one thread
 /// sees what the other did.
-pub(super) struct Inbox<T> {
+pub(super) struct Queues<T> {
     /// Tasks that have not begun; any worker may take them.
     starts: ConcurrentQueue<T>,
     /// Tasks that only this worker may run: those that have begun here, and guests.
@@ -25,7 +25,7 @@ pub(super) struct Inbox<T> {
     parker: Parker,
 }
 
-impl<T> Inbox<T> {
+impl<T> Queues<T> {
     pub(super) fn new() -> Self {
         Self {
             starts: ConcurrentQueue::unbounded(),

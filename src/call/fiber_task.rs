@@ -18,7 +18,7 @@ use crate::{
 pub(crate) type Ended<J> = Option<thread::Result<<J as Job>::Output>>;
 
 /// Owns the fiber, and applies the drop policy when the caller has gone.
-pub(crate) struct Hosted<J: Job> {
+pub(crate) struct FiberTask<J: Job> {
     /// `None` once the fiber has ended.
     fiber: Option<InContext<J>>,
     /// The caller's runtime, which the fiber sees as its own; `None` if it is the runtime of this task.
@@ -26,7 +26,7 @@ pub(crate) struct Hosted<J: Job> {
     grace: Grace,
 }
 
-impl<J: Job> Hosted<J> {
+impl<J: Job> FiberTask<J> {
     pub(crate) fn new(fiber: InContext<J>, runtime: Option<Handle>) -> Self {
         Self { fiber: Some(fiber), runtime, grace: Grace::NotSeen }
     }

@@ -7,27 +7,27 @@ use tokio::runtime::Handle;
 use super::{
     SendJob,
     driven::{drives, is_known, is_of_known_task},
-    hosted::Hosted,
+    fiber_task::FiberTask,
     join_handle::OnWorker,
     local_set,
     tokio_task::TokioTask,
 };
 use crate::{context::InContext, pool::Worker};
 
-/// What can poll tasks on the fiber's home thread.
-pub(crate) enum Host {
+/// What drives a fiber after its caller has gone: it polls tasks on the fiber's home thread.
+pub(crate) enum Successor {
     /// A pool worker, with the runtime that the fiber sees as its own.
     Worker(Worker, Option<Handle>),
     Runtime(Handle),
     /// The `LocalSet` that owns the fiber around this one. That fiber is being polled when this fiber's response is
     /// dropped.
     LocalSet,
-    /// No host: either no runtime is entered, or it does not drive its tasks on this thread.
+    /// Nothing: either no runtime is entered, or it does not drive its tasks on this thread.
     Nobody,
 }
 
-impl Host {
-    /// The host of the polling thread, whose poll has this waker. Called when a poll first does not end the fiber.
+impl Successor {
+    /// The successor on the polling thread, whose poll has this waker. Called when a poll first does not end the fiber.
     pub(crate) fn here(waker: &Waker) -> Self {
         if is_known(waker) { Self::known(waker) } else { Self::find(Handle::try_current().ok(), waker) }
     }
@@ -52,18 +52,18 @@ impl Host {
         }
     }
 
-    /// Makes the fiber a task on its home thread. A host that is shutting down drops the task, which leaks the fiber
+    /// Makes the fiber a task on its home thread. A successor that is shutting down drops the task, which leaks the fiber
     /// and counts the leak. The task has one type for all calls: tokio's part of a task is compiled for each type.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),
             Self::Runtime(runtime) => {
                 let task: Pin<Box<dyn Future<Output = ()> + Send>> =
-                    Box::pin(TokioTask::alone(Hosted::new(fiber, None)));
+                    Box::pin(TokioTask::alone(FiberTask::new(fiber, None)));
                 drop(runtime.spawn(task));
             }
             Self::LocalSet if local_set::is_here() && fiber.is_home() => {
-                local_set::spawn(Box::pin(TokioTask::alone(Hosted::new(fiber, None))));
+                local_set::spawn(Box::pin(TokioTask::alone(FiberTask::new(fiber, None))));
             }
             Self::LocalSet | Self::Nobody => drop(fiber),
         }
