@@ -2,7 +2,7 @@
 
 use std::{future::Future as _, pin::Pin, sync::Arc, task::Context};
 
-use super::{Call, SendJob, Stage, driven};
+use super::{Call, Stage, driven, jobs::SendJob};
 use crate::{
     context::{AtCall, poll_plain},
     fiber::{Admission, Fiber},

@@ -1,6 +1,6 @@
 //! A call that counts from when it is made, because it is a part of the call that makes it.
 
-use super::{Call, SendJob, Stage};
+use super::{Call, Stage, jobs::SendJob};
 use crate::{fiber::Admission, settings::Settings};
 
 impl<J: SendJob> Call<J> {

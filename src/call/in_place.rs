@@ -2,7 +2,7 @@
 
 use std::task::{Context, Waker};
 
-use super::{SendJob, successor::Successor};
+use super::{jobs::SendJob, successor::Successor};
 use crate::{context::InContext, fiber::Phase, raw::Ending, util::seldom::Seldom};
 
 pub(crate) struct InPlace<J: SendJob> {

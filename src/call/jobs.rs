@@ -12,6 +12,11 @@ use tower_service::Service;
 
 use crate::raw::{Exit, Job};
 
+/// A job that may move to another thread, and whose output may be sent back.
+pub(crate) trait SendJob: Job<Output: Send> + Send {}
+
+impl<J: Job<Output: Send> + Send> SendJob for J {}
+
 /// A boxed closure. It may have any size, because a boxed value never crosses a stack switch by value.
 pub(crate) struct Closure<F: ?Sized>(pub(crate) Box<F>);
 

@@ -10,9 +10,9 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    SendJob,
     clock::Hold,
     fiber_task::{Ended, FiberTask},
+    jobs::SendJob,
     local_set,
     placement::refuse_in_place,
     tokio_task::TokioTask,

@@ -38,7 +38,7 @@ use std::{
     thread,
 };
 
-use self::{cut::report_cancelled, in_place::InPlace, join_handle::JoinHandle, placement::Place};
+use self::{cut::report_cancelled, in_place::InPlace, jobs::SendJob, join_handle::JoinHandle, placement::Place};
 pub(crate) use self::{
     cut::{is_cut_with_its_poller, pending_with_its_poller},
     jobs::{Closure, ServiceCall},
@@ -47,14 +47,9 @@ use crate::{
     context::{AtCall, InContext},
     error::Closed,
     fiber::{Admission, Fiber, Shared, is_within},
-    raw::{Ending, Job},
+    raw::Ending,
     settings::{Placement, Settings},
 };
-
-/// A job that may move to another thread, and whose output may be sent back.
-pub(crate) trait SendJob: Job<Output: Send> + Send {}
-
-impl<J: Job<Output: Send> + Send> SendJob for J {}
 
 /// The future of one call. It places the fiber at its first poll.
 pub(crate) struct Call<J: SendJob> {

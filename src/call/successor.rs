@@ -5,9 +5,9 @@ use std::{future::Future, pin::Pin, task::Waker};
 use tokio::runtime::Handle;
 
 use super::{
-    SendJob,
     driven::{drives, is_known, is_of_known_task},
     fiber_task::FiberTask,
+    jobs::SendJob,
     join_handle::OnWorker,
     local_set,
     tokio_task::TokioTask,
@@ -52,8 +52,9 @@ impl Successor {
         }
     }
 
-    /// Makes the fiber a task on its home thread. A successor that is shutting down drops the task, which leaks the fiber
-    /// and counts the leak. The task has one type for all calls: tokio's part of a task is compiled for each type.
+    /// Makes the fiber a task on its home thread. A successor that is shutting down drops the task, which leaks the
+    /// fiber and counts the leak. The task has one type for all calls, because tokio's part of a task is compiled for
+    /// each type.
     pub(crate) fn take_over<J: SendJob>(self, fiber: InContext<J>) {
         match self {
             Self::Worker(worker, runtime) => worker.spawn(OnWorker::alone(fiber, runtime)),

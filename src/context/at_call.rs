@@ -9,6 +9,8 @@ use super::{
     scopes::Scopes,
     spans::{self, Parent, Spans},
 };
+#[cfg(feature = "lint")]
+use crate::diagnostics::lint;
 use crate::util::drop_quietly::{FirstPanic, drop_quietly};
 
 /// The context that a call is made with.
@@ -58,13 +60,23 @@ impl AtCall {
     #[cfg(feature = "axum")]
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        super::is_plain(self.0.as_deref())
+        is_plain(self.0.as_deref())
     }
 
     #[inline]
     pub(super) fn into_context(self) -> Option<Box<Context>> {
         self.0
     }
+}
+
+/// Whether a fiber with this context has nothing around it if it is polled now.
+#[inline]
+pub(super) fn is_plain(context: Option<&Context>) -> bool {
+    #[cfg(feature = "lint")]
+    if lint::is_on() {
+        return false;
+    }
+    context.is_none() && !spans::may_exist()
 }
 
 /// The context of one fiber.

@@ -29,7 +29,7 @@ use std::{
 pub use self::hook::Hook;
 pub(crate) use self::{at_call::AtCall, scopes::Scopes};
 use self::{
-    at_call::Context,
+    at_call::{Context, is_plain},
     entered::{Entered, EnteredNothing},
 };
 #[cfg(feature = "lint")]
@@ -49,16 +49,6 @@ pub(crate) struct InContext<J: Job> {
     context: Seldom<Box<Context>>,
     /// Whether the next poll must find out what the fiber begins with.
     begins: bool,
-}
-
-/// Whether a fiber with this context has nothing around it if it is polled now.
-#[inline]
-fn is_plain(context: Option<&Context>) -> bool {
-    #[cfg(feature = "lint")]
-    if lint::is_on() {
-        return false;
-    }
-    context.is_none() && !spans::may_exist()
 }
 
 /// Polls a fresh fiber that has nothing around it, in the plain way if possible; see [`Fiber::poll_plain`].

@@ -1,6 +1,11 @@
-//! [`FiberId`].
+//! The identities of fibers and layers.
 
-use std::{cell::Cell, fmt, num::NonZeroU64};
+use std::{
+    cell::Cell,
+    fmt,
+    num::NonZeroU64,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::raw::Home;
 
@@ -35,6 +40,17 @@ impl fmt::Display for FiberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (thread, fiber) = Home::parts_of_id(self.0);
         write!(f, "{thread}-{fiber}")
+    }
+}
+
+/// Identifies a layer where holding its data would cost each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LayerId(u64);
+
+impl LayerId {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -27,18 +27,16 @@ mod relay;
 mod report;
 mod shared;
 mod state_ext;
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
-mod survey;
 
 pub use self::id::FiberId;
 #[cfg(any(feature = "insight", all(feature = "signal", unix)))]
 pub(crate) use self::layers::{all_layers, observe_all_layers};
 #[cfg(feature = "metrics")]
 pub(crate) use self::meter::{EVENTS, LOOKOUT, Reading};
+#[cfg(feature = "tracing")]
+pub(crate) use self::registry::Survey;
 #[cfg(feature = "insight")]
 pub(crate) use self::registry::wake_fiber;
-#[cfg(feature = "tracing")]
-pub(crate) use self::survey::Survey;
 pub(crate) use self::{
     admission::Admission,
     call_times::CallTimes,

@@ -1,5 +1,6 @@
 //! Waits for futures from synchronous code.
 
+mod budget;
 pub(crate) mod caller;
 mod mode;
 mod no_wait;
@@ -18,9 +19,13 @@ use std::{
     thread,
 };
 
+pub(crate) use self::budget::note_ready;
 #[cfg(feature = "axum")]
 pub(crate) use self::wanted::await_while_wanted;
-pub(crate) use self::yields::note_ready;
+use self::{
+    budget::yield_if_due,
+    refuse::{count_refused, cut, end_process, refuse, refuse_borrowed, refuse_misplaced, unwind},
+};
 pub use self::{
     caller::{UntilCallerGone, caller_gone, until_caller_gone},
     mode::{WaitMode, fiber_id, in_fiber, wait_mode},
@@ -28,10 +33,6 @@ pub use self::{
     shield::shield,
     stack::{on_thread_stack, remaining_stack},
     yields::yield_now,
-};
-use self::{
-    refuse::{count_refused, cut, end_process, refuse, refuse_borrowed, refuse_misplaced, unwind},
-    yields::yield_if_due,
 };
 use crate::{
     blocking,

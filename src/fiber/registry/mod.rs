@@ -5,6 +5,8 @@
 //! that could look it up, or if other fibers lie around or inside it. Most calls do not pay for this.
 
 mod registration;
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
+mod survey;
 
 use std::{
     cell::Cell,
@@ -23,7 +25,13 @@ use std::{
 use slab::Slab;
 
 pub(super) use self::registration::Registration;
-use super::{Event, Shared, abandoned::Abandoned, id::FiberId, layers::LayerId};
+#[cfg(feature = "tracing")]
+pub(crate) use self::survey::Survey;
+use super::{
+    Event, Shared,
+    abandoned::Abandoned,
+    id::{FiberId, LayerId},
+};
 use crate::{
     raw::{Biased, Home, Moment, RunSlot, let_go, wake},
     util::lock::lock,

@@ -10,7 +10,7 @@ use super::{
     gate::here,
     kernel::{self, AGAIN, arg, finish},
     streams::Rest,
-    transfer::{How, transfer},
+    transfer::{How, part_or, transfer},
 };
 
 pub(super) static RECV: Call = Call::new("recv");
@@ -86,11 +86,6 @@ unsafe fn receive(
         gather(how, wants_all, len, &mut done, returned)
     });
     part_or(done, returned)
-}
-
-/// What a call returns whose time was up, or whose fiber was cancelled, after a part.
-pub(super) fn part_or(done: usize, returned: Returned) -> Returned {
-    if returned < 0 && done > 0 { done as Returned } else { returned }
 }
 
 /// Goes on until all has come, if the caller wants all.

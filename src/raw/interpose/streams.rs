@@ -9,8 +9,7 @@ use super::{
     Call, Direction, Returned,
     gate::here,
     kernel::{self, AGAIN, arg, finish, is_ready},
-    messages::part_or,
-    transfer::{How, transfer},
+    transfer::{How, part_or, transfer},
 };
 
 pub(super) static READ: Call = Call::new("read");

@@ -63,6 +63,11 @@ fn try_first(
     }
 }
 
+/// What a call returns that has transferred a part before its time was up or its fiber was cancelled.
+pub(super) fn part_or(done: usize, returned: Returned) -> Returned {
+    if returned < 0 && done > 0 { done as Returned } else { returned }
+}
+
 fn is_shut_down(fd: RawFd) -> bool {
     let mut one = [pollfd { fd, events: libc::POLLRDHUP, revents: 0 }];
     poll_now(&mut one) > 0 && one[0].revents & libc::POLLRDHUP != 0

@@ -2,11 +2,11 @@
 
 use std::{panic::Location, ptr, sync::Arc};
 
-use super::{
-    FiberId, Shared,
-    registry::{About, Entry, Registry},
+use super::{About, Entry, Registry};
+use crate::{
+    fiber::{FiberId, Shared},
+    raw::{Home, Running},
 };
-use crate::raw::{Home, Running};
 
 /// The maximum number of groups of waiting fibers in a survey.
 const GROUPS: usize = 8;
