@@ -5,8 +5,8 @@
 //!      └─ remote ────► FiberTask: a task on a pool worker or of a LocalSet, which owns the fiber  ◄─────────┘
 //! ```
 //!
-//! Each poll is a `Call::advance`. At the first poll most calls in place begin with [`Fiber::poll_plain`], and many end
-//! there. `Call::place` finds the place of all other calls, which run by [`Fiber::poll`]. A fiber waits in
+//! Each poll is a `Call::advance_call`. At the first poll most calls in place begin with [`Fiber::poll_plain`], and
+//! many end there. `Call::place` finds the place of all other calls, which run by [`Fiber::poll`]. A fiber waits in
 //! `State::suspend`.
 
 #[cfg(feature = "axum")]
@@ -152,7 +152,7 @@ impl<J: SendJob> Call<J> {
 
     /// Polls the call in its place, which the first poll finds. `ending` is `Pending`.
     #[inline]
-    fn advance(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
+    fn advance_call(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match &mut self.stage {
             Stage::Own { call, is_placed: true } => {
                 call.poll(cx, ending);
@@ -199,7 +199,7 @@ impl<J: SendJob> Call<J> {
     /// Like `poll`, but a panic is an outcome.
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<J::Output>> {
         let mut ending = Poll::Pending;
-        self.advance(cx, &mut ending);
+        self.advance_call(cx, &mut ending);
         ending
     }
 
@@ -208,7 +208,7 @@ impl<J: SendJob> Call<J> {
     #[cold]
     fn begin(&mut self, cx: &mut Context<'_>, ending: &mut Ending<J>) {
         match self.place(cx) {
-            Ok(()) => self.advance(cx, ending),
+            Ok(()) => self.advance_call(cx, ending),
             Err(closed) => *ending = Poll::Ready(Err(Box::new(closed))),
         }
     }
@@ -231,7 +231,7 @@ impl<J: SendJob> Call<J> {
         refused: fn(Closed) -> Result<J::Output, Closed>,
     ) -> Poll<J::Output> {
         let mut ending = Poll::Pending;
-        self.advance(cx, &mut ending);
+        self.advance_call(cx, &mut ending);
         match ending {
             Poll::Ready(Ok(output)) => Poll::Ready(output),
             Poll::Ready(Err(payload)) => self.end_by(payload, refused),

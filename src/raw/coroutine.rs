@@ -89,7 +89,7 @@ impl<J: Job> Coroutine<J> {
         // that has been resumed is not dropped here (invariant 7).
         let mut coroutine = OnStack::with_stack(stack, entry::<J>);
         let frame = self.frame(asks, outer, lent, ending);
-        match resume(&mut coroutine, &frame, outer) {
+        match switch_stacks(&mut coroutine, &frame, outer) {
             CoroutineResult::Return(()) => Ran::Returned(coroutine.into_stack()),
             CoroutineResult::Yield(()) => {
                 self.on_stack = Some(AtHome::new(coroutine));
@@ -103,7 +103,7 @@ impl<J: Job> Coroutine<J> {
     pub(crate) fn resume(&mut self, outer: &Outer<'_>, lent: Lent<'_>, ending: &mut Ending<J>) -> Ran {
         let frame = self.frame(Asks::NOTHING, outer, lent, ending);
         let on_stack = self.on_stack.as_mut().expect("it is suspended");
-        match resume(on_stack.get_mut(), &frame, outer) {
+        match switch_stacks(on_stack.get_mut(), &frame, outer) {
             CoroutineResult::Return(()) => {
                 let on_stack = self.on_stack.take().expect("it has returned just now");
                 Ran::Returned(on_stack.take().into_stack())
@@ -134,7 +134,7 @@ impl<J: Job> Coroutine<J> {
 
 /// Runs the fiber's code until it suspends or returns.
 #[inline(always)]
-fn resume(coroutine: &mut OnStack, frame: &Frame, outer: &Outer<'_>) -> CoroutineResult<(), ()> {
+fn switch_stacks(coroutine: &mut OnStack, frame: &Frame, outer: &Outer<'_>) -> CoroutineResult<(), ()> {
     let _restore = Restore::new(outer);
     coroutine.resume(NonNull::from(frame))
 }

@@ -66,7 +66,7 @@ pub(super) fn entry<J: Job>(yielder: &Yielder<FramePtr, ()>, frame: FramePtr) {
     // SAFETY: invariant 5: the frame of this first resume lives until control returns to the poller.
     let flags = unsafe { frame.as_ref() }.poller.flags();
     let state = State::new(yielder, frame, flags);
-    state::enter(&state);
+    state::make_current(&state);
     let outcome = catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace::<J>(&state)));
     if let Err(payload) = outcome {
         end_by_panic::<J>(&state, payload);

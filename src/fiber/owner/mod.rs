@@ -173,7 +173,7 @@ impl<J: Job> Fiber<J> {
         self.assert_home();
         with_outer(|outer| {
             if self.coroutine.is_suspended() {
-                self.go_on(outer, cx, caller, ending);
+                self.resume_fiber(outer, cx, caller, ending);
             } else {
                 self.begin(outer, cx, caller, ending);
             }
@@ -186,7 +186,7 @@ impl<J: Job> Fiber<J> {
 
     /// Resumes a fiber that has suspended.
     #[inline(always)]
-    fn go_on(
+    fn resume_fiber(
         &mut self,
         outer: &Outer<'_>,
         cx: &mut Context<'_>,

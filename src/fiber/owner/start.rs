@@ -51,7 +51,7 @@ impl<J: Job> Fiber<J> {
         if self.shared().in_flight.is_closed() {
             return not_plain();
         }
-        let poll = self.start(stack, outer, cx, None, ending, own);
+        let poll = self.start_on_stack(stack, outer, cx, None, ending, own);
         if poll.is_ready() {
             self.header.call_guard.close(own);
         }
@@ -96,7 +96,7 @@ impl<J: Job> Fiber<J> {
             stack.wipe();
         }
         self.open();
-        _ = self.start(stack, outer, cx, caller, ending, None);
+        _ = self.start_on_stack(stack, outer, cx, caller, ending, None);
     }
 
     #[inline]
@@ -127,7 +127,7 @@ impl<J: Job> Fiber<J> {
     /// The only path on which a fiber takes a stack, and on which its first stretch there ends. The parts that a plain
     /// call lacks are compiled out. Returns whether `ending` is ready.
     #[inline(always)]
-    fn start(
+    fn start_on_stack(
         &mut self,
         stack: FiberStack,
         outer: &Outer<'_>,

@@ -260,7 +260,7 @@ pub(in crate::raw) fn address() -> usize {
 
 /// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
 #[inline]
-pub(in crate::raw) fn enter(state: &State) {
+pub(in crate::raw) fn make_current(state: &State) {
     CURRENT.with(|current| current.set(Some(NonNull::from(state))));
 }
 

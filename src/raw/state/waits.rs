@@ -7,7 +7,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{BARRED, FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED, State, UNUSUAL, UNWINDS, enter};
+use super::{
+    BARRED, FOREIGN, GIVEN_UP, POLLING, READY_WAITS, SHIELDED, SUSPENDED, State, UNUSUAL, UNWINDS, make_current,
+};
 use crate::{
     raw::{
         foreign::foreign,
@@ -152,7 +154,7 @@ impl State {
         self.set(SUSPENDED);
         let frame = self.yielder().suspend(());
         self.frame.set(frame);
-        enter(self);
+        make_current(self);
         self.take_signals();
     }
 

@@ -29,7 +29,7 @@ struct AtHand {
 
 /// The stack that was returned last on this thread; `None` while the thread is ending.
 #[inline]
-pub(super) fn take_warm(class: &'static Class) -> Option<usize> {
+pub(super) fn pop_warm(class: &'static Class) -> Option<usize> {
     CACHE.try_with(|cache| cache.0.borrow_mut().get_mut(class.index)?.bases.pop()).ok().flatten()
 }
 

@@ -50,7 +50,7 @@ impl Source {
     /// The stack that this thread returned last.
     #[inline]
     pub(crate) fn take_warm(self) -> Option<FiberStack> {
-        let base = cache::take_warm(self.0).and_then(StackPointer::new)?;
+        let base = cache::pop_warm(self.0).and_then(StackPointer::new)?;
         Some(FiberStack { base, class: self.0 })
     }
 
@@ -70,7 +70,7 @@ impl Source {
     }
 
     fn take_or_make(self, reserve: bool) -> io::Result<usize> {
-        let free = cache::take_warm(self.0).or_else(|| cache::take_shared(self.0));
+        let free = cache::pop_warm(self.0).or_else(|| cache::take_shared(self.0));
         free.map_or_else(|| self.0.make(reserve), Ok)
     }
 }
