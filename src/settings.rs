@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     context::Scopes,
-    fiber::{DetectorSettings, DropPolicy, Luggage, Shared, Stacks},
+    fiber::{DetectorSettings, DropPolicy, Inherited, Shared, Stacks},
     pool::{FiberPool, WeakFiberPool},
 };
 
@@ -132,10 +132,10 @@ impl Settings {
     ) -> Self {
         let (bar, meter) = (scopes.bar(), scopes.meter());
         let placement_inside = KnownPlacement::of(&placement);
-        let luggage = Luggage { scopes: scopes.luggage(), placement: Some(Box::new(placement_inside)) };
+        let inherited = Inherited { scopes: scopes.inherited(), placement: Some(Box::new(placement_inside)) };
         // A detector needs the general way into a fiber, as scopes do.
         let has_context = !scopes.is_empty() || detector.is_some();
-        let shared = Shared::new(name, stacks, drop_policy, bar, luggage, meter, detector);
+        let shared = Shared::new(name, stacks, drop_policy, bar, inherited, meter, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
         Self { shared, placement: Some(placement), scopes }
     }
@@ -151,7 +151,7 @@ impl Settings {
         if Arc::ptr_eq(shared, &Self::process_wide().shared) {
             return None;
         }
-        let placement: &KnownPlacement = shared.luggage.placement.as_deref()?.downcast_ref()?;
+        let placement: &KnownPlacement = shared.inherited.placement.as_deref()?.downcast_ref()?;
         let scopes = Some(scopes.unwrap_or_else(Scopes::span_alone));
         Some(Self { shared: Arc::clone(shared), placement: Some(placement.get()), scopes })
     }
@@ -180,7 +180,7 @@ impl Settings {
     /// For fibers that stay on the thread that makes them, with the scopes that follow them.
     pub(crate) fn shared_of_local(scopes: &Scopes) -> Arc<Shared> {
         let drop_policy = OnDrop::Unwind.drop_policy(Duration::ZERO);
-        let luggage = Luggage { scopes: scopes.luggage(), placement: None };
-        Shared::new(None, STACKS, drop_policy, scopes.bar(), luggage, None, None)
+        let inherited = Inherited { scopes: scopes.inherited(), placement: None };
+        Shared::new(None, STACKS, drop_policy, scopes.bar(), inherited, None, None)
     }
 }

@@ -14,8 +14,7 @@ pub(crate) fn is_cut_with_its_poller(payload: &(dyn Any + Send)) -> bool {
     payload.is::<Cancelled>() && with_current(|outer| outer.is_some_and(State::is_unwinding))
 }
 
-/// What the future of such a fiber returns: `Pending` inside a fiber that unwinds, whose wait ends without it;
-/// elsewhere it panics.
+/// Returns `Pending` inside a fiber that unwinds, whose wait then ends; unwinds elsewhere.
 pub(crate) fn pending_with_its_poller<T>() -> Poll<T> {
     if is_cut_with_its_poller(&Cancelled) { Poll::Pending } else { resume_unwind(Box::new(Cancelled)) }
 }

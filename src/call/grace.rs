@@ -1,4 +1,4 @@
-//! What a fiber is told after its caller has gone: at once, when the grace is over, and when its runtime ends.
+//! The signals that a fiber gets after its caller has gone: at once, when the grace is over, and when its runtime ends.
 
 use std::{
     future::{Future as _, pending},
@@ -15,7 +15,7 @@ use crate::{
     raw::Job,
 };
 
-/// What the fiber has been told since its caller went.
+/// The signals sent to the fiber since its caller went.
 pub(super) enum Grace {
     /// The caller still waits, or has only just gone.
     NotSeen,
@@ -84,7 +84,7 @@ impl Scout {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // A finished scout and a cancelled one mean the same.
+        // A scout that finished and one that was cancelled are treated alike.
         Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! A call that counts from when it is made, because it is a part of the call that makes it.
+//! A call that is counted when it is made instead of at its first poll, because it is a part of the call that makes it.
 
 use super::{Call, Stage, jobs::SendJob};
 use crate::{fiber::Admission, settings::Settings};

@@ -23,14 +23,14 @@ pub(super) fn is_here() -> bool {
     IS_HERE.get()
 }
 
-/// Hosts a fiber in the surrounding `LocalSet`. Returns `false` if there is none; tokio has then said so on standard
-/// error.
+/// Spawns a fiber's task in the surrounding `LocalSet`. Returns `false` if there is none; tokio has then said so on
+/// standard error.
 pub(super) fn spawn(task: Pin<Box<dyn Future<Output = ()>>>) -> bool {
     let spawned = catch_unwind(AssertUnwindSafe(|| task::spawn_local(Inside(task))));
     spawned.map(drop).map_err(drop_quietly).is_ok()
 }
 
-/// A task of a `LocalSet`. Of one type for all calls: tokio's part of a task is compiled for each type of task.
+/// A task of a `LocalSet`. It has one type for all calls, because tokio's part of a task is compiled for each type.
 struct Inside(Pin<Box<dyn Future<Output = ()>>>);
 
 impl Future for Inside {

@@ -38,7 +38,7 @@ impl<J: Job> Future for TokioTask<J> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { fiber, reply } = &mut *self;
         let Some(sender) = reply else { return fiber.poll(cx, &Gone).map(drop_quietly) };
-        // Has the task woken when the caller goes.
+        // Registers the task, so that it is woken when the caller goes.
         _ = sender.poll_closed(cx);
         let outcome = ready!(fiber.poll(cx, sender));
         if let Some(sender) = reply.take() {

@@ -178,8 +178,7 @@ impl<J: Job> InContext<J> {
         let Self { fiber, context, begins } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
-        // Whatever panics, all that surrounds the fiber is taken off and put back. The guard does that if the panic
-        // unwinds.
+        // The guard restores the thread's context if anything panics.
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
         entered.run(&mut panics, || {

@@ -62,8 +62,8 @@ impl Scopes {
         (!is_empty).then(|| Arc::new(children))
     }
 
-    /// What fibers of the layer hand on.
-    pub(crate) fn luggage(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+    /// What the layer's fibers pass to the fibers they start.
+    pub(crate) fn inherited(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.for_children().map(|children| children as _)
     }
 
@@ -71,8 +71,8 @@ impl Scopes {
     pub(crate) fn around(state: &State) -> Option<Arc<Self>> {
         let mut found: Option<Arc<Self>> = None;
         state.find_shared(|shared| {
-            let scopes = shared.luggage.scopes.as_ref()?;
-            let scopes = Arc::clone(scopes).downcast::<Self>().expect("it is the luggage of scopes");
+            let scopes = shared.inherited.scopes.as_ref()?;
+            let scopes = Arc::clone(scopes).downcast::<Self>().expect("inherited scopes are of this type");
             found = Some(match found.take() {
                 Some(inner) => Self::inside(scopes, inner),
                 None => scopes,

@@ -24,7 +24,7 @@ pub(crate) enum Event {
     /// A call that was counted as `Abandoned` has ended.
     AbandonedEnded,
     RefusedWait,
-    /// A call of libc's suspends its fiber.
+    /// A libc call suspends its fiber.
     #[cfg(feature = "interpose")]
     Interposed,
     /// A fiber ran for longer than its layer allows.

@@ -1,4 +1,4 @@
-//! What a panic of tokio's means in a fiber: its text speaks of async functions.
+//! What a tokio panic means in a fiber, since its text speaks of async functions.
 
 use std::any::Any;
 
@@ -30,7 +30,7 @@ const HINTS: &[(&str, &str)] = &[
 const SPAWN_LOCAL: &str = "a fiber on a `FiberPool` is neither in a `LocalSet` nor on the thread of a `LocalRuntime`: \
                            use `tokio::spawn`, or place the fiber by `Placement::InPlace`";
 
-/// Warns if a fiber of `service` has panicked with a text of tokio's that does not tell what to do in a fiber.
+/// Warns if a fiber of `service` has panicked with a tokio text that does not tell what to do in a fiber.
 pub(super) fn note_panic(service: &str, payload: &(dyn Any + Send)) {
     let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
     let Some((panic, hint)) = text.and_then(|text| HINTS.iter().find(|(begin, _)| text.starts_with(begin))) else {

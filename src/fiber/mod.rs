@@ -14,10 +14,10 @@ mod header;
 mod hint;
 mod id;
 mod in_flight;
+mod inherited;
 mod layers;
 mod limit;
 mod locals;
-mod luggage;
 #[cfg_attr(not(feature = "metrics"), path = "no_meter.rs")]
 mod meter;
 mod nest;
@@ -42,8 +42,8 @@ pub(crate) use self::{
     call_times::CallTimes,
     detector::DetectorSettings,
     event::Event,
+    inherited::Inherited,
     locals::Locals,
-    luggage::Luggage,
     meter::Meter,
     nest::Finishing,
     owner::{Fiber, Phase},

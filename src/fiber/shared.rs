@@ -16,9 +16,9 @@ use super::{
     detector::DetectorSettings,
     id::LayerId,
     in_flight::InFlight,
+    inherited::Inherited,
     layers,
     limit::Limit,
-    luggage::Luggage,
     meter::Meter,
     report::Reports,
 };
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) usage: Usage,
     pub(crate) drop_policy: DropPolicy,
     pub(super) bar: Option<Bar>,
-    pub(crate) luggage: Luggage,
+    pub(crate) inherited: Inherited,
     /// What is counted for metrics, if the layer has any.
     pub(crate) meter: Option<Arc<Meter>>,
     /// The detector of fibers that block their thread, if the layer has one.
@@ -154,7 +154,7 @@ impl Shared {
         stacks: Stacks,
         drop_policy: DropPolicy,
         bar: Option<Bar>,
-        luggage: Luggage,
+        inherited: Inherited,
         meter: Option<Arc<Meter>>,
         detector: Option<DetectorSettings>,
     ) -> Arc<Self> {
@@ -174,7 +174,7 @@ impl Shared {
             usage: Usage::default(),
             drop_policy,
             bar,
-            luggage,
+            inherited,
             meter,
             detector,
             counters: EventCounters::new(),

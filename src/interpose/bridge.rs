@@ -1,4 +1,4 @@
-//! How a fiber waits for what libc's functions wait for: by tokio.
+//! Waits for what libc functions wait for, by means of tokio.
 
 use std::{os::fd::RawFd, time::Duration};
 
@@ -21,7 +21,7 @@ pub(super) struct Tokio;
 
 const AGAIN: Returned = -(libc::EAGAIN as Returned);
 
-/// How often descriptors are asked of which there is no watch, since one may be closed meanwhile.
+/// How often descriptors without a watch are polled, because one may be closed meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Bridge for Tokio {

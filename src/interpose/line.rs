@@ -1,4 +1,4 @@
-//! The fibers of a thread that wait for the same lock of std's.
+//! The fibers of a thread that wait for the same std lock.
 
 use std::{
     cell::{Cell, RefCell},

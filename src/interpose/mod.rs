@@ -37,12 +37,12 @@ use std::sync::{OnceLock, atomic::Ordering};
 use self::bridge::Tokio;
 use crate::{error::ConfigError, raw::interpose as raw};
 
-/// How often calls of one of libc's functions had to wait in fibers of layers with
+/// How often calls of one libc function had to wait in fibers of layers with
 /// [`interpose`](crate::FiberLayerBuilder::interpose), in the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallCount {
-    /// The function's name. `futex` is a wait for a lock of std's, `park` one of a thread that is parked.
+    /// The function's name. `futex` is a wait for a std lock, `park` that of a parked thread.
     pub name: &'static str,
     /// How many calls have suspended their fiber and gone on.
     pub suspended: u64,
@@ -50,7 +50,7 @@ pub struct CallCount {
     pub blocked: u64,
 }
 
-/// Returns how often each of libc's functions had to wait, those that never had to left out.
+/// Returns how often each libc function had to wait, omitting those that never did.
 ///
 /// # Examples
 ///
@@ -76,7 +76,7 @@ pub fn calls() -> Vec<CallCount> {
     counts.filter(|call| call.suspended + call.blocked > 0).collect()
 }
 
-/// Lets fibers wait by libc's calls from now on, if these lead here.
+/// Lets fibers wait in libc calls from now on, if the program's calls lead here.
 pub(crate) fn install() -> Result<(), ConfigError> {
     static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
     INSTALLED.get_or_init(try_install).clone().map_err(ConfigError::new)

@@ -1,4 +1,4 @@
-//! Suspends a fiber in a call of libc's, through which nothing may unwind.
+//! Suspends a fiber in a libc call, through which nothing may unwind.
 
 use std::{
     cell::Cell,

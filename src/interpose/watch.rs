@@ -29,8 +29,8 @@ use crate::{
     util::{held::Held, lock::lock},
 };
 
-/// The same file by a number of the crate's own, so that a descriptor which is closed and reused while a fiber waits
-/// is never read in its place.
+/// The same file by a number that only the crate has, so that a descriptor which is closed and reused while a fiber
+/// waits is never read in its place.
 pub(super) struct Watch {
     fd: AsyncFd<OwnedFd>,
     /// Which file it is.

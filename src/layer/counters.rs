@@ -23,7 +23,7 @@ pub struct Counters {
     pub handed_over: u64,
     /// Waits inside fibers that were refused: nested, cancelled, or during unwinding.
     pub refused_waits: u64,
-    /// Calls of libc's that suspended a fiber: see [`interpose`](crate::interpose).
+    /// The libc calls that suspended a fiber: see [`interpose`](crate::interpose).
     #[cfg(feature = "interpose")]
     pub interposed_waits: u64,
     /// Times that a fiber ran without a wait for longer than

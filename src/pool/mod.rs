@@ -38,7 +38,7 @@ pub(crate) use self::{
 /// Most programs need no pool of their own: layers on multi-thread runtimes share one, which is created at its first
 /// use, has as many workers as there are cores, and lives as long as the process.
 ///
-/// A worker is not a thread of tokio's: `block_in_place`, `blocking_lock` and `task::id` panic there. Use
+/// A worker is not a tokio thread: `block_in_place`, `blocking_lock` and `task::id` panic there. Use
 /// [`offload`](crate::offload), `.wait()` and [`fiber_id`](crate::fiber_id). A warning says so if such a panic ends a
 /// fiber.
 ///

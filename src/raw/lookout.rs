@@ -1,4 +1,4 @@
-//! A thread that looks now and then at what others do, and rests while they do nothing.
+//! A thread that polls what other threads publish, and parks while nothing changes.
 
 use std::{
     sync::{
@@ -11,26 +11,27 @@ use std::{
 use super::fence;
 use crate::util::lock::lock;
 
-/// Tells the looking thread, when it rests, that there is something to see again.
+/// Wakes the polling thread, if it is parked, when another thread publishes something.
 pub(crate) struct Lookout {
     is_resting: AtomicBool,
     thread: Mutex<Option<Thread>>,
 }
 
 impl Lookout {
-    /// `is_resting` says whether the first to do something must call [`wake`](Self::wake).
+    /// `is_resting` says whether the first thread that publishes something must call [`wake`](Self::wake).
     pub(crate) const fn new(is_resting: bool) -> Self {
         Self { is_resting: AtomicBool::new(is_resting), thread: Mutex::new(None) }
     }
 
-    /// For a thread that has just written what is to be seen: whether it must [`wake`](Self::wake) the looking one.
+    /// Called by a thread that has just published something. Returns whether it must [`wake`](Self::wake) the polling
+    /// thread.
     #[inline]
     pub(crate) fn is_resting(&self) -> bool {
         fence::light();
         self.is_resting.load(Ordering::Relaxed)
     }
 
-    /// Ends a rest. Returns whether it was this call that did so.
+    /// Unparks the polling thread. Returns whether it was this call that did so.
     #[cold]
     pub(crate) fn wake(&self) -> bool {
         let was_resting = self.is_resting.swap(false, Ordering::AcqRel);
@@ -40,12 +41,13 @@ impl Lookout {
         was_resting
     }
 
-    /// For the looking thread, at its begin.
+    /// Called by the polling thread when it starts.
     pub(crate) fn keep(&self, thread: Thread) {
         *lock(&self.thread) = Some(thread);
     }
 
-    /// For the looking thread. Rests until there is something to see, unless `is_news` finds that there is already.
+    /// Called by the polling thread. Parks until something is published, unless `is_news` finds that there is something
+    /// already.
     pub(crate) fn rest(&self, is_news: impl FnOnce() -> bool) {
         self.is_resting.store(true, Ordering::Relaxed);
         fence::heavy();

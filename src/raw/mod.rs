@@ -22,12 +22,12 @@
 //! * The [`Coroutine`] is a job and the stack that it runs on, if it has one. It can be moved freely, also to other
 //!   threads: nothing points into it between two polls.
 //! * The [`Owner`] owns the coroutine; code on the stack may ask it for its name, the addresses of the stack, what it
-//!   holds and whom to tell. [`Fiber`](crate::fiber::Fiber) lends its header for it.
+//!   holds, and to pass on that the caller has gone. [`Fiber`](crate::fiber::Fiber) lends its header for it.
 //! * The [`State`] is a local variable of [`entry`](entry::entry), the first function on the coroutine's stack.
 //! * A [`Frame`](frame) is a local variable of one [`Coroutine::start`] or [`Coroutine::resume`], on the poller's
 //!   stack: what the poll has [`Lent`], the coroutine's slot, and the ending. Each resume passes a pointer to a new
-//!   one. What is lent tells the fiber its *signals* (cancelled, unwinding, caller gone, report), and whom it may ask
-//!   about its caller. The fiber answers in the frame too, by its *reply*: where and how it suspended.
+//!   one. What is lent tells the fiber its *signals* (cancelled, unwinding, caller gone, report), and the [`Caller`]
+//!   that it may ask. The fiber answers in the frame too, by its *reply*: where and how it suspended.
 //! * A value that is [`AtHome`] belongs to the fiber's home thread: its coroutine's stack, a parked root, its
 //!   fiber-locals. On other threads it can only be moved and forgotten.
 //! * A *plain* call needs only a stack, and has no fiber around it. It takes the same path as every other call, with
@@ -77,7 +77,7 @@
 //!    `WaitsAt`, and to an `Ending<J>` which is `Pending`; the stack was begun with `entry::<J>`. In debug builds the
 //!    frame says which `J` it is of.
 //! 7. **No implicit unwinding.** A coroutine that has been resumed and is not done is never dropped: it is resumed to
-//!    its end or forgotten. `Drop for Coroutine` would unwind it with a payload of corosensei's own. A coroutine that
+//!    its end or forgotten. `Drop for Coroutine` would unwind it with corosensei's own payload. A coroutine that
 //!    has not been resumed has nothing to unwind.
 //! 8. **Stacks.** A stack's slot in its slab, guard included, is at each moment in one place: owned by one
 //!    `FiberStack`, or idle in a thread's cache, or free in its slab. Only code that has the slot touches its memory. A
@@ -104,7 +104,7 @@
 //! 15. **Thread-locals.** The executable has one block of thread-locals on each thread, of one layout, mapped and
 //!     readable for as long as the thread runs. The system says where the block of a thread lies, how long it is, and
 //!     where the image lies from which it is made, which stays for the life of the program; the addresses of the block
-//!     and of a thread-local of the crate's own in it give the distance, which is the same on each thread. Only bytes
+//!     and of one of the crate's thread-locals in it give the distance, which is the same on each thread. Only bytes
 //!     of that block, on its own thread, and of that image are read: one by one, volatile, by plain addresses. They are
 //!     compared and never taken for a value; one that another thread changes meanwhile may be either.
 //! 16. **Traces.** The handler of SIGURG is installed only where there was none. It runs on the thread that is asked,
@@ -113,16 +113,16 @@
 //!     calls only what may be called in a handler; the unwinder has walked a stack before, so that nothing is left to
 //!     be loaded or bound, needs no lock on Linux, and only reads. The handler writes only atomics, and leaves `errno`
 //!     as it was.
-//! 17. **Interposed calls.** A function that stands for one of libc's has its type and name, and gets what its caller
-//!     passes to libc's, who keeps the promises that libc asks for until the function returns. It passes these
-//!     arguments on for the same call, or for a part of the same memory, or for a call that returns at once, to the
-//!     kernel or to libc's own function, and keeps none after it has returned. While the fiber is suspended in it, the
-//!     caller's frames stay as they are (invariant 4). What runs on another thread gets copies, and a descriptor is
-//!     used after a suspend by a number of the crate's own. It never unwinds, and writes `errno` last.
+//! 17. **Interposed calls.** A function that replaces one of libc has its type and name; its caller keeps libc's
+//!     contract until it returns. It passes its arguments on for the same call, or for a part of the same memory, or
+//!     for a call that returns at once, to the kernel or to the libc function, and keeps none after it has returned.
+//!     While the fiber is suspended in it, the caller's frames stay as they are (invariant 4). What runs on another
+//!     thread gets copies, and a descriptor is used after a suspend by a number that the crate has duplicated. It never
+//!     unwinds, and writes `errno` last.
 //! 18. **On one thread.** An `OnOneThread` notes the number of the thread that has guards of it, which no other thread
 //!     ever gets, and counts them. A guard never leaves its thread, so only that thread changes the count. When it is
-//!     zero the value is free, in the order of that store and the next thread's exchange. Without a guard the value is
-//!     reached only by who owns or uniquely borrows the whole.
+//!     zero the value is free, in the order of that store and the next thread's exchange. Without a guard, the value is
+//!     reached only through ownership or `&mut` of the whole.
 
 #![expect(unsafe_code, reason = "stack switching cannot be written in safe Rust; the chapter above bounds it")]
 

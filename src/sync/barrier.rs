@@ -96,7 +96,7 @@ impl fmt::Debug for Barrier {
 impl UnwindSafe for Barrier {}
 impl RefUnwindSafe for Barrier {}
 
-/// One who waits, counted until the barrier opens or it gives up.
+/// A waiter, counted until the barrier opens or it gives up.
 struct Place<'a> {
     barrier: &'a Barrier,
     /// As of its arrival.

@@ -19,7 +19,7 @@ use super::{
 
 /// A `std::sync::Condvar` for a [`Mutex`](super::Mutex) of this module.
 ///
-/// The [module](super) says where it waits. Those who wait are notified in the order in which they came. As with std's,
+/// The [module](super) says where it waits. Waiters are notified first come, first served. As in std,
 /// a wait may also end without a notification, so wait in a loop, or by a method with a condition. One condition
 /// variable may be used with several mutexes.
 ///
@@ -55,7 +55,7 @@ pub struct Condvar {
 }
 
 impl Condvar {
-    /// Makes a condition variable for which nobody waits.
+    /// Makes a condition variable without waiters.
     pub const fn new() -> Self {
         Self { notify: Notify::const_new(), waiting: AtomicUsize::new(0) }
     }
@@ -190,7 +190,7 @@ impl Condvar {
         (lock.lock(), WaitTimeoutResult(timed_out))
     }
 
-    /// Ends one wait, that of the one who came first.
+    /// Ends the wait of the first waiter.
     pub fn notify_one(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.notify.notify_one();
@@ -212,7 +212,7 @@ impl Default for Condvar {
 impl UnwindSafe for Condvar {}
 impl RefUnwindSafe for Condvar {}
 
-/// One who waits, counted until it is notified or gives up.
+/// A waiter, counted until it is notified or gives up.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

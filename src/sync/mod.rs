@@ -33,15 +33,15 @@
 //! What is free, or there, is taken at once, everywhere. As with other waits, every 128th time in a row that a fiber
 //! takes something at once, it lets other tasks run.
 //!
-//! The time-outs of [`Condvar`] and of [`mpsc::Receiver`] are timers of tokio's in fibers and under [`block_on_waits`],
+//! The time-outs of [`Condvar`] and of [`mpsc::Receiver`] are tokio timers in fibers and under [`block_on_waits`],
 //! and panic on a runtime without timers; elsewhere they need no runtime.
 //!
 //! # Fairness
 //!
-//! Locks and channels are fair: those who wait are served in the order in which they came, whether they are fibers or
-//! threads, and no one who comes later overtakes them. A [`RwLock`] lets no reader in while a writer that came earlier
-//! waits, so a fiber that reads must not read again while it does. A lock that its fiber takes a second time waits for
-//! ever, and a [dump](crate::FiberHandle::dump) names the line.
+//! Locks and channels are fair: waiters are served first come, first served, whether they are fibers or threads, and no
+//! later waiter overtakes an earlier one. A [`RwLock`] lets no reader in while a writer that came earlier waits, so a
+//! fiber that reads must not read again while it does. A lock that its fiber takes a second time waits for ever, and a
+//! [dump](crate::FiberHandle::dump) names the line.
 //!
 //! # Cancel safety
 //!

@@ -29,7 +29,7 @@ use super::wait::take;
 /// ```
 pub struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
-    /// Locked by the one who sets the value.
+    /// Locked by the code that sets the value.
     setting: tokio::sync::Mutex<()>,
 }
 

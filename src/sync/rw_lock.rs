@@ -100,11 +100,11 @@ impl<T: ?Sized> RwLock<T> {
         self.writing(take(self.inner.try_write().ok(), self.inner.write()))
     }
 
-    /// Locks for writing if nobody has the lock.
+    /// Locks for writing if the lock is free.
     ///
     /// # Errors
     ///
-    /// If someone has it; if the lock is poisoned, with the guard.
+    /// If the lock is taken; if the lock is poisoned, with the guard.
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         match self.inner.try_write() {
             Ok(inner) => Ok(self.writing(inner)?),

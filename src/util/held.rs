@@ -1,4 +1,4 @@
-//! Sections in which this thread's calls of libc's block as they do without the feature `interpose`.
+//! Sections in which this thread's libc calls block as they do without the feature `interpose`.
 
 #[cfg(feature = "interpose")]
 use std::cell::Cell;
@@ -8,7 +8,7 @@ thread_local! {
     static HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// No call of libc's suspends the fiber while this lives: the code holds something of the crate's own.
+/// While this lives no libc call suspends the fiber, because the code holds something internal to the crate.
 #[cfg(feature = "interpose")]
 pub(crate) struct Held(bool);
 

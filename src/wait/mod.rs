@@ -132,7 +132,7 @@ pub fn try_await_in_fiber<F: IntoFuture>(future: F) -> Result<F::Output, TryAwai
     })
 }
 
-/// Waits in a call of libc's; in a cancelled fiber only if it `goes_on`.
+/// Waits in a libc call; in a cancelled fiber only if it `goes_on`.
 #[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn wait_in_call<F: Future>(future: F, at: At, goes_on: bool) -> Result<F::Output, TryAwaitError<F>> {
     with_current(|state| match state {

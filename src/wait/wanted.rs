@@ -12,8 +12,8 @@ use crate::{
     raw::{State, with_current},
 };
 
-/// Waits for `future`, but drops it and returns `None` once the caller has gone and the future may be dropped then as
-/// the caller would drop it: nothing in it finishes its work anyway, and the code here is not in a shield.
+/// Waits for `future`. Once the caller has gone, drops it and returns `None` if nothing in it must finish and no shield
+/// holds.
 #[track_caller]
 pub(crate) fn await_while_wanted<F: Future>(future: F) -> Option<F::Output> {
     // A fiber learns that its caller has gone together with what its policy says: it may have to unwind instead.

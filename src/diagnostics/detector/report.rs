@@ -23,7 +23,7 @@ pub(super) struct Report {
     pub(super) unsaid: u64,
 }
 
-/// What is known of the functions that the thread is in.
+/// The trace of the thread, or why there is none.
 enum Functions {
     NotWanted,
     Known(Stack),

@@ -136,7 +136,7 @@ impl Stack {
                 functions.pop();
             }
         }
-        // Where the thread waits in a function that stands for one of libc's, only its name is of interest.
+        // Where the thread waits in a function that replaces one of libc, only its name is of interest.
         let inside = functions.iter().take_while(|function| stands_for_libc(function)).count();
         functions.drain(..inside.saturating_sub(1));
         IS_QUICK.store(true, Ordering::Relaxed);

@@ -221,7 +221,7 @@ impl FiberLayerBuilder {
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let address = listener.local_addr()?;
     ///
-    /// // Client and server are plain code of std's, on one thread.
+    /// // Client and server are plain std code, on one thread.
     /// let server = layer.run(move || std::io::copy(&mut listener.accept()?.0, &mut std::io::sink()));
     /// let client = layer.run(move || {
     ///     let mut stream = TcpStream::connect(address)?;

@@ -16,7 +16,8 @@ pub(super) static ACCEPT: Call = Call::new("accept");
 pub(super) static ACCEPT4: Call = Call::new("accept4");
 pub(super) static CONNECT: Call = Call::new("connect");
 
-/// How often a local socket is asked whose listener has no room, which nothing tells.
+/// How often a local socket tries again to connect while its listener has no room, since the kernel reports no end of
+/// that.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// As libc's.

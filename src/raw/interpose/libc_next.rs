@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-/// A function of libc's by its name, looked up once.
+/// A libc function by its name, looked up once.
 pub(super) struct Next {
     name: &'static CStr,
     found: AtomicPtr<c_void>,

@@ -15,7 +15,8 @@ use super::{
 pub(super) static FLOCK: Call = Call::new("flock");
 pub(super) static LOCKF: Call = Call::new("lockf");
 
-/// How often a call is tried again of whose success nothing tells: the first pause, which doubles, and the longest.
+/// The pauses between two attempts, since the kernel does not report that a lock is free: the first, which doubles, and
+/// the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
 
 type Lockf = unsafe extern "C" fn(c_int, c_int, off_t) -> c_int;

@@ -1,5 +1,5 @@
-//! Functions with the names of libc's blocking ones. The linker finds them first, and they suspend the fiber instead of
-//! blocking the thread.
+//! Functions with the names of blocking libc functions. The linker finds them first, and they suspend the fiber instead
+//! of blocking the thread.
 //!
 //! Each passes its call on to the kernel, or to libc where that does more than a system call, unless it runs in a fiber
 //! of a layer that asked for interposition, at a point where the fiber may suspend ([`gate`]). There it first tries

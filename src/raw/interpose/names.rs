@@ -42,7 +42,7 @@ impl Drop for Found {
     }
 }
 
-/// What came of a question: libc's result, `errno`, and the answer.
+/// The result of a look-up: what libc returned, `errno`, and the answer.
 type Answer<T> = Arc<Mutex<Option<(c_int, c_int, T)>>>;
 
 /// Asks on a thread that may block, and waits.

@@ -69,7 +69,7 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: siz
         },
         // SAFETY: invariant 17: what is left is a part of the caller's buffer.
         How::AsIs => unsafe { rest.write_as_is(fd) },
-        // Nothing is sent of no vectors, but of an empty buffer is: an empty message, or an error.
+        // With no vectors nothing is sent; an empty buffer sends an empty message or fails.
         How::AtOnce if len == 0 => write_nothing(fd),
         // SAFETY: invariant 17: the vector describes the caller's buffer, and lives on in this function's frame.
         How::AtOnce => unsafe { rest.write(fd) },

@@ -1,4 +1,4 @@
-//! The functions that stand for libc's, and whether the program's calls lead to them.
+//! The functions that replace those of libc, and whether the program's calls lead to them.
 
 use std::{
     ffi::{CString, c_void},
@@ -9,7 +9,7 @@ use super::{
     Call, children, connect, descriptors, fortified, futex, locks, messages, names, pump, ready, select, sleep, streams,
 };
 
-/// A function of the crate's by libc's name.
+/// One of the crate's functions, with the libc name that it has.
 struct Symbol {
     name: &'static str,
     address: *const c_void,

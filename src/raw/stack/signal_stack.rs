@@ -23,7 +23,7 @@ pub(super) fn provide() {
     }
 }
 
-/// Gives this thread a signal stack of the crate's if its own is smaller. The former stack's owner may free it, since
+/// Gives this thread a larger signal stack if its own is too small. The former stack's owner may free it, since
 /// it is no longer in use.
 #[cfg(feature = "backtrace")]
 pub(super) fn enlarge() {

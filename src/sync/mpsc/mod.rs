@@ -1,7 +1,7 @@
 //! Channels with the signatures of `std::sync::mpsc`.
 //!
 //! The channel is tokio's. The [module above](super) says where [`Receiver::recv`] and [`SyncSender::send`] wait, and
-//! in which order. Errors are std's own. Unlike std's, a [`Receiver`] may be shared: those who receive are served in
+//! in which order. Errors are those of std. Unlike in std, a [`Receiver`] may be shared: its waiters are served in
 //! turn.
 //!
 //! # Examples

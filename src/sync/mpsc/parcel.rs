@@ -1,4 +1,4 @@
-//! What lies in the channel: a value, and perhaps one who waits until it is received.
+//! What lies in the channel: a value, and the waiting sender if there is one.
 
 use tokio::sync::oneshot;
 
@@ -14,7 +14,7 @@ impl<T> Parcel<T> {
         Self { value: Some(value), sender: None }
     }
 
-    /// The receiver gets the value back if nobody takes it.
+    /// The second half gets the value back if no receiver takes it.
     pub(super) fn registered(value: T) -> (Self, oneshot::Receiver<T>) {
         let (sender, returned) = oneshot::channel();
         (Self { value: Some(value), sender: Some(sender) }, returned)
@@ -28,7 +28,7 @@ impl<T> Parcel<T> {
 impl<T> Drop for Parcel<T> {
     fn drop(&mut self) {
         if let (Some(value), Some(sender)) = (self.value.take(), self.sender.take()) {
-            // If nobody waits for it either, it is dropped.
+            // If its sender has given up too, the value is dropped.
             _ = sender.send(value);
         }
     }

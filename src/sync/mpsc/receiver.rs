@@ -135,7 +135,7 @@ impl<T> Receiver<T> {
     }
 }
 
-/// One who waits to receive, until it has or gives up.
+/// A waiting receiver, counted until it has received or gives up.
 struct Receiving<'a>(&'a AtomicUsize);
 
 impl<'a> Receiving<'a> {

@@ -88,7 +88,7 @@ impl<T> SyncSender<T> {
         take(sent, later).map_err(|parcel| SendError(parcel.open()))
     }
 
-    /// Sends a value if the channel is not full; with a bound of zero, if someone waits to receive it.
+    /// Sends a value if the channel is not full; with a bound of zero, if a receiver waits for it.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ impl Kind {
     pub(super) fn probe(mapping: &Mapping) -> Self {
         static IS_FORCED: OnceLock<bool> = OnceLock::new();
         let is_forced = *IS_FORCED.get_or_init(|| env::var_os(FORCE).is_some_and(|kind| kind == "mprotect"));
-        // Emulators of system calls, qemu's for one, say that they have taken an advice that they do not know.
+        // Emulators such as qemu report success for advice that they do not know.
         let works = !is_forced && mapping.mark_guard(0, SIZE).is_ok() && mapping.is_guarded(0, SIZE);
         if works { Self::Markers } else { Self::Protected }
     }

@@ -1,10 +1,10 @@
-//! What fibers hand on to the fibers that they make.
+//! What fibers pass to the fibers that they start.
 
 use std::{any::Any, sync::Arc};
 
-/// What the layer's fibers hand on to the fibers that they make. Only the code that makes those knows the types.
+/// What a layer's fibers pass to the fibers they start. Only the code that starts those knows the types.
 #[derive(Debug, Default)]
-pub(crate) struct Luggage {
+pub(crate) struct Inherited {
     /// What follows a call.
     pub(crate) scopes: Option<Arc<dyn Any + Send + Sync>>,
     /// Where the layer's fibers run; `None` if they are of no layer.
