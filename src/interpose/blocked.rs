@@ -35,8 +35,8 @@ pub(super) fn warn(call: &'static str) {
              the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF33]; suspended on this thread are\n{others}"
         );
     };
-    // This thread is in parking_lot's queue perhaps, where it has one place, and a subscriber may have locks of
-    // parking_lot's. Without another thread there is no warning.
+    // This thread may be in parking_lot's queue, where it can have only one place, and a subscriber may use parking_lot
+    // locks. If no other thread can be started, there is no warning.
     let speak = move || tracing::dispatcher::with_default(&subscriber, speak);
     _ = std::thread::Builder::new().name("tower-fiber-warning".into()).spawn(speak);
 }

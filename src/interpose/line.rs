@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 
 use crate::raw::{foreign, interpose::Refused};
 
-/// How often one of the fibers looks, if nothing tells it to: another thread may have released the lock.
+/// How often one of the fibers checks without being told to, because another thread may have released the lock.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How often the others do.
+/// How often the other fibers check.
 const SELDOM: Duration = Duration::from_millis(16);
 
 /// How many addresses a thread remembers.
@@ -24,7 +24,7 @@ const REMEMBERED: usize = 1024;
 struct Line {
     changed: Notify,
     waiting: Cell<usize>,
-    /// One of the fibers looks often.
+    /// Whether one of the fibers checks often.
     is_looked_at: Cell<bool>,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn changed(address: usize, is_due: &mut dyn FnMut() -> bool) ->
     let mut waiting = Waiting::new(of(address).ok_or(Refused::Unable)?);
     while !is_due() {
         let pause = waiting.pause();
-        // Either way it is time to look.
+        // Either way it is time to check.
         _ = tokio::time::timeout(pause, waiting.line.changed.notified()).await;
     }
     Ok(())
@@ -91,7 +91,7 @@ pub(super) fn is_known(address: usize) -> bool {
     known(address).is_some()
 }
 
-/// Lets one fiber look, or `all`.
+/// Lets one fiber check, or `all`.
 pub(super) fn change(address: usize, all: bool) {
     if let Some(line) = known(address).filter(|line| line.waiting.get() > 0) {
         _ = foreign(|| if all { line.changed.notify_waiters() } else { line.changed.notify_one() });

@@ -47,15 +47,15 @@ const SHARDS: usize = 16;
 
 const AGAIN: Returned = -(libc::EAGAIN as Returned);
 
-/// How often a descriptor is asked that would always be ready.
+/// How often a call is repeated on a descriptor that always reports readiness.
 const LOOKS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(16)];
 
 static WATCHES: [Shard; SHARDS] = [const { Mutex::new(BTreeMap::new()) }; SHARDS];
 
-/// How many are watched.
+/// The number of watched descriptors.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The process that watches. A child that was forked shares nothing of this.
+/// The process that watches. A forked child shares none of its watches.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
 fn shard(fd: RawFd) -> &'static Shard {
@@ -165,7 +165,7 @@ fn forget(fd: RawFd) {
     }
 }
 
-/// Looks at the next two of the shard, whether they were closed by a call that does not lead here.
+/// Checks whether the next two of the shard were closed by a call that does not lead here.
 fn forget_stale(fd: RawFd) {
     let is_stale = |(&number, all): (&RawFd, &Vec<Arc<Watch>>)| {
         let is_stale = all.iter().any(|one| identity(number) != Some(one.identity));

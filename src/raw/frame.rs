@@ -50,7 +50,7 @@ impl Asks {
     pub(crate) const NOTHING: Self = Self(0);
     /// Before a suspend, whether something bars it.
     pub(super) const BEFORE_SUSPEND: u8 = 128;
-    /// At the end, what is left to run.
+    /// At the end, whether something is left to run.
     pub(super) const AT_END: u8 = 16;
 
     #[inline]

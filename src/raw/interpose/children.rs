@@ -66,7 +66,7 @@ unsafe fn wait_for(
     if first != AGAIN {
         return first;
     }
-    // A descriptor tells of the end only, and not of a child that is stopped.
+    // A descriptor reports only the end of a child, not that it was stopped.
     let is_about_end = options & (libc::WUNTRACED | libc::WCONTINUED) == 0;
     let only = (pid > 0 && is_about_end).then_some(pid);
     let wait = || until_changed(bridge, only, at, &mut at_once);
@@ -119,7 +119,7 @@ pub(super) unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut sigi
     finish(wait_or_block(&WAITID, wait, || ask(info, options)).unwrap_or_else(error_of)) as c_int
 }
 
-/// Waits until `attempt` has an answer, which the end of one child may give, or any change of several.
+/// Waits until `attempt` has an answer: after the end of one child, or after a change of any of several.
 fn until_changed(
     bridge: &'static dyn Bridge,
     only: Option<pid_t>,
@@ -129,6 +129,6 @@ fn until_changed(
     if let Some(process) = only.and_then(kernel::process_descriptor) {
         return bridge.any_ready(&[(process.as_raw_fd(), libc::POLLIN)], None, at, attempt);
     }
-    // No descriptor tells of a group of children.
+    // No descriptor stands for a group of children.
     try_again(bridge, at, attempt)
 }

@@ -54,8 +54,8 @@ pub(super) unsafe extern "C" fn accept4(
 /// As for `accept4`.
 unsafe fn accept_one(call: &'static Call, fd: RawFd, from: [usize; 2], flags: c_int, at: At) -> Returned {
     transfer(call, fd, Direction::In, true, at, |fd, how| {
-        // There is no `accept` that returns at once. Between the look and the call a thread outside of fibers may take
-        // the connection.
+        // No `accept` returns at once. Between the check and the call, a thread outside of fibers may take the
+        // connection.
         if how == How::AtOnce && !is_ready(fd, libc::POLLIN) {
             return AGAIN;
         }
@@ -83,7 +83,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, siz
     let mut begun = 0;
     let wait = || {
         loop {
-            // The descriptor blocks again before anybody else can see it.
+            // The descriptor blocks again before other code can see it.
             kernel::set_blocking(fd, false);
             begun = plain();
             kernel::set_blocking(fd, true);

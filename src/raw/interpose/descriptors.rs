@@ -1,4 +1,4 @@
-//! `close` and its kin, by which descriptors are forgotten that were waited for.
+//! `close` and its variants, which end the watch of a descriptor.
 
 use libc::{c_int, c_uint};
 use syscalls::Sysno;

@@ -1,12 +1,12 @@
 //! `syscall`, through which std's locks wait.
 //!
 //! std's `Mutex`, `RwLock`, `Condvar` and `Once` wait by `FUTEX_WAIT_BITSET` for a value to change, and ask again after
-//! every return, so a fiber may wait by looking at the value: it misses nothing, since a value that is as before is a
-//! lock that is taken (or a condition that nobody has signalled). They keep nothing for the thread.
+//! every return, so a fiber may wait by polling the value: it misses nothing, since an unchanged value means a lock
+//! that is still taken (or a condition that has not been signalled). The locks keep no state of the waiting thread.
 //!
-//! Parkers do: a thread that parks is woken by its name. std's waits for the value [`PARKED`] at the thread's own
-//! address, and parking_lot's by another operation, so both go on to the kernel. A `RwLock` that is locked for writing
-//! has the same value while readers and writers wait.
+//! Parkers differ: the wake of a parked thread addresses that thread. std's waits for the value [`PARKED`] at the
+//! thread's own address, and parking_lot's by another operation, so both go on to the kernel. A `RwLock` that is locked
+//! for writing has the same value while readers and writers wait.
 
 use std::{
     cell::Cell,
@@ -62,7 +62,7 @@ pub(crate) fn parks_as_known() -> bool {
         thread::park_timeout(Duration::from_nanos(1));
         PROBE.take().filter(|_| PARKER.get() != 0)
     };
-    // A thread of its own, which nobody wakes.
+    // A new thread, which no other thread unparks.
     let seen = thread::spawn(probe).join().ok().flatten();
     let operation = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG) as usize;
     seen.is_some_and(|seen| seen == (operation, PARKED as usize))
@@ -96,7 +96,7 @@ pub(super) unsafe extern "C" fn syscall(
 ) -> c_long {
     let args = [a, b, c, d, e, f];
     let returned = match Sysno::new(number as usize) {
-        // The one that is woken is the caller.
+        // The thread that it unparks is the caller.
         Some(Sysno::futex) if UNPARKS.get() => {
             PARKER.set(a);
             0
@@ -148,7 +148,7 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
     }
     // SAFETY: invariant 17: the caller passes a time or null.
     let mut limit = match unsafe { limit_of(args, is_bitset) } {
-        // The kernel says what is wrong with such a time.
+        // The kernel reports the error of such a time.
         Some(None) => return plain(),
         limit => limit.flatten(),
     };
@@ -167,13 +167,13 @@ unsafe fn futex(args: [usize; 6]) -> Returned {
     let wait = || bridge.changed(address, limit, here(), &mut has_changed).map(|()| 0);
     match wait_or_block(&FUTEX, wait, plain) {
         Err(Refused::Elapsed) => -(libc::ETIMEDOUT as Returned),
-        // It has no such error; the caller asks again.
+        // The call has no such error, and its callers try again.
         Err(_) => AGAIN,
         Ok(returned) => returned,
     }
 }
 
-/// Waits really, and says so if it takes long: what is waited for may be with a fiber of this thread.
+/// Blocks the thread, and warns if that takes long: a fiber of this thread may have to end the wait.
 ///
 /// # Safety
 ///
@@ -185,7 +185,7 @@ unsafe fn park(bridge: &'static dyn Bridge, mut args: [usize; 6], is_bitset: boo
     let is_named = match limit {
         None => true,
         Some(Some(limit)) => limit > NAMED_AFTER,
-        // The kernel says what is wrong with such a time.
+        // The kernel reports the error of such a time.
         Some(None) => false,
     };
     let rest;
@@ -197,7 +197,7 @@ unsafe fn park(bridge: &'static dyn Bridge, mut args: [usize; 6], is_bitset: boo
             return waited;
         }
         bridge.blocks(PARK.name);
-        // The other operation counts from its call.
+        // The other operation takes a duration.
         if let (false, Some(Some(limit))) = (is_bitset, limit) {
             let gone =
                 super::sleep::now(libc::CLOCK_MONOTONIC).zip(begun).map(|(now, begun)| now.saturating_sub(begun));
@@ -209,7 +209,7 @@ unsafe fn park(bridge: &'static dyn Bridge, mut args: [usize; 6], is_bitset: boo
     unsafe { kernel::call(Sysno::futex, args) }
 }
 
-/// How long the caller would wait at most, if it says so, and if it says so in a way that the kernel takes.
+/// The caller's time limit: `None` if it has none, and `Some(None)` if the kernel would refuse it.
 ///
 /// # Safety
 ///
@@ -221,13 +221,13 @@ unsafe fn limit_of(args: [usize; 6], is_bitset: bool) -> Option<Option<Duration>
     if !is_bitset {
         return Some(time);
     }
-    // It says when the wait ends, by one of two clocks.
+    // The time is the end of the wait, on one of two clocks.
     let is_realtime = args[1] as c_int & libc::FUTEX_CLOCK_REALTIME != 0;
     let now = super::sleep::now(if is_realtime { libc::CLOCK_REALTIME } else { libc::CLOCK_MONOTONIC });
     Some(time.zip(now).map(|(until, now)| until.saturating_sub(now)))
 }
 
-/// Waits as the caller asks, but no longer than so.
+/// Waits as the caller asks, but at most for this time.
 ///
 /// # Safety
 ///
@@ -238,7 +238,7 @@ unsafe fn wait_briefly(mut args: [usize; 6], limit: Option<Duration>, most: Dura
     let until = super::sleep::time(until);
     let operation = args[1] as c_int;
     if operation & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT {
-        // It is the other one for any waker, but for how the time is told.
+        // With a mask of all bits this operation equals the other, except for how the time is given.
         args[5] = u32::MAX as usize;
     }
     args[1] = (operation & libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_WAIT_BITSET) as usize;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 thread_local! {
-    /// The signals that this thread blocks as a rule, and its process.
+    /// The usual signal mask of this thread, and its process.
     static USUAL: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
@@ -24,7 +24,8 @@ pub(super) fn open() -> Option<&'static dyn Bridge> {
     if state::address() == 0 { None } else { open_in_fiber() }
 }
 
-/// The descriptors up to here always pass on: logs are written to them under a lock of the thread.
+/// Calls on descriptors up to this one are always passed on: logs are written to them under a lock that the thread
+/// holds.
 const LAST_STANDARD: RawFd = 2;
 
 /// As `open`, for a call on one descriptor.

@@ -1,4 +1,4 @@
-//! System calls without libc, whose functions lead here.
+//! System calls without libc, whose functions would lead back here.
 
 use std::{
     mem::MaybeUninit,
@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::Returned;
 
-/// What a call returns that would have to wait.
+/// The result of a call that would have to wait.
 pub(super) const AGAIN: Returned = -(libc::EAGAIN as Returned);
 
 /// # Safety
@@ -25,7 +25,7 @@ pub(super) unsafe fn call(number: Sysno, args: [usize; 6]) -> Returned {
     unsafe { raw::syscall6(number, a, b, c, d, e, f) as Returned }
 }
 
-/// A number as the kernel takes it.
+/// A number as an argument for the kernel.
 #[inline]
 pub(super) fn arg(number: c_int) -> usize {
     number as isize as usize
@@ -99,7 +99,7 @@ pub(super) fn socket_option<T: Default>(fd: RawFd, option: c_int) -> Option<T> {
     (returned == 0).then_some(value)
 }
 
-/// What `poll` says of these descriptors now.
+/// The present result of `poll` for these descriptors.
 pub(super) fn poll_now(fds: &mut [pollfd]) -> Returned {
     let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let args = [fds.as_mut_ptr().expose_provenance(), fds.len(), ptr::from_ref(&zero).expose_provenance(), 0, 0, 0];
@@ -118,7 +118,7 @@ pub(super) fn process_descriptor(pid: c_int) -> Option<OwnedFd> {
     own(unsafe { call(Sysno::pidfd_open, [arg(pid), 0, 0, 0, 0, 0]) })
 }
 
-/// The same file by another number, which nobody else has.
+/// Duplicates a descriptor to a number that no other code has.
 pub(crate) fn duplicate(fd: RawFd) -> Option<OwnedFd> {
     // Above the numbers that programs expect for themselves.
     const LOWEST: usize = 3;
@@ -161,7 +161,7 @@ pub(crate) fn identity(fd: RawFd) -> Option<(u64, u64)> {
     status(fd).map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-/// What the kernel says of an open file.
+/// The kernel's description of an open file.
 pub(super) fn status(fd: RawFd) -> Option<libc::stat> {
     let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: invariant 17: the call writes no more than one `stat`.

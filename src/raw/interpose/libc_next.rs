@@ -1,4 +1,4 @@
-//! libc's own functions, for what is more than a system call.
+//! The libc functions behind those of the crate, for what is more than a system call.
 
 use std::{
     ffi::{CStr, c_void},

@@ -1,4 +1,4 @@
-//! `flock` and `lockf`, which nothing tells of: they are asked now and then.
+//! `flock` and `lockf`. The kernel does not report that a lock is free, so the calls are repeated now and then.
 
 use std::{os::fd::RawFd, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `recv`, `send` and their kin.
+//! `recv`, `send` and their variants.
 
 use std::os::fd::RawFd;
 
@@ -74,7 +74,7 @@ unsafe fn receive(
     from: [usize; 2],
     at: At,
 ) -> Returned {
-    // Where there are messages, one is all.
+    // On sockets with messages, one message is all.
     let wants_all =
         how_to & libc::MSG_WAITALL != 0 && kernel::socket_option::<c_int>(fd, libc::SO_TYPE) == Some(libc::SOCK_STREAM);
     let mut done = 0;
@@ -88,7 +88,7 @@ unsafe fn receive(
     part_or(done, returned)
 }
 
-/// Goes on until all has come, if the caller wants all.
+/// Repeats the call until all data has arrived, if the caller wants all.
 fn gather(how: How, wants_all: bool, len: usize, done: &mut usize, returned: Returned) -> Returned {
     match usize::try_from(returned) {
         Ok(more) => {
@@ -108,7 +108,7 @@ fn gather(how: How, wants_all: bool, len: usize, done: &mut usize, returned: Ret
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, how_to: c_int) -> ssize_t {
-    // What it gathers of a message goes with what comes beside it, so the kernel waits for all by itself.
+    // Data belongs with the ancillary data beside it, so the kernel itself waits for all.
     let waits = waits(how_to) && how_to & libc::MSG_WAITALL == 0;
     finish(transfer(&RECVMSG, fd, Direction::In, waits, here(), |fd, how| {
         let args = [arg(fd), message.expose_provenance(), flags(how_to, how), 0, 0, 0];
@@ -130,7 +130,7 @@ pub(super) unsafe extern "C" fn recvmmsg(
     how_to: c_int,
     limit: *mut timespec,
 ) -> c_int {
-    // The limit is looked at after each message only, which the kernel does by itself.
+    // The kernel itself checks the limit, and only after each message.
     let waits = waits(how_to) && limit.is_null();
     let (count, mut done) = (count as usize, 0);
     let returned = transfer(&RECVMMSG, fd, Direction::In, waits, here(), |fd, how| {
@@ -237,7 +237,7 @@ unsafe fn send_message(call: &'static Call, fd: RawFd, message: *const msghdr, h
                 // SAFETY: invariant 17: the caller promises for the message; this is a copy.
                 shorter = unsafe { message.read() };
                 (shorter.msg_iov, shorter.msg_iovlen) = (left.as_mut_ptr(), left.len() as _);
-                // What goes beside the data has gone with the first part.
+                // The ancillary data has been sent with the first part.
                 (shorter.msg_control, shorter.msg_controllen) = (std::ptr::null_mut(), 0);
                 &raw const shorter
             };

@@ -59,14 +59,14 @@ impl Call {
     }
 }
 
-/// Which way data goes that is waited for.
+/// The direction of the data that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     In,
     Out,
 }
 
-/// Why a wait has not ended as it should.
+/// Why a wait has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The fiber is cancelled, or its runtime ends.
@@ -82,7 +82,7 @@ pub(crate) enum Refused {
 /// What a system call returned: a result, or an error's number below zero.
 pub(crate) type Returned = isize;
 
-/// How a fiber waits for what libc's functions wait for. Every method suspends the fiber, or returns at once.
+/// How a fiber waits in libc calls. Every method suspends the fiber, or returns at once.
 pub(crate) trait Bridge: Sync {
     /// Calls `attempt` with the same file by another number, whenever it may be ready, until it returns something other
     /// than `-EAGAIN`. It is told whether the other side may have ended.
@@ -138,7 +138,7 @@ pub(crate) trait Bridge: Sync {
 
 static BRIDGE: OnceLock<&'static dyn Bridge> = OnceLock::new();
 
-/// From now on fibers of layers that ask for it wait by this bridge.
+/// Lets fibers of layers with interposition wait through this bridge from now on.
 pub(crate) fn install(bridge: &'static dyn Bridge) {
     BRIDGE.get_or_init(|| bridge);
 }

@@ -1,4 +1,4 @@
-//! `poll`, `ppoll`, `epoll_wait` and its kin.
+//! `poll`, `ppoll`, and the variants of `epoll_wait`.
 
 use std::{collections::BTreeMap, os::fd::RawFd, ptr, slice, time::Duration};
 
@@ -21,7 +21,7 @@ pub(super) static EPOLL_PWAIT2: Call = Call::new("epoll_pwait2");
 /// The kernel's signal sets are smaller than libc's.
 const SIGSET_SIZE: usize = 8;
 
-/// Until when a call waits.
+/// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
     None,
@@ -91,7 +91,7 @@ pub(super) unsafe extern "C" fn ppoll(
     // SAFETY: invariant 17: the caller passes a time or null.
     let given = unsafe { time.as_ref() }.copied();
     let plain = || {
-        // The kernel writes what is left of the time, which libc's function keeps from its caller.
+        // The kernel writes the remaining time into its argument; the libc function hides that from its caller.
         let mut time = given;
         let time = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         let args = [
@@ -106,7 +106,7 @@ pub(super) unsafe extern "C" fn ppoll(
         unsafe { kernel::call(Sysno::ppoll, args) }
     };
     let returned = match Until::of(given) {
-        // Other signals are the thread's, so such a call goes on.
+        // A call with a signal mask changes that of the thread, so it is passed on to the kernel.
         Some(limit) if signals.is_null() => {
             // SAFETY: invariant 17: the descriptors are the caller's, for the same call.
             unsafe { poll_for(&PPOLL, fds, count, limit, here(), plain) }
@@ -130,7 +130,7 @@ unsafe fn poll_for(
     let bridge = match gate::open() {
         Some(bridge) if limit != Until::AtOnce && count > 0 && !fds.is_null() => bridge,
         Some(bridge) if limit != Until::AtOnce && count == 0 => {
-            // Some programs sleep like that.
+            // Some programs sleep by a call without descriptors.
             let time = limit.after().unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
             return wait_or_block(call, || bridge.sleep_unless_cancelled(time, at).map(|()| 0), plain)
                 .unwrap_or_else(error_of);

@@ -22,7 +22,7 @@ struct Sets {
     sets: [*mut fd_set; 3],
 }
 
-/// What each set asks for, as `poll` says it.
+/// The events of `poll` that correspond to each set.
 const EVENTS: [i16; 3] = [libc::POLLIN, libc::POLLOUT, libc::POLLPRI];
 
 impl Sets {
@@ -84,7 +84,7 @@ pub(super) unsafe extern "C" fn select(
 ) -> c_int {
     // SAFETY: invariant 17: the caller passes a time or null.
     let given = unsafe { time.as_ref() }.map(|time| timespec {
-        // More than a second of micros is allowed here.
+        // The microseconds may amount to more than a second here.
         tv_sec: time.tv_sec.saturating_add(time.tv_usec / 1_000_000),
         tv_nsec: time.tv_usec % 1_000_000 * 1000,
     });
@@ -136,7 +136,7 @@ unsafe fn select_for(
     let mut time = given;
     let limit = Until::of(given);
     let bridge = match (gate::open(), limit) {
-        // Other signals are the thread's, so such a call goes on.
+        // A call with a signal mask changes that of the thread, so it is passed on to the kernel.
         (Some(bridge), Some(limit)) if limit != Until::AtOnce && signals.is_null() => bridge,
         _ => {
             let pointer = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
@@ -171,7 +171,7 @@ unsafe fn select_for(
             return Err(Refused::Unable);
         }
         if wanted.is_empty() {
-            // Some programs sleep like that.
+            // Some programs sleep by a call without descriptors.
             let time = limit.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
             return bridge.sleep_unless_cancelled(time, at).map(|()| 0);
         }

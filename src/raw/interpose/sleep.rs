@@ -16,7 +16,7 @@ pub(super) static NANOSLEEP: Call = Call::new("nanosleep");
 pub(super) static SLEEP: Call = Call::new("sleep");
 pub(super) static USLEEP: Call = Call::new("usleep");
 
-/// A time as Rust has it, if the kernel would take it.
+/// Converts a time, if the kernel would accept it.
 pub(super) fn duration(time: timespec) -> Option<Duration> {
     let nanos = u32::try_from(time.tv_nsec).ok().filter(|&nanos| nanos < 1_000_000_000)?;
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanos))
@@ -93,7 +93,7 @@ pub(super) unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
         unsafe { sleep_in_kernel(libc::CLOCK_REALTIME, 0, &raw const asked, &raw mut left) }
     };
     let returned = sleep_for(&SLEEP, Some(whole), here(), plain);
-    // What a signal has left of the time.
+    // The time that remained when a signal arrived.
     if returned < 0 { left.tv_sec as c_uint + c_uint::from(left.tv_nsec >= 500_000_000) } else { 0 }
 }
 

@@ -123,7 +123,7 @@ unsafe fn read_at_once(fd: RawFd, parts: *const iovec, count: c_int) -> Returned
     unsafe { kernel::call(Sysno::readv, [arg(fd), parts.expose_provenance(), arg(count), 0, 0, 0]) }
 }
 
-/// What is left of a write, which returns only when all is written.
+/// The rest of a write, which returns only when all is written.
 pub(super) struct Rest {
     parts: *const iovec,
     count: c_int,
@@ -139,7 +139,7 @@ impl Rest {
         self.done
     }
 
-    /// The vectors without what is done, and at most so many bytes of them.
+    /// The vectors without the part that is done, limited to this many bytes.
     ///
     /// # Safety
     ///

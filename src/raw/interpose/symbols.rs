@@ -18,7 +18,7 @@ struct Symbol {
 
 macro_rules! symbols {
     ($($module:ident: $($name:ident $(= $call:ident)?),+;)+) => {
-        /// Naming them here is what brings them into the program.
+        /// The list refers to the functions, so that the linker keeps them.
         fn symbols() -> Vec<Symbol> {
             vec![$($(Symbol {
                 name: stringify!($name),
@@ -66,8 +66,8 @@ fn object_of(address: *const c_void) -> Option<usize> {
 /// The names that do not resolve to this crate's functions: another library defines them, or the linker has not
 /// exported them.
 pub(crate) fn not_interposed() -> Vec<&'static str> {
-    // In a library, the address of a function may itself be that of another object's function of the same name. This
-    // one has a name of its own.
+    // In a library, the address of a function may resolve to another object's function of the same name. No other
+    // object defines this name.
     let here = object_of(not_interposed as *const c_void);
     let leads_here = |symbol: &Symbol| {
         let name = CString::new(symbol.name).expect("names have no zeros");

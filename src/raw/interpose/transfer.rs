@@ -1,4 +1,4 @@
-//! The way that all calls take which wait for one descriptor: try, wait, try again.
+//! The common path of calls that wait for one descriptor: try, wait, try again.
 
 use std::{os::fd::RawFd, time::Duration};
 
@@ -50,8 +50,8 @@ fn try_first(
     }
     let limit = time_limit(fd, direction);
     let mut again = |fd, has_ended| match attempt(fd, How::AtOnce) {
-        // Then the call as it is returns at once, but the one that does not wait says that it would: so it is on a
-        // datagram socket that was shut down.
+        // On a datagram socket that was shut down, the unchanged call returns at once, but the one that does not wait
+        // returns `-EAGAIN`.
         AGAIN if has_ended && direction == Direction::In && is_shut_down(fd) => attempt(fd, How::AsIs),
         returned => returned,
     };
@@ -63,7 +63,7 @@ fn try_first(
     }
 }
 
-/// What a call returns that has transferred a part before its time was up or its fiber was cancelled.
+/// The result of a call that has transferred a part before its time was up or its fiber was cancelled.
 pub(super) fn part_or(done: usize, returned: Returned) -> Returned {
     if returned < 0 && done > 0 { done as Returned } else { returned }
 }

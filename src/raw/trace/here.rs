@@ -26,7 +26,7 @@ const SIGNAL: libc::c_int = libc::SIGURG;
 /// The maximum number of functions in a trace.
 const FRAMES: usize = 64;
 
-/// The asked thread's id, above the two bits of the phase.
+/// The id of the thread that is asked, above the two bits of the phase.
 static QUESTION: AtomicU64 = AtomicU64::new(IDLE);
 const IDLE: u64 = 0;
 const ASKED: u64 = 1;
