@@ -24,6 +24,7 @@ macro_rules! files {
 [examples/hooks/src/ureq.rs]: crate::docs#files
 [examples/policy]: crate::docs#files
 [examples/replicas]: crate::docs#files
+[examples/template/tests]: crate::docs#files
 [examples/tonic/tests/greeter]: crate::docs#files
 [examples/unmodified]: crate::docs#files
 [examples/unmodified/tests/postgres.rs]: crate::docs#files

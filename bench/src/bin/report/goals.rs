@@ -44,11 +44,11 @@ fn overhead(goals: &mut Goals, estimates: &Estimates) {
     let wait_floor = estimates.per_wait("root", "corosensei").map(|floor| floor / WAIT_FLOOR);
     let each = "a wait that suspends, over `.await`, at the root: each of ten";
     goals.scaled(each, 10.0, wait("root"), wait_floor);
-    goals.scaled("the same ten plain calls deep", 30.0, wait("deep"), wait_floor);
+    goals.scaled("the same ten ordinary calls deep", 30.0, wait("deep"), wait_floor);
     let first =
         |depth| Some(over(Case::single("one", depth), "native")? - over(Case::single("none", depth), "native")?);
     goals.scaled("the first wait of a call, at the root", 10.0, first("root"), wait_floor);
-    goals.scaled("the same ten plain calls deep", 30.0, first("deep"), wait_floor);
+    goals.scaled("the same ten ordinary calls deep", 30.0, first("deep"), wait_floor);
     let ready = || Some(over(Case::single("ready", "root"), "native")? - over(none, "native")?);
     goals.scaled("a wait that is ready, over `.await`", 3.0, ready(), wait_floor);
 }

@@ -19,7 +19,7 @@ const INTRO: &str = "
 Nanoseconds per call, by the best of three rounds. `direct` is the service without a layer, `native` the same as async code, `in_place` and `pool` are
 tower-fiber, `in_place_limited` has `max_fibers` set, `corosensei` is the bare coroutine on a stack that is used again, `block_in_place` and `spawn_blocking` are those of
 tokio with `Handle::block_on`, `local_pool` is tokio-util's `LocalPoolHandle` (which runs async code). `none`, `ready`, `one`, `ten` are the waits of a
-call: none, one that is ready at once, one and ten that suspend. `deep` is ten plain calls (or async functions) below the
+call: none, one that is ready at once, one and ten that suspend. `deep` is ten ordinary calls (or async functions) below the
 service. `large` is 224 bytes in and 128 out, else each is one word. A wait of `corosensei` and `may` is a bare yield: they know no futures.
 ";
 

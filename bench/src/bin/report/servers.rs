@@ -14,7 +14,7 @@ const INTRO: &str = "
 
 axum servers, each in a process of its own: `native` has async handlers, `native_spawn` as well, but each hops to another task;
 `per_core` is tower-fiber in place on one current-thread runtime per core, `pool` the same code on a multi-thread runtime,
-`spawn_blocking` plain functions on blocking threads, `local_pool` async code on tokio-util's `LocalPoolHandle`. Medians, in brackets the
+`spawn_blocking` synchronous functions on blocking threads, `local_pool` async code on tokio-util's `LocalPoolHandle`. Medians, in brackets the
 lowest and highest round; each ratio is the median of the rounds' ratios. The bookshop's page is synchronous code, so there is no async one beside it; with many connections
 `spawn_blocking` can come to a halt there: all its threads wait for queries, which need threads of the same pool.
 ";
