@@ -53,7 +53,8 @@ async fn a_hundred_at_once(path: &str, is_right: impl Fn(i32, &Answer) -> bool) 
     let elapsed = start.elapsed();
     println!("100 requests for {path} took {elapsed:?}");
     assert!(elapsed >= Duration::from_millis(100), "{elapsed:?}");
-    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+    // One after the other they would take ten seconds.
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
 
     let readers = shop.database.pools().readers.status();
     assert_eq!(readers.available, readers.size, "all are back in the pool");
