@@ -1,5 +1,5 @@
-//! Shields in fibers inside fibers, and what the fiber around them does when it is cut. What may end the process is a process of its
-//! own.
+//! Shields in fibers inside fibers, and what the fiber around them does when it is cut. What may end the process is a
+//! process of its own.
 
 use std::{
     future::pending,

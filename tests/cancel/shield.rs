@@ -33,7 +33,8 @@ fn layers(policy: OnDrop) -> [FiberLayer; 2] {
     both(FiberLayer::builder().on_drop(policy))
 }
 
-/// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber suspended.
+/// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber
+/// suspended.
 fn wait_for(mut gate: oneshot::Receiver<()>, log: &Log, what: &'static str) {
     let mut is_noted = false;
     let gate = poll_fn(|cx| {

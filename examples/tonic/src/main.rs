@@ -113,7 +113,8 @@ fn in_order(reports: &[ShutdownReport]) -> Result<(), Box<dyn Error>> {
 
 /// The same on every core.
 fn serve_per_core(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    // A gRPC client keeps one connection, so there are few: one acceptor spreads those evenly, a hash of the kernel may not.
+    // A gRPC client keeps one connection, so there are few: one acceptor spreads those evenly, a hash of the kernel may
+    // not.
     let cores = PerCore::builder().single_acceptor().tcp_nodelay(true).bind(address)?;
     say_what_to_try(cores.local_addr(), &format!("on {} cores", cores.cores()))?;
     let layer = FiberLayer::new();

@@ -80,8 +80,8 @@ impl Script {
         })
     }
 
-    /// What a synchronous handler of this policy does when its caller goes: it learns of that and waits for the gate, is
-    /// cancelled, or unwinds.
+    /// What a synchronous handler of this policy does when its caller goes: it learns of that and waits for the gate,
+    /// is cancelled, or unwinds.
     pub(crate) fn synchronous(&self, policy: OnDrop) -> impl Fn() + Clone + Send + Sync + 'static + use<> {
         let script = self.clone();
         move || {

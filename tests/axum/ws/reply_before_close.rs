@@ -1,4 +1,5 @@
-//! Messages that are followed at once by a close, or by the end of the client's stream: they are answered first, as by a loop of axum's own.
+//! Messages that are followed at once by a close, or by the end of the client's stream: they are answered first, as by
+//! a loop of axum's own.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
