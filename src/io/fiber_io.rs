@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::limit::Limit;
+use super::limit::TimeLimit;
 
 /// Lets synchronous code use an asynchronous stream through [`Read`](io::Read), [`Write`](io::Write),
 /// [`Seek`](io::Seek) and [`BufRead`](io::BufRead).
@@ -138,12 +138,12 @@ impl<T: ?Sized> FiberIo<T> {
         Ok(self.write_timeout)
     }
 
-    pub(super) fn read_limit(&self) -> Limit {
-        Limit::reading(self.read_timeout)
+    pub(super) fn read_limit(&self) -> TimeLimit {
+        TimeLimit::reading(self.read_timeout)
     }
 
-    pub(super) fn write_limit(&self) -> Limit {
-        Limit::writing(self.write_timeout)
+    pub(super) fn write_limit(&self) -> TimeLimit {
+        TimeLimit::writing(self.write_timeout)
     }
 }
 

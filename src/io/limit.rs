@@ -1,4 +1,4 @@
-//! [`Limit`]: how long an operation may wait.
+//! [`TimeLimit`]: how long an operation may wait.
 
 use std::{
     future::Future as _,
@@ -17,13 +17,13 @@ use tokio::{
 
 /// A time-out and the text of its error.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
+pub(super) struct TimeLimit {
     time: Option<Duration>,
     /// Says which operation did not happen, and within which time-out.
     text: &'static str,
 }
 
-impl Limit {
+impl TimeLimit {
     pub(super) fn reading(time: Option<Duration>) -> Self {
         Self { time, text: "nothing was read within the read time-out" }
     }
