@@ -78,7 +78,7 @@ async fn failure(url: Option<&str>, port: u16) -> String {
 
 #[tokio::test]
 async fn what_is_wrong_is_said_with_what_to_do() {
-    // Nobody listens there: a port below 1024 is given to no one who asks for any.
+    // Nobody listens there: the system gives no port below 1024 to a program that asks for any.
     let nobody = "postgres://ada:secret@127.0.0.1:1/books";
     for url in [nobody, "nonsense", ""] {
         let said = failure(Some(url), 0).await;

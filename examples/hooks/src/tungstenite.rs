@@ -1,7 +1,7 @@
 //! tungstenite in fibers: websockets whose `read` and `send` suspend the fiber.
 //!
 //! tungstenite speaks over any stream that is `Read + Write`, so it needs no more than a [`TcpStream`] of
-//! `tower_fiber::io`. Its own `connect` opens a socket of std's, which blocks the thread; [`connect`] is for it.
+//! `tower_fiber::io`. Its own `connect` opens a `std` socket, which blocks the thread; [`connect`] is for it.
 //!
 //! | of tungstenite | here |
 //! |---|---|

@@ -265,7 +265,7 @@ fn left(timeout: NextTimeout, begun: Instant) -> NextTimeout {
     NextTimeout { after, ..timeout }
 }
 
-/// Waits for a future of tokio's, as long as ureq allows.
+/// Waits for a tokio future, as long as ureq allows.
 fn wait<R>(limit: NextTimeout, future: impl Future<Output = io::Result<R>>) -> Result<R, Error> {
     let limited = async {
         if Handle::try_current().is_err() {

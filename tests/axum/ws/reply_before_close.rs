@@ -37,7 +37,7 @@ const ANSWER: &[u8] = b"\x81\x02hi";
 const PONG: &[u8] = b"\x8a\x01?";
 const CLOSED: &[u8] = b"\x88\x02\x03\xe8";
 
-/// All that the server sends to one who sends that in one piece, and perhaps no more.
+/// All that the server sends to a client that sends `frames` in one piece, and perhaps no more.
 async fn answers(app: Router, frames: &[u8], is_half_closed: bool) -> Vec<u8> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
