@@ -17,11 +17,16 @@ use tokio::{
     task::{LocalSet, spawn_local},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, Placement, run_in_fiber};
+use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, OnDrop, Placement, run_in_fiber};
 
 /// A layer in place and one on the process-wide pool, of the same settings.
 pub(crate) fn both(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
     [builder.clone(), builder.placement(Placement::SharedPool)].map(|builder| builder.build().unwrap())
+}
+
+/// As [`both`], with a drop policy, and the defaults for the rest.
+pub(crate) fn both_on_drop(policy: OnDrop) -> [FiberLayer; 2] {
+    both(FiberLayer::builder().on_drop(policy))
 }
 
 /// As [`both`], on a pool of one worker.
