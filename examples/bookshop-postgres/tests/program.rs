@@ -82,7 +82,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     let nobody = "postgres://ada:secret@127.0.0.1:1/books";
     for url in [nobody, "nonsense", ""] {
         let said = failure(Some(url), 0).await;
-        assert!(said.starts_with("bookshop: cannot connect to PostgreSQL: "), "{said}");
+        assert!(said.starts_with("bookshop-postgres: cannot connect to PostgreSQL: "), "{said}");
         assert!(said.contains("tests/servers/start postgresql"), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }

@@ -56,7 +56,7 @@ fn run() -> Outcome {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => runtime.block_on(serve(address(50052)?)),
         ["decide"] => runtime.block_on(decide(address(50053)?)),
-        ["--help"] => say(USAGE),
+        ["--help" | "-h"] => say(USAGE),
         ["read", user, document] => runtime.block_on(read(address(50052)?, user, document)),
         _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
     }
