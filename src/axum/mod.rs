@@ -38,7 +38,7 @@ mod ws;
 /// outside this crate.
 pub mod parts {
     pub use super::{
-        defaults::{Defaults, OfLayer},
+        defaults::{Defaults, HandlerSettings, OfLayer},
         extract::{Extract, NoArguments},
         future::Begin,
         handler::Running,
