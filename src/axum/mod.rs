@@ -30,6 +30,7 @@ mod handler;
 mod insight;
 mod middleware;
 mod serve;
+mod silence;
 mod sync_handler;
 #[cfg(feature = "ws")]
 mod ws;

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -16,6 +15,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::state::CountedRequest;
+use crate::axum::silence::silence;
 
 /// The body of a response that is sent piece by piece. Its request is counted until then.
 pub(super) struct Sent {
@@ -91,7 +91,7 @@ where
         }
         ready!(timer.as_mut().poll(cx));
         let text = format!("nothing of the request's body has arrived for {:?}", this.limit);
-        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text).into())))
+        Poll::Ready(Some(Err(silence(text).into())))
     }
 
     fn is_end_stream(&self) -> bool {
