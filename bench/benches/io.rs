@@ -4,7 +4,8 @@
 //!
 //! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows
 //! which. `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS`
-//! (`native,fiber,interposed,bridge`; for a profile of one of them). The other side is a `std` thread, the same for all.
+//! (`native,fiber,interposed,bridge`; for a profile of one of them). The other side is a `std` thread, the same for
+//! all.
 //!
 //! A bridge has two threads to a fiber's one, its own and the runtime's, so with an idle core to spare its rate tells
 //! little of what it costs. Therefore each kind has one core for all its threads, as in a server whose cores are busy,

@@ -19,9 +19,9 @@ use tokio::{
 
 /// A time-out of this module has elapsed.
 ///
-/// Each [`io::Error`] of a time-out of this module contains one; its kind is [`TimedOut`](ErrorKind::TimedOut). A stream
-/// may report errors of that kind itself, such as the system's for a connection that is lost. To tell the two apart,
-/// look for this type in [`io::Error::get_ref`].
+/// Each [`io::Error`] of a time-out of this module contains one; its kind is [`TimedOut`](ErrorKind::TimedOut). A
+/// stream may report errors of that kind itself, such as the system's for a connection that is lost. To tell the two
+/// apart, look for this type in [`io::Error::get_ref`].
 ///
 /// # Examples
 ///
