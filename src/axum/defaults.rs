@@ -91,7 +91,10 @@ impl OfLayer {
     /// The settings of a layer, or else the defaults.
     #[inline]
     pub(super) fn or_defaults(layer: Option<&Self>) -> &Settings {
-        layer.map_or_else(|| Settings::process_wide(), |layer| &layer.0)
+        match layer {
+            Some(layer) => &layer.0,
+            None => Settings::process_wide(),
+        }
     }
 
     /// What [`fiber_defaults`] has put into the request.
