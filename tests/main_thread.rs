@@ -1,5 +1,5 @@
-//! Fibers on the main thread of a process, whose stack lies elsewhere than those of other threads. Without a harness, which would run
-//! each test on a thread of its own.
+//! Fibers on the main thread of a process, whose stack lies elsewhere than those of other threads. Without a harness,
+//! which would run each test on a thread of its own.
 
 #[path = "support/child.rs"]
 mod child;

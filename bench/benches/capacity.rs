@@ -1,7 +1,8 @@
 //! How many fibers wait in one process, and what each costs: time, memory, page tables, mappings.
 //!
-//! `cargo bench -p bench --bench capacity`. Each row is measured in a process of its own. corosensei's own stacks and plain threads stand
-//! beside the fibers; so does the floor, the cost of first touching a page in mappings of the same kind.
+//! `cargo bench -p bench --bench capacity`. Each row is measured in a process of its own. corosensei's own stacks and
+//! plain threads stand beside the fibers; so does the floor, the cost of first touching a page in mappings of the same
+//! kind.
 
 use std::{
     env, fs,

@@ -1,9 +1,10 @@
 //! What a call costs while many others wait, and with what servers have around it.
 //!
-//! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many begin, all wait, and all end, over and over: nanoseconds
-//! per call, the best of many short rounds. The layer is held, so each call that waits is registered for `cancel_all`. Each row is measured in
-//! a process of its own, since a subscriber is there for a whole process. `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the
-//! length of a round, `CROWD_ROUNDS` (25) their number.
+//! `cargo bench -p bench --bench crowd`. A call waits once and suspends. So many begin, all wait, and all end, over and
+//! over: nanoseconds per call, the best of many short rounds. The layer is held, so each call that waits is registered
+//! for `cancel_all`. Each row is measured in a process of its own, since a subscriber is there for a whole process.
+//! `CROWD_MOST` (100000) is the largest crowd, `CROWD_MILLIS` (20) the length of a round, `CROWD_ROUNDS` (25) their
+//! number.
 
 use std::{
     env, fs,

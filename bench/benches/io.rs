@@ -1,13 +1,16 @@
-//! 64 KiB reads, writes, and both in turn over a loopback connection: native async, `FiberIo` in place, `std::net` in place
-//! with interposed calls, and `SyncIoBridge` on a blocking thread. Then what a call of libc's costs that is passed on to the kernel.
+//! 64 KiB reads, writes, and both in turn over a loopback connection: native async, `FiberIo` in place, `std::net` in
+//! place with interposed calls, and `SyncIoBridge` on a blocking thread. Then what a call of libc's costs that is
+//! passed on to the kernel.
 //!
-//! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows which.
-//! `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS` (`native,fiber,interposed,bridge`; for a profile of
-//! one of them). The other side is a thread of std's, the same for all.
+//! Rounds are interleaved, each kind once and then each once more, in turns about which is first and which follows
+//! which. `BENCH_ROUNDS` (15) and `BENCH_MEBIBYTES` (512) of each run can be set, and `BENCH_KINDS`
+//! (`native,fiber,interposed,bridge`; for a profile of one of them). The other side is a `std` thread, the same for
+//! all.
 //!
-//! A bridge has two threads to a fiber's one, its own and the runtime's, so with an idle core to spare its rate tells little of what it costs.
-//! Therefore each kind has one core for all its threads, as in a server whose cores are busy, and the other side has another one. `BENCH_CORES=any`
-//! leaves that to the system. Beside the rate stands the processor time of all threads but the other side's.
+//! A bridge has two threads to a fiber's one, its own and the runtime's, so with an idle core to spare its rate tells
+//! little of what it costs. Therefore each kind has one core for all its threads, as in a server whose cores are busy,
+//! and the other side has another one. `BENCH_CORES=any` leaves that to the system. Beside the rate stands the
+//! processor time of all threads but the other side's.
 
 use std::{
     env,
@@ -175,8 +178,8 @@ fn system_call(file: &File) -> io::Result<usize> {
     Ok(rustix::io::read(file, &mut [0_u8; 0])?)
 }
 
-/// Prints what an empty read of a file costs through libc's name, which leads to the crate, as a system call in a function, and as one without:
-/// the best of many short rounds, in turn.
+/// Prints what an empty read of a file costs through libc's name, which leads to the crate, as a system call in a
+/// function, and as one without: the best of many short rounds, in turn.
 fn passed_on() -> io::Result<()> {
     const CALLS: u32 = 1000;
     const ROUNDS: u32 = 5000;

@@ -17,7 +17,8 @@ pub fn at_most(counted: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-/// A future that is pending once. It wakes nobody, which would count tokio's instructions: who polls by hand polls again.
+/// A future that is pending once. It wakes nobody, which would count tokio's instructions: who polls by hand polls
+/// again.
 #[inline]
 pub fn suspend() -> impl Future<Output = ()> + Send + Unpin {
     let mut polls = 0;

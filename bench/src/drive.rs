@@ -18,7 +18,8 @@ static OWN: OnceLock<Waker> = OnceLock::new();
 
 /// Runs `f` in a task of a current-thread runtime, whose waker all polls get from then on.
 ///
-/// The layer asks on which runtime it is called, and remembers that of a task which polls its calls itself, as a server's do.
+/// The layer asks on which runtime it is called, and remembers that of a task which polls its calls itself, as a
+/// server's do.
 ///
 /// # Panics
 ///

@@ -43,8 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What the fuzzer has given, and zeros after it. Not read by proptest's strategies, which share such bytes out until none are left, and then
-/// look for another number for ever.
+/// What the fuzzer has given, and zeros after it. Not read by proptest's strategies, which share such bytes out until
+/// none are left, and then look for another number for ever.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {

@@ -1,7 +1,7 @@
 //! Locks as std makes them, of which some wait in the kernel and some, in fibers, by looking at the value now and then.
 //!
-//! The algorithms are those of std's `sys::sync::mutex::futex` and `condvar::futex`. What is shown: who looks misses nothing, and takes
-//! nothing from those who wait in the kernel.
+//! The algorithms are those of std's `sys::sync::mutex::futex` and `condvar::futex`. What is shown: who looks misses
+//! nothing, and takes nothing from those who wait in the kernel.
 
 use loom::{
     cell::Cell,

@@ -49,7 +49,8 @@ mod fiber {
 
 mod raw;
 
-/// Runs a model in every order in which a thread is interrupted at most three times; `LOOM_MAX_PREEMPTIONS` sets another bound.
+/// Runs a model in every order in which a thread is interrupted at most three times; `LOOM_MAX_PREEMPTIONS` sets
+/// another bound.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(3));

@@ -15,7 +15,7 @@ use axum::{extract::Request, handler::Handler, response::Response};
 use super::{
     SyncHandler,
     defaults::OfLayer,
-    future::{Begin, HandlerFuture},
+    future::{Begin, HandlerFuture, sealed},
 };
 use crate::{blocking::BlockingLayer, layer::future::InBlocking};
 
@@ -118,6 +118,8 @@ where
         HandlerFuture::new(self, request, state)
     }
 }
+
+impl<F, T, S> sealed::Sealed for BlockingHandler<F, T, S> {}
 
 impl<F, T, S> Begin<T, S> for BlockingHandler<F, T, S>
 where

@@ -42,12 +42,22 @@ pub fn fiber_defaults(layer: &FiberLayer) -> Extension<OfLayer> {
     Extension(OfLayer::new(layer))
 }
 
-/// The settings of a handler.
-pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
-    fn get(&self) -> &Settings;
+/// The settings of a [`FiberHandler`](super::FiberHandler): [`Defaults`] or [`OfLayer`].
+pub trait HandlerSettings: sealed::Sealed + Clone + Send + Sync + 'static {}
 
-    /// The settings that take the place of these for this request.
-    fn of_request(request: &Request) -> Option<OfLayer>;
+pub(super) mod sealed {
+    use axum::extract::Request;
+
+    use super::OfLayer;
+
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed {
+        /// The layer's settings; `None` for the defaults.
+        fn layer(&self) -> Option<&OfLayer>;
+
+        /// The settings that take the place of these for this request.
+        fn of_request(request: &Request) -> Option<OfLayer>;
+    }
 }
 
 /// All defaults. The type is zero-sized because axum clones a handler for each request; the clone then allocates
@@ -55,10 +65,12 @@ pub(crate) trait HandlerSettings: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Defaults;
 
-impl HandlerSettings for Defaults {
+impl HandlerSettings for Defaults {}
+
+impl sealed::Sealed for Defaults {
     #[inline]
-    fn get(&self) -> &Settings {
-        Settings::process_wide()
+    fn layer(&self) -> Option<&OfLayer> {
+        None
     }
 
     #[inline]
@@ -76,6 +88,15 @@ impl OfLayer {
         Self(Arc::clone(layer.settings()))
     }
 
+    /// The settings of a layer, or else the defaults.
+    #[inline]
+    pub(super) fn or_defaults(layer: Option<&Self>) -> &Settings {
+        match layer {
+            Some(layer) => &layer.0,
+            None => Settings::process_wide(),
+        }
+    }
+
     /// What [`fiber_defaults`] has put into the request.
     #[inline]
     pub(super) fn of_request(request: &Request) -> Option<Self> {
@@ -83,10 +104,12 @@ impl OfLayer {
     }
 }
 
-impl HandlerSettings for OfLayer {
+impl HandlerSettings for OfLayer {}
+
+impl sealed::Sealed for OfLayer {
     #[inline]
-    fn get(&self) -> &Settings {
-        &self.0
+    fn layer(&self) -> Option<&OfLayer> {
+        Some(self)
     }
 
     #[inline]

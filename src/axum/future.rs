@@ -16,7 +16,7 @@ use axum::{extract::Request, response::Response};
 use super::{SyncHandler, body::Upload, defaults::OfLayer, extract::Extract};
 
 /// Starts a handler's function, in a fiber or on the blocking pool, once its arguments are extracted.
-pub trait Begin<T, S>: Unpin {
+pub trait Begin<T, S>: sealed::Sealed + Unpin {
     /// The function.
     type Function: SyncHandler<T, S>;
 
@@ -37,10 +37,15 @@ pub trait Begin<T, S>: Unpin {
     ) -> Option<Self::Running>;
 }
 
+pub(super) mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed {}
+}
+
 /// The future of a handler that is a synchronous function.
 #[must_use = "futures do nothing unless polled"]
 pub struct HandlerFuture<B: Begin<T, S>, T, S> {
-    stage: Stage<B, B::Running, Extraction<B::Function, T, S>>,
+    step: Step<B, B::Running, Extraction<B::Function, T, S>>,
     upload: Option<Upload>,
     arguments: PhantomData<fn(T, S)>,
 }
@@ -48,7 +53,7 @@ pub struct HandlerFuture<B: Begin<T, S>, T, S> {
 type Arguments<F, T, S> = <F as SyncHandler<T, S>>::Arguments;
 type Extraction<F, T, S> = <Arguments<F, T, S> as Extract<<F as SyncHandler<T, S>>::Marker, S>>::Extraction;
 
-enum Stage<B, R, E> {
+enum Step<B, R, E> {
     /// The handler is `Some` until it begins. With the settings that the request brought.
     Extracts(E, Option<B>, Option<OfLayer>),
     /// The function waited at its first poll.
@@ -63,14 +68,14 @@ impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
             Some(extraction) => (None, extraction),
             None => (Upload::of(&mut request), Arguments::<B::Function, T, S>::extract(request, state)),
         };
-        Self { upload, stage: Stage::Extracts(extraction, Some(handler), settings), arguments: PhantomData }
+        Self { upload, step: Step::Extracts(extraction, Some(handler), settings), arguments: PhantomData }
     }
 
     // Not inlined, so that the response is moved less often.
     #[inline(never)]
     fn poll_function(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
-        match &mut self.stage {
-            Stage::Extracts(extraction, handler, settings) => {
+        match &mut self.step {
+            Step::Extracts(extraction, handler, settings) => {
                 let arguments = match ready!(Pin::new(extraction).poll(cx)) {
                     Ok(arguments) => arguments,
                     Err(rejection) => return Poll::Ready(rejection),
@@ -78,7 +83,7 @@ impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
                 let handler = handler.take().expect("a handler's future was polled after it had ended [TF14]");
                 let mut ending = Poll::Pending;
                 if let Some(running) = handler.begin(arguments, settings.take(), cx, &mut ending) {
-                    self.stage = Stage::Runs(running);
+                    self.step = Step::Runs(running);
                 }
                 match ending {
                     Poll::Ready(Ok(response)) => Poll::Ready(response),
@@ -86,7 +91,7 @@ impl<B: Begin<T, S>, T, S> HandlerFuture<B, T, S> {
                     Poll::Pending => Poll::Pending,
                 }
             }
-            Stage::Runs(running) => Pin::new(running).poll(cx),
+            Step::Runs(running) => Pin::new(running).poll(cx),
         }
     }
 }
@@ -107,10 +112,10 @@ impl<B: Begin<T, S>, T, S> Future for HandlerFuture<B, T, S> {
 
 impl<B: Begin<T, S>, T, S> fmt::Debug for HandlerFuture<B, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match self.stage {
-            Stage::Extracts(..) => "extracts",
-            Stage::Runs(_) => "runs",
+        let step = match self.step {
+            Step::Extracts(..) => "extracts",
+            Step::Runs(_) => "runs",
         };
-        f.debug_struct("HandlerFuture").field("stage", &stage).finish_non_exhaustive()
+        f.debug_struct("HandlerFuture").field("step", &step).finish_non_exhaustive()
     }
 }

@@ -16,7 +16,7 @@ use axum::{extract::Request, handler::Handler, response::Response};
 use super::{
     SyncHandler,
     defaults::{Defaults, HandlerSettings, OfLayer},
-    future::{Begin, HandlerFuture},
+    future::{Begin, HandlerFuture, sealed},
 };
 use crate::{
     call::Call,
@@ -110,7 +110,7 @@ impl<F: Clone, T, S, L: Clone> Clone for FiberHandler<F, T, S, L> {
 
 impl<F, T, S, L: HandlerSettings> fmt::Debug for FiberHandler<F, T, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layer = &self.settings.get().shared.name;
+        let layer = &OfLayer::or_defaults(self.settings.layer()).shared.name;
         f.debug_struct("FiberHandler").field("f", &type_name::<F>()).field("layer", layer).finish()
     }
 }
@@ -129,6 +129,8 @@ where
         HandlerFuture::new(self, request, state)
     }
 }
+
+impl<F, T, S, L> sealed::Sealed for FiberHandler<F, T, S, L> {}
 
 impl<F, T, S, L> Begin<T, S> for FiberHandler<F, T, S, L>
 where
@@ -154,7 +156,7 @@ where
         ending: &mut Poll<thread::Result<Response>>,
     ) -> Option<Running<F, T, S>> {
         let function = Function { f: self.f, arguments, types: PhantomData };
-        let settings = settings.as_ref().map_or_else(|| self.settings.get(), OfLayer::get);
+        let settings = OfLayer::or_defaults(settings.as_ref().or_else(|| self.settings.layer()));
         let call = Call::at_once(function, settings, type_name::<F>(), cx, ending)?;
         Some(Running { call })
     }

@@ -30,6 +30,7 @@ mod handler;
 mod insight;
 mod middleware;
 mod serve;
+mod silence;
 mod sync_handler;
 #[cfg(feature = "ws")]
 mod ws;
@@ -38,7 +39,7 @@ mod ws;
 /// outside this crate.
 pub mod parts {
     pub use super::{
-        defaults::{Defaults, OfLayer},
+        defaults::{Defaults, HandlerSettings, OfLayer},
         extract::{Extract, NoArguments},
         future::Begin,
         handler::Running,

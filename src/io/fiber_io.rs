@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::limit::Limit;
+use super::limit::TimeLimit;
 
 /// Lets synchronous code use an asynchronous stream through [`Read`](io::Read), [`Write`](io::Write),
 /// [`Seek`](io::Seek) and [`BufRead`](io::BufRead).
@@ -33,7 +33,7 @@ use super::limit::Limit;
 /// | kind | reason |
 /// |---|---|
 /// | [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) | the fiber was cancelled, or its thread is panicking and the stream was not ready at once; the text says which |
-/// | [`TimedOut`](io::ErrorKind::TimedOut) | no byte moved within the time-out; nothing is lost, and the call can be repeated |
+/// | [`TimedOut`](io::ErrorKind::TimedOut) | no byte moved within the time-out; nothing is lost, and the call can be repeated. The error contains an [`io::TimedOut`](super::TimedOut) |
 /// | [`Unsupported`](io::ErrorKind::Unsupported) | the call was made outside a fiber, inside a future that this fiber waits for, or inside [`on_thread_stack`](crate::on_thread_stack); or a time-out is set and the runtime has no timers; the text says what to do |
 ///
 /// None of them is [`Interrupted`](io::ErrorKind::Interrupted), because `write_all` and similar loops would repeat the
@@ -138,12 +138,12 @@ impl<T: ?Sized> FiberIo<T> {
         Ok(self.write_timeout)
     }
 
-    pub(super) fn read_limit(&self) -> Limit {
-        Limit::reading(self.read_timeout)
+    pub(super) fn read_limit(&self) -> TimeLimit {
+        TimeLimit::reading(self.read_timeout)
     }
 
-    pub(super) fn write_limit(&self) -> Limit {
-        Limit::writing(self.write_timeout)
+    pub(super) fn write_limit(&self) -> TimeLimit {
+        TimeLimit::writing(self.write_timeout)
     }
 }
 

@@ -1,6 +1,8 @@
-//! [`Limit`]: how long an operation may wait.
+//! [`TimeLimit`]: how long an operation may wait. [`TimedOut`]: it has waited that long.
 
 use std::{
+    error::Error,
+    fmt,
     future::Future as _,
     io::{self, ErrorKind},
     panic::catch_unwind,
@@ -15,15 +17,57 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+/// A time-out of this module has elapsed.
+///
+/// Each [`io::Error`] of a time-out of this module contains one; its kind is [`TimedOut`](ErrorKind::TimedOut). A
+/// stream may report errors of that kind itself, such as the system's for a connection that is lost. To tell the two
+/// apart, look for this type in [`io::Error::get_ref`].
+///
+/// # Examples
+///
+/// ```
+/// use std::{io::{self, Read as _}, time::Duration};
+/// use tower_fiber::{io::{FiberIo, TimedOut}, run_in_fiber};
+///
+/// fn is_by_our_timeout(error: &io::Error) -> bool {
+///     error.get_ref().is_some_and(|inner| inner.is::<TimedOut>())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (here, _there) = tokio::io::duplex(64);
+/// let error = run_in_fiber(|| {
+///     let mut stream = FiberIo::new(here);
+///     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+///     stream.read(&mut [0; 16])
+/// });
+/// assert!(is_by_our_timeout(&error.await.unwrap_err()));
+/// assert!(!is_by_our_timeout(&io::ErrorKind::TimedOut.into()));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    time: Duration,
+    text: &'static str,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?}", self.text, self.time)
+    }
+}
+
+impl Error for TimedOut {}
+
 /// A time-out and the text of its error.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
+pub(super) struct TimeLimit {
     time: Option<Duration>,
     /// Says which operation did not happen, and within which time-out.
     text: &'static str,
 }
 
-impl Limit {
+impl TimeLimit {
     pub(super) fn reading(time: Option<Duration>) -> Self {
         Self { time, text: "nothing was read within the read time-out" }
     }
@@ -61,7 +105,7 @@ impl Limit {
         if let Some(timer) = timer.as_pin_mut() {
             ready!(timer.poll(cx));
         }
-        Poll::Ready(io::Error::new(ErrorKind::TimedOut, format!("{} of {time:?}", self.text)))
+        Poll::Ready(io::Error::new(ErrorKind::TimedOut, TimedOut { time, text: self.text }))
     }
 }
 

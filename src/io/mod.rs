@@ -49,6 +49,7 @@ mod write;
 pub use self::{
     fiber_io::FiberIo,
     halves::{TcpReadHalf, TcpWriteHalf},
+    limit::TimedOut,
     resolve::{Addresses, lookup_host, lookup_host_timeout},
     tcp::TcpStream,
 };

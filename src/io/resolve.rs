@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{net::ToSocketAddrs, runtime::Handle};
 
-use super::{limit::Limit, wait::wait_within};
+use super::{limit::TimeLimit, wait::wait_within};
 
 /// Resolves a host's addresses while the fiber waits. `std::net::ToSocketAddrs::to_socket_addrs` blocks the thread.
 ///
@@ -42,7 +42,7 @@ use super::{limit::Limit, wait::wait_within};
 /// ```
 #[track_caller]
 pub fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
-    wait_on_runtime(Limit::none(), find(host))
+    wait_on_runtime(TimeLimit::none(), find(host))
 }
 
 /// Like [`lookup_host`], but waits no longer than `limit`.
@@ -77,7 +77,7 @@ pub fn lookup_host_timeout(host: impl ToSocketAddrs, limit: Duration) -> io::Res
         let text = "lookup_host_timeout was given a limit of zero: use lookup_host for no limit, or give more than zero [TF44]";
         return Err(io::Error::new(ErrorKind::InvalidInput, text));
     }
-    wait_on_runtime(Limit::resolving(Some(limit)), find(host))
+    wait_on_runtime(TimeLimit::resolving(Some(limit)), find(host))
 }
 
 async fn find(host: impl ToSocketAddrs) -> io::Result<Addresses> {
@@ -108,7 +108,7 @@ impl FusedIterator for Addresses {}
 
 /// Waits for a tokio future that would panic without a runtime.
 #[track_caller]
-pub(super) fn wait_on_runtime<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
+pub(super) fn wait_on_runtime<R>(limit: TimeLimit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     wait_within(limit, async {
         if Handle::try_current().is_err() {
             return Err(io::Error::new(

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::AsyncSeek;
 
-use super::{FiberIo, limit::Limit, wait::wait};
+use super::{FiberIo, limit::TimeLimit, wait::wait};
 
 /// What a seek does next.
 enum Progress {
@@ -21,7 +21,7 @@ impl<T: AsyncSeek + Unpin + ?Sized> Seek for FiberIo<T> {
     #[track_caller]
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let mut progress = Progress::Settling;
-        wait(Limit::none(), |cx| {
+        wait(TimeLimit::none(), |cx| {
             let mut inner = Pin::new(&mut self.inner);
             if let Progress::Settling = progress {
                 ready!(inner.as_mut().poll_complete(cx))?;

@@ -12,7 +12,7 @@ use tokio::{io::ReadBuf, net::ToSocketAddrs};
 use super::{
     FiberIo, TcpReadHalf, TcpWriteHalf,
     halves::{reads, writes},
-    limit::Limit,
+    limit::TimeLimit,
     resolve::wait_on_runtime,
     wait::wait,
 };
@@ -83,7 +83,7 @@ impl TcpStream {
     /// On a runtime without I/O (`enable_io`), with tokio's message.
     #[track_caller]
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
-        wait_on_runtime(Limit::none(), tokio::net::TcpStream::connect(address)).map(Self::from)
+        wait_on_runtime(TimeLimit::none(), tokio::net::TcpStream::connect(address)).map(Self::from)
     }
 
     /// Connects to a host within a time-out that covers the name and all of its addresses. It does not apply to later
@@ -108,7 +108,7 @@ impl TcpStream {
                 "connect_timeout was given a time-out of zero: use connect for no limit, or give more than zero [TF44]";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
-        wait_on_runtime(Limit::connecting(Some(timeout)), tokio::net::TcpStream::connect(address)).map(Self::from)
+        wait_on_runtime(TimeLimit::connecting(Some(timeout)), tokio::net::TcpStream::connect(address)).map(Self::from)
     }
 
     /// Returns the address of the other side.

@@ -7,13 +7,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::limit::Limit;
+use super::limit::TimeLimit;
 use crate::wait::try_await_in_fiber;
 
 /// Waits until `operation` is ready, and repeats it while it is interrupted, as the loops in std do.
 #[track_caller]
 pub(super) fn wait<R>(
-    limit: Limit,
+    limit: TimeLimit,
     mut operation: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
 ) -> io::Result<R> {
     loop {
@@ -26,7 +26,7 @@ pub(super) fn wait<R>(
 
 /// Waits for `future`, but no longer than `limit`.
 #[track_caller]
-pub(super) fn wait_within<R>(limit: Limit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
+pub(super) fn wait_within<R>(limit: TimeLimit, future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     let mut timer = pin!(None);
     let mut future = pin!(future);
     let limited = poll_fn(|cx| match future.as_mut().poll(cx) {

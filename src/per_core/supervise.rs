@@ -34,7 +34,7 @@ pub(super) enum Event<T> {
 }
 
 /// The result of the server, once all cores have ended.
-pub(super) struct Outcome<T> {
+pub(super) struct Served<T> {
     /// Indexed by core.
     pub(super) values: Vec<Option<T>>,
     pub(super) failures: Vec<PerCoreError>,
@@ -48,7 +48,7 @@ pub(super) struct Supervisor<T> {
     starting: usize,
     /// Whether the shutdown future is ready.
     asked: bool,
-    outcome: Outcome<T>,
+    outcome: Served<T>,
 }
 
 impl<T> Supervisor<T> {
@@ -58,7 +58,7 @@ impl<T> Supervisor<T> {
             phase: watch::Sender::new(Phase::Starting),
             starting: cores,
             asked: false,
-            outcome: Outcome { values, failures: Vec::new(), panic: None },
+            outcome: Served { values, failures: Vec::new(), panic: None },
         }
     }
 
@@ -72,7 +72,7 @@ impl<T> Supervisor<T> {
         shutdown: impl Future<Output = ()>,
         mut events: UnboundedReceiver<Event<T>>,
         mut on_running: impl FnMut(),
-    ) -> Outcome<T> {
+    ) -> Served<T> {
         let mut shutdown = pin!(shutdown);
         poll_fn(|cx| {
             if !self.asked {

@@ -1,4 +1,5 @@
-//! Bodies that are larger than memory should be: a gibibyte each way, through synchronous code, in a process that stays small.
+//! Bodies that are larger than memory should be: a gibibyte each way, through synchronous code, in a process that stays
+//! small.
 
 use std::{
     io,

@@ -18,7 +18,8 @@ use tokio::{
 use tower::ServiceExt as _;
 use tower_fiber::{WaitExt as _, in_fiber};
 
-/// Runs a test on a current-thread runtime, on one as each core has, and on one with two workers. A test that hangs fails.
+/// Runs a test on a current-thread runtime, on one as each core has, and on one with two workers. A test that hangs
+/// fails.
 pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
     let test = || async { timeout(Duration::from_secs(60), test()).await.expect("the test hangs") };
     println!("on a current-thread runtime");

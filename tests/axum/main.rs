@@ -1,4 +1,5 @@
-//! axum: the layer around async handlers, plain functions as handlers, and the bodies and websockets that they read and write.
+//! axum: the layer around async handlers, plain functions as handlers, and the bodies and websockets that they read and
+//! write.
 #![cfg(feature = "axum")]
 
 #[path = "../support/child.rs"]

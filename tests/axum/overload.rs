@@ -1,4 +1,5 @@
-//! More requests than fibers: by axum they wait inside their tasks; with `LoadShed` directly outside of the layer they are refused.
+//! More requests than fibers: by axum they wait inside their tasks; with `LoadShed` directly outside of the layer they
+//! are refused.
 
 use std::sync::Arc;
 

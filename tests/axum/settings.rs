@@ -3,8 +3,8 @@
 use axum::{Router, routing::get};
 use tower_fiber::{
     Counters, FiberLayer, WaitExt as _,
-    axum::{fiber, fiber_with},
-    try_await_in_fiber,
+    axum::{FiberHandler, SyncHandler, fiber, fiber_with, parts::HandlerSettings},
+    in_fiber, try_await_in_fiber,
 };
 
 use crate::harness::{get as fetch, ok, on_each_runtime, waited};
@@ -71,4 +71,23 @@ fn handlers_say_what_they_are() {
     let handler = fiber_with::<_, _, ()>(&layer, hello);
     let text = format!("{:?}", handler);
     assert!(text.contains("hello") && text.contains("pages"), "{text}");
+}
+
+/// Code that takes handlers of either kind can name what they have in common.
+fn route<F, T, L>(handler: FiberHandler<F, T, (), L>) -> Router
+where
+    F: SyncHandler<T, ()>,
+    T: 'static,
+    L: HandlerSettings,
+{
+    Router::new().route("/", get(handler))
+}
+
+#[test]
+fn code_that_is_generic_over_the_settings() {
+    on_each_runtime(|| async {
+        let handler = || in_fiber().to_string();
+        assert_eq!(fetch(&route(fiber(handler)), "/").await, ok("true"));
+        assert_eq!(fetch(&route(fiber_with(&FiberLayer::new(), handler)), "/").await, ok("true"));
+    });
 }

@@ -1,7 +1,8 @@
 //! What does not compile, and that the compiler then says why, at the right place.
 //!
-//! Each program in `tests/ui/refused` has a twin in `tests/ui/accepted` that differs in one line, so that it is refused for that line's
-//! sake. After a deliberate change, `TRYBUILD=overwrite cargo test --all-features --test builds ui` writes the messages anew.
+//! Each program in `tests/ui/refused` has a twin in `tests/ui/accepted` that differs in one line, so that it is refused
+//! for that line's sake. After a deliberate change, `TRYBUILD=overwrite cargo test --all-features --test builds ui`
+//! writes the messages anew.
 
 use std::{fs, path::PathBuf, process::Command};
 

@@ -1,4 +1,5 @@
-//! tokio's own functions that do not work in a fiber: tokio refuses them in its own words, and a warning says what to do.
+//! tokio's own functions that do not work in a fiber: tokio refuses them in its own words, and a warning says what to
+//! do.
 
 use tokio::{
     runtime::Handle,

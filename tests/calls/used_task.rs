@@ -1,5 +1,5 @@
-//! Calls in a task that has made others, as each connection of a server is one: they begin without looking for their place, and most end
-//! where they began.
+//! Calls in a task that has made others, as each connection of a server is one: they begin without looking for their
+//! place, and most end where they began.
 
 use std::{
     cell::RefCell,

@@ -21,13 +21,9 @@ use tower_fiber::{
 
 use crate::support::{both, poll_once, until};
 
-fn layers() -> [FiberLayer; 2] {
-    both(FiberLayer::builder())
-}
-
 #[tokio::test]
 async fn a_loop_that_waits_can_look() {
-    for layer in layers() {
+    for layer in both(FiberLayer::builder()) {
         let (report, mut reports) = mpsc::unbounded_channel();
         let mut call = Box::pin(layer.run(move || {
             assert!(!caller_gone());
@@ -64,7 +60,7 @@ async fn a_loop_that_never_waits_can_look() {
 
 #[tokio::test]
 async fn a_select_ends_when_the_caller_goes() {
-    for layer in layers() {
+    for layer in both(FiberLayer::builder()) {
         let (report, reports) = oneshot::channel();
         let (begun, begins) = oneshot::channel();
         let mut call = Box::pin(layer.run(move || {
@@ -87,7 +83,7 @@ async fn a_select_ends_when_the_caller_goes() {
 
 #[tokio::test]
 async fn a_task_of_its_own_can_wait_for_it() {
-    for layer in layers() {
+    for layer in both(FiberLayer::builder()) {
         for dropped in [true, false] {
             let (send, receive) = oneshot::channel();
             let (open, gate) = oneshot::channel::<()>();
@@ -116,7 +112,7 @@ async fn a_task_of_its_own_can_wait_for_it() {
 
 #[tokio::test]
 async fn nested_fibers_hear_of_it() {
-    for layer in layers() {
+    for layer in both(FiberLayer::builder()) {
         let seen = Arc::new(AtomicBool::new(false));
         let (inner, inside) = (layer.clone(), Arc::clone(&seen));
         let (begun, begins) = oneshot::channel();
@@ -194,7 +190,7 @@ async fn what_is_seen_is_seen_before_the_first_wait_too() {
 
 #[tokio::test]
 async fn an_async_service_that_holds_no_stack_is_not_told_too_early() {
-    for layer in layers() {
+    for layer in both(FiberLayer::builder()) {
         let (open, gate) = oneshot::channel::<u32>();
         let gate = Arc::new(Mutex::new(Some(gate)));
         let service = layer.layer(service_fn(move |()| {

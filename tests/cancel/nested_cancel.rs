@@ -225,8 +225,8 @@ fn a_fiber_inside_a_leaked_parked_service_is_counted_as_leaked() {
     assert_eq!(inner.handle().live(), 0);
 }
 
-/// A fiber that is begun inside another one, which is leaked later, but is taken out of it and awaited elsewhere. Gives the
-/// counters of its layer.
+/// A fiber that is begun inside another one, which is leaked later, but is taken out of it and awaited elsewhere. Gives
+/// the counters of its layer.
 fn taken_out_of_a_leaked_fiber(polled_before_the_leak: bool) -> tower_fiber::Counters {
     let (outer, inner) = (layer(OnDrop::Finish, false), layer(OnDrop::Finish, false));
     let (begun, taken) = std::sync::mpsc::channel();

@@ -1,5 +1,5 @@
-//! Shields in fibers inside fibers, and what the fiber around them does when it is cut. What may end the process is a process of its
-//! own.
+//! Shields in fibers inside fibers, and what the fiber around them does when it is cut. What may end the process is a
+//! process of its own.
 
 use std::{
     future::pending,
@@ -19,16 +19,12 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
-use tower_fiber::{Cancelled, FiberLayer, OnDrop, WaitExt as _, join, join_all, race, run_local, shield, yield_now};
+use tower_fiber::{Cancelled, OnDrop, WaitExt as _, join, join_all, race, run_local, shield, yield_now};
 
-use crate::support::{Drops, both, on_each_runtime, poll_once, until};
+use crate::support::{Drops, both_on_drop, on_each_runtime, poll_once, until};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-}
-
-fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    both(FiberLayer::builder().on_drop(policy))
 }
 
 fn nap(milliseconds: u64) {
@@ -75,7 +71,7 @@ fn shield_in_join() {
             for other in [0, 10, 80] {
                 println!("{n} {other}");
                 runtime().block_on(async {
-                    for layer in layers(OnDrop::Unwind) {
+                    for layer in both_on_drop(OnDrop::Unwind) {
                         let steps = Arc::new(AtomicUsize::new(0));
                         let own = Arc::clone(&steps);
                         let mut call = Box::pin(layer.run(move || side_by_side(own, other)));
@@ -97,7 +93,7 @@ fn shield_in_join() {
 #[test]
 fn shield_in_join_after_cancel_all() {
     runtime().block_on(async {
-        for layer in layers(OnDrop::Unwind) {
+        for layer in both_on_drop(OnDrop::Unwind) {
             let steps = Arc::new(AtomicUsize::new(0));
             let own = Arc::clone(&steps);
             let mut call = Box::pin(layer.run(move || SIDE_BY_SIDE[0](own, 1000)));
@@ -116,7 +112,7 @@ fn shield_in_join_after_cancel_all() {
 fn shield_in_join_aborts() {
     crate::child::passes("nested_shield::shield_in_join_aborts", || {
         on_each_runtime(|| async {
-            for layer in layers(OnDrop::Unwind) {
+            for layer in both_on_drop(OnDrop::Unwind) {
                 let (paid, recorded) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
                 let (of_call, records) = (Arc::clone(&paid), Arc::clone(&recorded));
                 let section = move || {
@@ -228,7 +224,7 @@ fn join_two_payloads() {
         ];
         for (function, dropped) in functions.into_iter().zip([1, 1, 2, 2]) {
             runtime().block_on(async {
-                for layer in layers(OnDrop::Finish) {
+                for layer in both_on_drop(OnDrop::Finish) {
                     let drops = Drops::default();
                     let own = drops.clone();
                     let call = layer.run(move || function(own));
@@ -264,7 +260,7 @@ impl Drop for PanicsWhenCut {
 fn a_future_that_is_cut_is_dropped_before_the_unwinding() {
     crate::child::passes("nested_shield::a_future_that_is_cut_is_dropped_before_the_unwinding", || {
         runtime().block_on(async {
-            for layer in layers(OnDrop::Unwind) {
+            for layer in both_on_drop(OnDrop::Unwind) {
                 let (cut, drops) = (Arc::new(Mutex::new(Vec::new())), Drops::default());
                 let (own, local) = (Arc::clone(&cut), drops.held());
                 let mut call = Box::pin(layer.run(move || {

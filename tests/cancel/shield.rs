@@ -9,11 +9,11 @@ use std::{
 
 use tokio::sync::oneshot;
 use tower_fiber::{
-    Cancelled, FiberLayer, OnDrop, WaitExt as _, block_on_waits, caller_gone, error::TryAwaitError, run_local, shield,
+    Cancelled, OnDrop, WaitExt as _, block_on_waits, caller_gone, error::TryAwaitError, run_local, shield,
     try_await_in_fiber,
 };
 
-use crate::support::{Drops, both, in_each_task, poll_once, until};
+use crate::support::{Drops, both_on_drop, in_each_task, poll_once, until};
 
 /// What the code of a fiber has done, in order.
 #[derive(Clone, Default)]
@@ -29,11 +29,8 @@ impl Log {
     }
 }
 
-fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    both(FiberLayer::builder().on_drop(policy))
-}
-
-/// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber suspended.
+/// Waits for a gate. Notes it only when the gate is not open: what happens to the caller later finds the fiber
+/// suspended.
 fn wait_for(mut gate: oneshot::Receiver<()>, log: &Log, what: &'static str) {
     let mut is_noted = false;
     let gate = poll_fn(|cx| {
@@ -66,7 +63,7 @@ fn shielded_twice(log: &Log, mut gates: impl Iterator<Item = oneshot::Receiver<(
 fn cancel_and_unwind_take_effect_when_the_outermost_of_nested_shields_ends() {
     in_each_task(|| async {
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
-            for layer in layers(policy) {
+            for layer in both_on_drop(policy) {
                 let (opens, gates): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel::<()>()).unzip();
                 let (log, drops) = (Log::default(), Drops::default());
                 let (inside, held) = (log.clone(), drops.held());
@@ -98,7 +95,7 @@ fn cancel_and_unwind_take_effect_when_the_outermost_of_nested_shields_ends() {
 #[test]
 fn a_shield_inside_a_nested_fiber_holds_for_the_fiber_around_it() {
     in_each_task(|| async {
-        let [layer, _] = layers(OnDrop::Unwind);
+        let [layer, _] = both_on_drop(OnDrop::Unwind);
         let inner = layer.clone();
         let log = Log::default();
         let (inside, around) = (log.clone(), log.clone());
@@ -129,7 +126,7 @@ fn a_shield_inside_a_nested_fiber_holds_for_the_fiber_around_it() {
 #[test]
 fn a_cancel_that_took_effect_before_is_not_taken_back() {
     in_each_task(|| async {
-        let [layer, _] = layers(OnDrop::Cancel);
+        let [layer, _] = both_on_drop(OnDrop::Cancel);
         let log = Log::default();
         let inside = log.clone();
         let mut call = Box::pin(layer.run(move || {
@@ -147,7 +144,7 @@ fn a_cancel_that_took_effect_before_is_not_taken_back() {
 #[test]
 fn a_panic_inside_ends_the_shield() {
     in_each_task(|| async {
-        let [layer, _] = layers(OnDrop::Unwind);
+        let [layer, _] = both_on_drop(OnDrop::Unwind);
         let (open, gate) = oneshot::channel::<()>();
         let log = Log::default();
         let inside = log.clone();

@@ -1,5 +1,5 @@
-//! Unwind: what is dropped, what is printed, and what code makes of it that catches the unwinding. Each case is a process of
-//! its own.
+//! Unwind: what is dropped, what is printed, and what code makes of it that catches the unwinding. Each case is a
+//! process of its own.
 
 use std::{
     future::pending,
@@ -20,7 +20,8 @@ fn layers() -> [FiberLayer; 2] {
     both_with_one_worker(FiberLayer::builder().on_drop(OnDrop::Unwind))
 }
 
-/// Drops a call of `layer` while `code` waits, until nothing of it is left. In a task that has made calls, as a connection is one.
+/// Drops a call of `layer` while `code` waits, until nothing of it is left. In a task that has made calls, as a
+/// connection is one.
 fn dropped<R: Send + 'static>(layer: &FiberLayer, code: impl FnOnce() -> R + Send + 'static) {
     let layer = layer.clone();
     let task = async move {

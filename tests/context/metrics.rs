@@ -98,7 +98,7 @@ async fn times_run_and_suspended() {
     assert_shown("timed", [("running_seconds_count", 1.0), ("suspended_seconds_count", 1.0)]);
     let (running, suspended) = (value("running_seconds_sum", "timed"), value("suspended_seconds_sum", "timed"));
     assert!((busy.as_secs_f64()..real).contains(&running), "{running}");
-    // Of the clock on the wall, not of tokio's, which is paused.
+    // By the clock on the wall, since tokio's clock is paused.
     assert!(suspended > 0.0 && suspended < real, "{suspended}");
 }
 

@@ -1,5 +1,5 @@
-//! Locks that a suspended fiber holds while another one of its thread wants them, and news that it would have to bring: the thread
-//! waits for itself, for ever.
+//! Locks that a suspended fiber holds while another one of its thread wants them, and news that it would have to bring:
+//! the thread waits for itself, for ever.
 
 use std::{
     process,

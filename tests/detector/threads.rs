@@ -11,7 +11,8 @@ use tower_fiber::{FiberLayer, WaitExt as _};
 
 use crate::harness::warnings;
 
-/// A thread with a layer of its own, so that each may warn and is asked where it is. It ends as soon as it has been seen.
+/// A thread with a layer of its own, so that each may warn and is asked where it is. It ends as soon as it has been
+/// seen.
 fn is_seen_and_ends() {
     let layer = FiberLayer::builder().name("brief").detect_blocking(Duration::from_millis(1)).build().unwrap();
     let handle = layer.handle();

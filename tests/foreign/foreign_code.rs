@@ -1,5 +1,5 @@
-//! Code of others between two steps of a fiber: wakers, `into_future`, destructors. It may panic, wait, and call back. What may end
-//! the process or hang is a process of its own.
+//! Code of others between two steps of a fiber: wakers, `into_future`, destructors. It may panic, wait, and call back.
+//! What may end the process or hang is a process of its own.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,5 @@
-//! A lock that its thread may take again does not keep fibers of that thread apart: what to use instead of holding one over a wait.
+//! A lock that its thread may take again does not keep fibers of that thread apart: what to use instead of holding one
+//! over a wait.
 
 use std::{
     cell::Cell,

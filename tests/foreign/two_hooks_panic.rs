@@ -1,4 +1,5 @@
-//! Hooks and carried values that panic, in each combination: the first panic reaches the code that polls, and everything is put back.
+//! Hooks and carried values that panic, in each combination: the first panic reaches the code that polls, and
+//! everything is put back.
 
 use std::{
     cell::{Cell, RefCell},

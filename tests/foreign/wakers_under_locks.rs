@@ -1,5 +1,5 @@
-//! Wakers that do something when they are cloned or dropped, where the crate waits by primitives of tokio's, which do that under locks of
-//! their own. What may hang is a process of its own.
+//! Wakers that do something when they are cloned or dropped, where the crate waits by tokio primitives, which do
+//! that under locks of their own. What may hang is a process of its own.
 
 use std::{
     convert::Infallible,

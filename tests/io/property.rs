@@ -1,4 +1,5 @@
-//! Any sequence of synchronous operations gives what the asynchronous ones give, over a stream that is short, late and broken anywhere.
+//! Any sequence of synchronous operations gives what the asynchronous ones give, over a stream that is short, late and
+//! broken anywhere.
 
 #![cfg(feature = "io")]
 
@@ -143,7 +144,8 @@ fn in_fiber(stream: &Scripted, operations: &[Operation]) -> (Vec<Outcome>, Scrip
     }))
 }
 
-/// Pending or not, by the methods that std provides; what is interrupted is tried again, also where std leaves that to the caller.
+/// Pending or not, by the methods that std provides; what is interrupted is tried again, also where std leaves that to
+/// the caller.
 #[test]
 fn as_stds_own_methods() {
     for_any(|stream, operations| {
@@ -159,8 +161,8 @@ fn as_stds_own_methods() {
     });
 }
 
-/// Not interrupted, which tokio gives out. Nor is the text compared that `read_to_string` leaves after an error: tokio leaves what
-/// was there before, std adds what has come if it is text.
+/// Not interrupted, which tokio gives out. Nor is the text compared that `read_to_string` leaves after an error: tokio
+/// leaves what was there before, std adds what has come if it is text.
 #[test]
 fn as_tokios_methods() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

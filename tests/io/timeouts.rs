@@ -16,7 +16,11 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
-use tower_fiber::{FiberLayer, OnDrop, Placement, block_on_waits, io::FiberIo, run_in_fiber, run_local};
+use tower_fiber::{
+    FiberLayer, OnDrop, Placement, block_on_waits,
+    io::{FiberIo, TimedOut},
+    run_in_fiber, run_local,
+};
 
 use crate::support::poll_once;
 
@@ -33,6 +37,7 @@ fn limited(stream: DuplexStream) -> FiberIo<DuplexStream> {
 fn assert_timed_out<R: std::fmt::Debug>(result: io::Result<R>, text: &str) {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, text));
+    assert_eq!(error.downcast::<TimedOut>().unwrap().to_string(), text);
 }
 
 const NOT_READ: &str = "nothing was read within the read time-out of 5s";

@@ -1,4 +1,5 @@
-//! std's whole operations over `FiberIo`: short reads and writes, ends and errors at every position, and what is left after them.
+//! std's whole operations over `FiberIo`: short reads and writes, ends and errors at every position, and what is left
+//! after them.
 
 #![cfg(feature = "io")]
 

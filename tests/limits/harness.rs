@@ -71,7 +71,8 @@ impl Limited {
         self.all_end_inside(service, calls, 1).await;
     }
 
-    /// As [`all_end`](Self::all_end), where so many of each call's fibers are of this layer, each inside the one before.
+    /// As [`all_end`](Self::all_end), where so many of each call's fibers are of this layer, each inside the one
+    /// before.
     pub(crate) async fn all_end_inside(&self, service: Any, calls: u32, depth: u64) {
         let calls: Vec<_> = (0..calls).map(|n| (n, tokio::spawn(service.clone().oneshot(n)))).collect();
         for (n, call) in calls {

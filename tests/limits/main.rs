@@ -1,4 +1,5 @@
-//! `max_fibers`, alone and together with other limits, above, below and beside: all calls end, and no more fibers live than were allowed.
+//! `max_fibers`, alone and together with other limits, above, below and beside: all calls end, and no more fibers live
+//! than were allowed.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! Random fibers and random events, against a model that is plain data.
 //!
-//! In place everything is predicted: what each fiber does and in which order, its outcome, each counter, each destructor.
-//! On the pool the order is not known, so what must hold in any order is checked.
+//! In place everything is predicted: what each fiber does and in which order, its outcome, each counter, each
+//! destructor. On the pool the order is not known, so what must hold in any order is checked.
 
 mod machine;
 mod pooled;

@@ -6,7 +6,8 @@ use tower_fiber::per_core::PerCore;
 
 use crate::harness::{ANY_PORT, connect, in_time, shutdown};
 
-/// Whichever way the system does it. A hash spreads 100 connections: that one of two cores gets none has a chance of 1 in 2^99.
+/// Whichever way the system does it. A hash spreads 100 connections: that one of two cores gets none has a chance of 1
+/// in 2^99.
 #[test]
 fn all_cores_get_some() {
     in_time(|| {

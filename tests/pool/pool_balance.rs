@@ -167,8 +167,8 @@ async fn the_first_worker_serves_what_it_can() {
 
     let pool = FiberPool::builder().worker_threads(4).thread_name("filled").build().unwrap();
     let layer = FiberLayer::new().placement(pool);
-    // A busy machine may keep the first from running for a while, so there is more than one try. Dealt out in turn it would
-    // get a quarter in each.
+    // A busy machine may keep the first from running for a while, so there is more than one try. Dealt out in turn it
+    // would get a quarter in each.
     let begun = Instant::now();
     let mut tries = Vec::new();
     while begun.elapsed() < Duration::from_secs(60) {

@@ -172,7 +172,7 @@ fn readiness_is_driven_by_a_task() {
     {
         let seen = &told.seen;
         let mut call = Box::pin(async { service.ready().await?.call(0).await });
-        // By the one who waits, and by the task that goes on asking.
+        // By the caller that waits, and by the task that goes on asking.
         begin(&mut call, || seen.count("asked too early") == 2).await;
         told.tell();
         seen.note(call.await.unwrap());

@@ -68,8 +68,8 @@ fn steering_waits_for_all() {
     });
 }
 
-/// A clone of `Steer` takes itself for ready when that is, although its services are not (tower 0.5): each layer that clones needs a
-/// `Buffer` below.
+/// A clone of `Steer` takes itself for ready when that is, although its services are not (tower 0.5): each layer that
+/// clones needs a `Buffer` below.
 #[test]
 fn steering_inside_needs_a_buffer_between() {
     same(|around, seen| async move {

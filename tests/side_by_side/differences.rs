@@ -1,5 +1,5 @@
-//! What differs with a layer, and is documented: a call begins when it is first polled, the called instance is not the one that stays, and
-//! what a call was made of is gone when its outcome is there.
+//! What differs with a layer, and is documented: a call begins when it is first polled, the called instance is not the
+//! one that stays, and what a call was made of is gone when its outcome is there.
 
 use std::{
     future::{Ready, ready},

@@ -1,5 +1,5 @@
-//! The layer around async services, which should notice nothing: each scenario runs without it and with it, in place and on the pool, and all
-//! that the scenario has seen is compared. `differences.rs` has what does differ.
+//! The layer around async services, which should notice nothing: each scenario runs without it and with it, in place
+//! and on the pool, and all that the scenario has seen is compared. `differences.rs` has what does differ.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! Stacks: where they lie, how many there can be, what memory they take, and what happens when one overflows or none can be had. What counts
-//! what the process has is done in child processes.
+//! Stacks: where they lie, how many there can be, what memory they take, and what happens when one overflows or none
+//! can be had. What counts what the process has is done in child processes.
 
 #[path = "../support/child.rs"]
 mod child;

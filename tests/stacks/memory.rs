@@ -4,19 +4,15 @@ use std::{convert::Infallible, future::pending, panic::resume_unwind, time::Dura
 
 use tokio::runtime::Builder;
 use tower::{Layer as _, ServiceExt as _, timeout::TimeoutLayer};
-use tower_fiber::{FiberLayer, OnDrop, WaitExt as _, sync_fn, try_await_in_fiber};
+use tower_fiber::{OnDrop, WaitExt as _, sync_fn, try_await_in_fiber};
 
 use crate::{
     child,
-    support::{both, poll_once},
+    support::{both_on_drop, poll_once},
     system::memory,
 };
 
 const POLICIES: [OnDrop; 3] = [OnDrop::Finish, OnDrop::Cancel, OnDrop::Unwind];
-
-fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    both(FiberLayer::builder().on_drop(policy))
-}
 
 /// Runs `round` a tenth of `times` to warm up, then `times`; memory must not have grown by a tenth of a KiB a time.
 fn stays_flat(times: usize, mut round: impl FnMut()) {
@@ -33,7 +29,7 @@ fn a_select_losing_branch_100_000_times() {
     child::passes("memory::a_select_losing_branch_100_000_times", || {
         let runtime = Builder::new_current_thread().build().unwrap();
         for policy in [OnDrop::Cancel, OnDrop::Unwind] {
-            for (layer, times) in layers(policy).into_iter().zip([100_000, 10_000]) {
+            for (layer, times) in both_on_drop(policy).into_iter().zip([100_000, 10_000]) {
                 stays_flat(times, || {
                     runtime.block_on(async {
                         let call = layer.run(|| {
@@ -60,7 +56,7 @@ fn a_select_losing_branch_100_000_times() {
 fn a_100_000_panicking_requests() {
     child::passes("memory::a_100_000_panicking_requests", || {
         let runtime = Builder::new_current_thread().build().unwrap();
-        for (layer, times) in layers(OnDrop::Finish).into_iter().zip([100_000, 20_000]) {
+        for (layer, times) in both_on_drop(OnDrop::Finish).into_iter().zip([100_000, 20_000]) {
             let service = layer.layer(sync_fn(|text: String| {
                 let _kept = text;
                 // Without the hook, which would print.
@@ -88,7 +84,7 @@ async fn quiet(future: impl Future) -> bool {
 fn a_timeout_layer_outside_10_000_requests() {
     child::passes("memory::a_timeout_layer_outside_10_000_requests", || {
         for policy in POLICIES {
-            for layer in layers(policy) {
+            for layer in both_on_drop(policy) {
                 let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
                 runtime.block_on(async {
                     let waits = sync_fn(|()| {

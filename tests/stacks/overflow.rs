@@ -1,5 +1,6 @@
-//! A fiber overflows its stack: the process ends with a message that names the service, the size and the setting. Every other fault
-//! is what it is without the crate. Each case is a process of its own; tests/fault_cases has those that need unsafe code.
+//! A fiber overflows its stack: the process ends with a message that names the service, the size and the setting. Every
+//! other fault is what it is without the crate. Each case is a process of its own; tests/fault_cases has those that
+//! need unsafe code.
 
 use std::{
     convert::Infallible,

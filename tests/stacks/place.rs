@@ -1,4 +1,5 @@
-//! Where a fiber's stack lies, and what that is to code that looks at the limits of its thread's stack; how to leave it.
+//! Where a fiber's stack lies, and what that is to code that looks at the limits of its thread's stack; how to leave
+//! it.
 
 use std::{
     future::ready,

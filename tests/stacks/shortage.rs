@@ -1,5 +1,5 @@
-//! No stack can be had: calls wait, the rest of the process does not notice, and everything goes on when stacks come back. Each case is
-//! a process of its own, with a limit.
+//! No stack can be had: calls wait, the rest of the process does not notice, and everything goes on when stacks come
+//! back. Each case is a process of its own, with a limit.
 
 use std::{convert::Infallible, fs, pin::Pin, sync::mpsc, thread, time::Duration};
 

@@ -19,8 +19,8 @@ pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>, Level);
 
 impl Default for Warnings {
     fn default() -> Self {
-        /// While a process has one subscriber, `tracing` decides whether anybody wants an event by that of the thread which comes by it first:
-        /// one of another test that has none. With two it asks both.
+        /// While a process has one subscriber, `tracing` decides whether anybody wants an event by that of the thread
+        /// which comes by it first: one of another test that has none. With two it asks both.
         static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Warnings(Arc::default(), Level::WARN)));
 
         LazyLock::force(&ANOTHER);

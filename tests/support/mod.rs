@@ -17,11 +17,16 @@ use tokio::{
     task::{LocalSet, spawn_local},
     time::timeout,
 };
-use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, Placement, run_in_fiber};
+use tower_fiber::{FiberLayer, FiberLayerBuilder, FiberPool, OnDrop, Placement, run_in_fiber};
 
 /// A layer in place and one on the process-wide pool, of the same settings.
 pub(crate) fn both(builder: FiberLayerBuilder) -> [FiberLayer; 2] {
     [builder.clone(), builder.placement(Placement::SharedPool)].map(|builder| builder.build().unwrap())
+}
+
+/// As [`both`], with a drop policy, and the defaults for the rest.
+pub(crate) fn both_on_drop(policy: OnDrop) -> [FiberLayer; 2] {
+    both(FiberLayer::builder().on_drop(policy))
 }
 
 /// As [`both`], on a pool of one worker.
@@ -62,8 +67,8 @@ pub(crate) fn text_of_panic<R>(f: impl FnOnce() -> R) -> String {
 /// A test's future, of one type for all: what runs it is then compiled once, not for each of hundreds.
 type Test = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Runs a test on a current-thread runtime, on one as each core has, on one with two workers, and in a task in which calls have been made
-/// before, as a connection is one. A test that hangs fails.
+/// Runs a test on a current-thread runtime, on one as each core has, on one with two workers, and in a task in which
+/// calls have been made before, as a connection is one. A test that hangs fails.
 pub(crate) fn on_each_runtime<F: Future<Output = ()> + 'static>(test: impl Fn() -> F) {
     run_on_each_runtime(&|| Box::pin(test()));
 }
@@ -99,7 +104,8 @@ fn run_in_each_task([first, second]: [Test; 2]) {
     run_in_used_task(second);
 }
 
-/// Runs a test in a task of a current-thread runtime in which a call was made before, so that the place of the next ones is known.
+/// Runs a test in a task of a current-thread runtime in which a call was made before, so that the place of the next
+/// ones is known.
 pub(crate) fn in_used_task(test: impl Future<Output = ()> + 'static) {
     run_in_used_task(Box::pin(test));
 }

@@ -166,7 +166,8 @@ impl AsyncSeek for Scripted {
     }
 }
 
-/// The same by the required methods of std's traits, so that the others are std's own. It is never pending and never interrupted.
+/// The same by the required methods of std's traits, so that the others are std's own. It is never pending and never
+/// interrupted.
 #[derive(Debug)]
 pub(crate) struct Plain(pub(crate) Scripted);
 

@@ -1,5 +1,5 @@
-//! A destructor that panics, of each part of a call, at each way out of it: permit, stack, numbers, and the place among those that wait come
-//! back.
+//! A destructor that panics, of each part of a call, at each way out of it: permit, stack, numbers, and the place among
+//! those that wait come back.
 
 use std::{
     cell::RefCell,

@@ -1,4 +1,5 @@
-//! Local fibers that are dropped while they wait, in places where nothing may go wrong. Each case is a process of its own.
+//! Local fibers that are dropped while they wait, in places where nothing may go wrong. Each case is a process of its
+//! own.
 
 use std::{
     future::pending,

@@ -1,5 +1,5 @@
-//! Fibers and the threads that they live on: which thread a call runs on, what a thread that unwinds or ends does to its fibers, and how
-//! runtimes, pools and processes end while fibers wait.
+//! Fibers and the threads that they live on: which thread a call runs on, what a thread that unwinds or ends does to
+//! its fibers, and how runtimes, pools and processes end while fibers wait.
 
 #[path = "../support/child.rs"]
 mod child;

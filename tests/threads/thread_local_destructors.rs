@@ -1,4 +1,5 @@
-//! The crate in the destructors of thread-locals, when a thread ends: an error, nothing, or the usual panic, but never an abort.
+//! The crate in the destructors of thread-locals, when a thread ends: an error, nothing, or the usual panic, but never
+//! an abort.
 
 use std::{
     cell::{Cell, RefCell},
@@ -44,7 +45,8 @@ fn refuses<R>(why: &str, f: impl FnOnce() -> R) {
     }
 }
 
-/// It does what it always does, or panics since the thread's own thread-locals have gone: of this crate's, or of tokio's.
+/// It does what it always does, or panics since the thread's own thread-locals have gone: of this crate's, or of
+/// tokio's.
 fn works_or_says_why(f: impl FnOnce()) {
     if let Err(text) = try_to(f) {
         let texts = ["a thread that is ending", "Thread Local Storage", "thread-local"];
@@ -203,7 +205,8 @@ fn use_all() {
     assert_eq!(wait_mode(), WaitMode::None);
 }
 
-/// Runs `f` on a thread that ends: after the destructors of all thread-locals that the thread has used, or before them, or without any.
+/// Runs `f` on a thread that ends: after the destructors of all thread-locals that the thread has used, or before them,
+/// or without any.
 fn at_the_end(name: &str, when: &str, f: fn()) {
     let thread = thread::spawn({
         let when = when.to_owned();
@@ -238,7 +241,8 @@ fn thread_local_destructors() {
     });
 }
 
-/// On the thread that all tests of the library's run on, and in the order of the case: the mode has been asked for after it.
+/// On the thread that all tests of the library's run on, and in the order of the case: the mode has been asked for
+/// after it.
 #[test]
 fn a_local_fiber_in_a_thread_local() {
     child::passes("thread_local_destructors::a_local_fiber_in_a_thread_local", || {

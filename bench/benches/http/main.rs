@@ -1,8 +1,9 @@
 //! Real axum servers, each in its own process, under load: throughput, latencies and peak memory.
 //!
-//! It needs `wrk` and `h2load` (Debian's `wrk` and `nghttp2-client`). Rounds are interleaved: each kind of server once, then
-//! each once more. `BENCH_ROUNDS` (3), `BENCH_SECONDS` (2) of each run, `BENCH_HERD` (10000) connections that wait at
-//! once, and `BENCH_PARTS` (`wrk,h2,skew,herd`) can be set. What comes out is in `http.json` of the target directory.
+//! It needs `wrk` and `h2load` (Debian's `wrk` and `nghttp2-client`). Rounds are interleaved: each kind of server once,
+//! then each once more. `BENCH_ROUNDS` (3), `BENCH_SECONDS` (2) of each run, `BENCH_HERD` (10000) connections that wait
+//! at once, and `BENCH_PARTS` (`wrk,h2,skew,herd`) can be set. What comes out is in `http.json` of the target
+//! directory.
 
 mod client;
 mod kinds;

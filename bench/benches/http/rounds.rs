@@ -70,7 +70,8 @@ impl Rounds {
         for (name, path, kinds) in PATHS {
             for connections in CONNECTIONS {
                 for kind in kinds {
-                    // With many connections each search takes seconds, since all wait in turn for a few of the database.
+                    // With many connections each search takes seconds, since all wait in turn for a few of the
+                    // database.
                     let is_slow = name == "search" && connections > 1000;
                     let seconds = self.seconds * if is_slow { 6 } else { 1 };
                     self.measure("wrk", kind, name, connections, |_, server| {

@@ -1,8 +1,9 @@
 //! What a call and a wait cost, for tower-fiber and its peers side by side.
 //!
-//! Groups are named `table-waits-depth-in flight-payload`, such as `bare-one-deep-1000-word`; the report reads them by these
-//! names. In the table `bare` futures are polled by hand and no scheduler is measured; `scheduled` is for peers that need
-//! one of their own, with native async beside them. `BENCH_MILLIS` (200) and `BENCH_SAMPLES` (10) say how long each is measured.
+//! Groups are named `table-waits-depth-in flight-payload`, such as `bare-one-deep-1000-word`; the report reads them by
+//! these names. In the table `bare` futures are polled by hand and no scheduler is measured; `scheduled` is for peers
+//! that need one of their own, with native async beside them. `BENCH_MILLIS` (200) and `BENCH_SAMPLES` (10) say how
+//! long each is measured.
 
 mod bare;
 mod cases;

@@ -1,7 +1,8 @@
-//! Instructions per call, counted by valgrind: the guard against regressions, since times on shared machines are not stable.
+//! Instructions per call, counted by valgrind: the guard against regressions, since times on shared machines are not
+//! stable.
 //!
-//! Each count has a bound here, which `.ci/instructions` holds it to. The bounds are for rustc 1.95 on x86-64 and for the
-//! newest versions of all dependencies; another compiler counts a little differently.
+//! Each count has a bound here, which `.ci/instructions` holds it to. The bounds are for rustc 1.95 on x86-64 and for
+//! the newest versions of all dependencies; another compiler counts a little differently.
 
 #![expect(missing_docs, reason = "what gungraun's macros make has none")]
 
@@ -44,8 +45,8 @@ impl Waiter for InFiber {
     }
 }
 
-/// What is counted. It has run before: the stack, the thread-locals and the process-wide settings are there, and the allocator
-/// has what it needs.
+/// What is counted. It has run before: the stack, the thread-locals and the process-wide settings are there, and the
+/// allocator has what it needs.
 type Warm = Box<dyn FnMut()>;
 
 fn warm(run: impl FnMut() + 'static) -> Warm {
@@ -119,7 +120,8 @@ fn wave() -> Warm {
     })
 }
 
-/// A call with one wait as a server has it: the layer is held and limited, has metrics and a detector; each call has a span.
+/// A call with one wait as a server has it: the layer is held and limited, has metrics and a detector; each call has a
+/// span.
 fn production() -> Warm {
     let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO);
     tracing::subscriber::set_global_default(subscriber).expect("each case has a process of its own");
@@ -144,8 +146,8 @@ fn parked_root() -> Warm {
     })
 }
 
-/// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls. It is answered at the
-/// last of `polls`.
+/// One request over a connection of hyper's HTTP/1, in memory: what a server does for it, but the system calls. It is
+/// answered at the last of `polls`.
 fn request(app: Router, polls: usize) -> Warm {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: 127.0.0.1:3000\r\nuser-agent: curl/8.14.1\r\naccept: */*\r\n\r\n";
     // As `axum::serve` does once for each connection.

@@ -12,7 +12,8 @@ use crate::legacy::sample;
 /// The backend that the queries are written for.
 pub type Backend = Pg;
 
-/// Queries that PostgreSQL works on, or lets wait, at the same time. By default it takes 100 connections of all its clients.
+/// Queries that PostgreSQL works on, or lets wait, at the same time. By default it takes 100 connections of all its
+/// clients.
 const READERS: usize = 32;
 
 /// Transactions that write at the same time. Those that want the same row wait for each other.
@@ -20,7 +21,8 @@ const WRITERS: usize = 16;
 
 /// What each session begins with.
 ///
-/// A query whose client has gone, and a transaction that nobody goes on with, would keep their locks: PostgreSQL ends both.
+/// A query whose client has gone, and a transaction that nobody goes on with, would keep their locks: PostgreSQL ends
+/// both.
 const SESSION: &str = "
     SET application_name TO bookshop;
     SET search_path TO bookshop;
@@ -58,7 +60,8 @@ impl Pools {
     }
 }
 
-/// Connects to the database at `url`. If it has no schema `bookshop`, makes it and fills it with [sample books](sample).
+/// Connects to the database at `url`. If it has no schema `bookshop`, makes it and fills it with [sample
+/// books](sample).
 ///
 /// # Errors
 ///

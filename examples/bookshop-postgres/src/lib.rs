@@ -1,6 +1,7 @@
 //! The bookshop on PostgreSQL, by the pure-Rust driver of diesel-async.
 //!
-//! The shop is the source of `bookshop`, which runs on SQLite: each module but one is that file, as it is. [`db`] is what differs.
+//! The shop is the source of `bookshop`, which runs on SQLite: each module but one is that file, as it is. [`db`] is
+//! what differs.
 
 #[path = "../../bookshop/src/bridge.rs"]
 pub mod bridge;

@@ -78,11 +78,11 @@ async fn failure(url: Option<&str>, port: u16) -> String {
 
 #[tokio::test]
 async fn what_is_wrong_is_said_with_what_to_do() {
-    // Nobody listens there: a port below 1024 is given to no one who asks for any.
+    // Nobody listens there: the system gives no port below 1024 to a program that asks for any.
     let nobody = "postgres://ada:secret@127.0.0.1:1/books";
     for url in [nobody, "nonsense", ""] {
         let said = failure(Some(url), 0).await;
-        assert!(said.starts_with("bookshop: cannot connect to PostgreSQL: "), "{said}");
+        assert!(said.starts_with("bookshop-postgres: cannot connect to PostgreSQL: "), "{said}");
         assert!(said.contains("tests/servers/start postgresql"), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }

@@ -15,7 +15,7 @@ use crate::legacy::sample;
 /// The backend that the queries are written for.
 pub type Backend = Sqlite;
 
-/// Queries that SQLite works on at the same time, each on a blocking thread of tokio's.
+/// Queries that SQLite works on at the same time, each on one of tokio's blocking threads.
 const READERS: usize = 8;
 
 /// The connections to one database.

@@ -23,6 +23,9 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// How long the shop waits for its supplier.
 const SUPPLIER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The program that this file is compiled for; there is more than one.
+pub(crate) const NAME: &str = env!("CARGO_PKG_NAME");
+
 /// What the program says of its arguments.
 const USAGE: &str =
     "takes no arguments; PORT, SUPPLIER_LATENCY_MS and ONE_THREAD are its settings, Ctrl-C or SIGTERM ends it";
@@ -35,7 +38,7 @@ pub fn main<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) ->
     match run(open, pools) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            _ = writeln!(io::stderr(), "bookshop: {error}");
+            _ = writeln!(io::stderr(), "{NAME}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -44,7 +47,7 @@ pub fn main<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) ->
 fn run<D>(open: impl AsyncFnOnce() -> Result<D>, pools: fn(&D) -> Pools) -> Result<()> {
     match std::env::args_os().nth(1) {
         None => {}
-        Some(argument) if argument == "--help" => return say(&format!("bookshop: {USAGE}")),
+        Some(argument) if argument == "--help" || argument == "-h" => return say(&format!("{NAME}: {USAGE}")),
         Some(other) => return Err(format!("there is no argument {other:?}: it {USAGE}").into()),
     }
     let settings = Settings::read(|name| std::env::var_os(name))?;

@@ -55,6 +55,7 @@ async fn what_is_wrong_is_said_in_one_line() {
         (&[][..], 1, "set PORT to a free port"),
         (&["--colour"], 1, "there is no argument \"--colour\""),
         (&["--help"], 0, "SIGTERM ends it"),
+        (&["-h"], 0, "SIGTERM ends it"),
     ] {
         let output = bookshop(port, arguments).output().await.unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();

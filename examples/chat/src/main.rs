@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     match env::args_os().nth(1) {
         None => {}
-        Some(argument) if argument == "--help" => return say(USAGE),
+        Some(argument) if argument == "--help" || argument == "-h" => return say(USAGE),
         Some(other) => return Err(format!("there is no argument {other:?}; {USAGE}").into()),
     }
     let port = match env::var("PORT") {

@@ -1,7 +1,8 @@
-//! Templates that wait: functions, filters, objects and the loader of templates are plain code, and ask a database while a page renders.
+//! Templates that wait: functions, filters, objects and the loader of templates are plain code, and ask a database
+//! while a page renders.
 //!
-//! minijinja needs no glue. This is an example of a shop's pages, over a pool of `tower-fiber-diesel`: [`environment`] has
-//! one of each. What can be of use elsewhere is [`ask`], which makes template errors of diesel's.
+//! minijinja needs no glue. This is an example of a shop's pages, over a pool of `tower-fiber-diesel`: [`environment`]
+//! has one of each. What can be of use elsewhere is [`ask`], which makes template errors of diesel's.
 //!
 //! ```
 //! use diesel::connection::SimpleConnection as _;
@@ -31,19 +32,22 @@
 //!
 //! # Where a template may wait
 //!
-//! In functions, filters and tests; in an object's methods and values, and in iterators that it gives to a loop; in the loader, and in
-//! the check whether a template is up to date. An `Environment` is shared by as many fibers as there are, by reference or `Arc`, and
-//! none holds a lock of it over a wait. Fibers that miss the same template at the same time all load it, and the first stays. A caller that is cancelled
-//! or unwound in the middle of a page leaves nothing behind.
+//! In functions, filters and tests; in an object's methods and values, and in iterators that it gives to a loop; in the
+//! loader, and in the check whether a template is up to date. An `Environment` is shared by as many fibers as there
+//! are, by reference or `Arc`, and none holds a lock of it over a wait. Fibers that miss the same template at the same
+//! time all load it, and the first stays. A caller that is cancelled or unwound in the middle of a page leaves nothing
+//! behind.
 //!
-//! This is so from minijinja 3 on. Version 2 holds a lock while it loads, for which the next fiber of the same thread would block it.
+//! This is so from minijinja 3 on. Version 2 holds a lock while it loads, for which the next fiber of the same thread
+//! would block it.
 //!
 //! # Where not
 //!
-//! * In a `Serialize` that a value is made of: `Value::from(Serde(..))`, which is `Value::from_serialize` in version 2. It sets a thread-local for as
-//!   long, and whatever else is serialized on the thread meanwhile comes out wrong: a test of this file shows `42` as `[1]`. Ask first, and
-//!   make the value of the answer.
-//! * In an object's `render`: it also runs while errors are printed, under another thread-local, and shortens what others print meanwhile.
+//! * In a `Serialize` that a value is made of: `Value::from(Serde(..))`, which is `Value::from_serialize` in version 2.
+//!   It sets a thread-local for as long, and whatever else is serialized on the thread meanwhile comes out wrong: a
+//!   test of this file shows `42` as `[1]`. Ask first, and make the value of the answer.
+//! * In an object's `render`: it also runs while errors are printed, under another thread-local, and shortens what
+//!   others print meanwhile.
 //! * Anywhere with minijinja's feature `stacker`, which leaves the fiber's stack for others.
 //!
 //! `tower_fiber::lint` names such a wait while the program runs; another test has it look at all of the above.
@@ -82,8 +86,8 @@ mod tables {
     }
 }
 
-/// An environment whose templates are in a database. They have the function `shelf(name)`, which gives a [`Shelf`], and the filter
-/// `price` of a book's id.
+/// An environment whose templates are in a database. They have the function `shelf(name)`, which gives a [`Shelf`], and
+/// the filter `price` of a book's id.
 pub fn environment(pool: PgPool) -> Environment<'static> {
     let mut environment = Environment::new();
     let templates = pool.clone();

@@ -1,6 +1,7 @@
 //! oauth2 in fibers: tokens whose requests suspend the fiber.
 //!
-//! [`http_client`] is a `SyncHttpClient` by an agent of ureq 3, as `ureq.rs` makes one. oauth2's own feature `ureq` is for ureq 2.
+//! [`http_client`] is a `SyncHttpClient` by an agent of ureq 3, as `ureq.rs` makes one. oauth2's own feature `ureq` is
+//! for ureq 2.
 //!
 //! | of oauth2 | here |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | answers with an error's status | given to oauth2, which makes `RequestTokenError::ServerResponse` of them |
 //! | time-outs, trusted certificates, proxies, `https_only` | those of the agent |
 //!
-//! A cancelled fiber's request is a `RequestTokenError::Request` with ureq's error. A code can be exchanged only once, and nobody knows then
-//! whether the server has seen it; [`shield`](tower_fiber::shield) the exchange to keep it whole.
+//! A cancelled fiber's request is a `RequestTokenError::Request` with ureq's error. A code can be exchanged only once,
+//! and nobody knows then whether the server has seen it; [`shield`](tower_fiber::shield) the exchange to keep it whole.
 //!
 //! # Example
 //!

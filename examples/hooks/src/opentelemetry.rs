@@ -1,5 +1,5 @@
-//! OpenTelemetry's current context, as `opentelemetry` 0.31 keeps it, by a [`Hook`]: the caller's context follows each call of the layer, the
-//! fibers that the call makes (`join`, `race`), and what it offloads.
+//! OpenTelemetry's current context, as `opentelemetry` 0.31 keeps it, by a [`Hook`]: the caller's context follows each
+//! call of the layer, the fibers that the call makes (`join`, `race`), and what it offloads.
 //!
 //! ```
 //! use hooks::opentelemetry::OpenTelemetry;
@@ -22,9 +22,10 @@
 //!
 //! # Guards over waits
 //!
-//! Hold no `ContextGuard` over a wait. `opentelemetry` keeps the guards of a thread on one stack, from which a hook can take its own only.
-//! From the first wait until the guard is dropped, tasks of the thread that are not calls of the layer see its context, and the call itself
-//! sees that of its caller again. Other calls of the layer see theirs. When the guard has been dropped, all is as it was.
+//! Hold no `ContextGuard` over a wait. `opentelemetry` keeps the guards of a thread on one stack, from which a hook can
+//! take its own only. From the first wait until the guard is dropped, tasks of the thread that are not calls of the
+//! layer see its context, and the call itself sees that of its caller again. Other calls of the layer see theirs. When
+//! the guard has been dropped, all is as it was.
 //!
 //! There are three ways to wait in a context of one's own:
 //!
@@ -38,7 +39,8 @@ use opentelemetry::{Context, ContextGuard};
 use tower_fiber::Hook;
 
 thread_local! {
-    /// Of the fibers that run on this thread, one inside the other. A guard cannot be kept with the fiber, since it is not `Send`.
+    /// Of the fibers that run on this thread, one inside the other. A guard cannot be kept with the fiber, since it is
+    /// not `Send`.
     static GUARDS: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
 }
 

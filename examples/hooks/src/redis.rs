@@ -1,7 +1,8 @@
 //! redis' synchronous commands, pipelines and scripts: where they wait for the server, the fiber waits.
 //!
-//! [`FiberConnection`] is a `redis::ConnectionLike` over one of redis' own asynchronous connections, so that all of `redis::Commands`,
-//! `Cmd::query`, `Pipeline::query` and `Script::invoke` work on it. [`subscribe`] is an iterator over messages.
+//! [`FiberConnection`] is a `redis::ConnectionLike` over one of redis' own asynchronous connections, so that all of
+//! `redis::Commands`, `Cmd::query`, `Pipeline::query` and `Script::invoke` work on it. [`subscribe`] is an iterator
+//! over messages.
 //!
 //! ```
 //! use hooks::redis::FiberConnection;
@@ -37,19 +38,21 @@
 //! | `redis::transaction` (`WATCH`), `MULTI` and `EXEC` as single commands, `SELECT` and what else changes the connection | one of its own for each fiber: others' commands would get in between, or be changed |
 //! | messages of channels | [`subscribe`] |
 //!
-//! A connection is closed for all of its clones if the server closes it. One that connects again by itself is redis' `ConnectionManager`, of the
-//! feature `connection-manager`: `FiberConnection::from(manager)`. Its task lives on the runtime on which it was made; where each core
-//! has a runtime, open one for each.
+//! A connection is closed for all of its clones if the server closes it. One that connects again by itself is redis'
+//! `ConnectionManager`, of the feature `connection-manager`: `FiberConnection::from(manager)`. Its task lives on the
+//! runtime on which it was made; where each core has a runtime, open one for each.
 //!
 //! # When the caller goes
 //!
-//! Under [`Cancel`](tower_fiber::OnDrop::Cancel) and [`Unwind`](tower_fiber::OnDrop::Unwind) the request that waits, and each later
-//! one, gives an error whose [`is_connection_dropped`](redis::RedisError::is_connection_dropped) is true. Nothing unwinds. Whether the
-//! command has been carried out is as open as after a lost connection. Its answer is thrown away when it comes, so that clones
-//! get theirs. A blocking command goes on in the server, until its connection is dropped.
+//! Under [`Cancel`](tower_fiber::OnDrop::Cancel) and [`Unwind`](tower_fiber::OnDrop::Unwind) the request that waits,
+//! and each later one, gives an error whose [`is_connection_dropped`](redis::RedisError::is_connection_dropped) is
+//! true. Nothing unwinds. Whether the command has been carried out is as open as after a lost connection. Its answer is
+//! thrown away when it comes, so that clones get theirs. A blocking command goes on in the server, until its connection
+//! is dropped.
 //!
 //! Outside a fiber each request is an error that says what to do. Tests, tools and threads call the same code by
-//! [`block_on_waits`](tower_fiber::block_on_waits), inside a runtime that they have entered if a connection is to outlive the call.
+//! [`block_on_waits`](tower_fiber::block_on_waits), inside a runtime that they have entered if a connection is to
+//! outlive the call.
 
 use std::{
     io,
@@ -167,14 +170,15 @@ impl<C: AsyncConnectionLike> ConnectionLike for FiberConnection<C> {
     }
 }
 
-/// Subscribes to channels, over a connection of its own: an iterator over their messages, each of which `next` waits for.
+/// Subscribes to channels, over a connection of its own: an iterator over their messages, each of which `next` waits
+/// for.
 ///
-/// Messages are there from the moment on at which this returns, and are kept, without limit, until they are asked for. The iterator
-/// ends when the connection does. Dropping it ends the subscription.
+/// Messages are there from the moment on at which this returns, and are kept, without limit, until they are asked for.
+/// The iterator ends when the connection does. Dropping it ends the subscription.
 ///
 /// To end it when the caller goes, ask by [`try_next`](FiberIter::try_next), which gives an error under
-/// [`Cancel`](tower_fiber::OnDrop::Cancel). To change subscriptions on the way, make a `FiberIter` of the stream half of
-/// `PubSub::split`, and call the other half by `.wait()`.
+/// [`Cancel`](tower_fiber::OnDrop::Cancel). To change subscriptions on the way, make a `FiberIter` of the stream half
+/// of `PubSub::split`, and call the other half by `.wait()`.
 ///
 /// # Errors
 ///

@@ -1,31 +1,36 @@
 //! rustls in fibers: TLS whose handshakes, reads and writes suspend the fiber, and certificates that are waited for.
 //!
-//! rustls' own `StreamOwned` is `Read + Write` over any stream that is, so it works over a [`TcpStream`](tower_fiber::io::TcpStream) of
-//! `tower_fiber::io` as it is. These functions do what is clumsy: [`connect`] and [`accept`] end the handshake before they return, so that its
-//! errors are theirs, [`close`] says that no more comes.
+//! rustls' own `StreamOwned` is `Read + Write` over any stream that is, so it works over a
+//! [`TcpStream`](tower_fiber::io::TcpStream) of `tower_fiber::io` as it is. These functions do what is clumsy:
+//! [`connect`] and [`accept`] end the handshake before they return, so that its errors are theirs, [`close`] says that
+//! no more comes.
 //!
 //! # Callbacks that wait
 //!
-//! [`certificates`] makes a `ResolvesServerCert` of a function that may wait, for a database or a vault, while the handshake does. rustls 0.23
-//! calls it where nothing stands against that: on the fiber's own stack, below `complete_io`, with no lock held and no thread-local in use. rustls
-//! has no thread-locals at all, and holds its locks (session cache, tickets, compressed certificates, key log) around its own data and
-//! around no callback; only a ticketer inside its `TicketSwitcher` is called under one. The same goes for the other traits of a
-//! configuration: `ServerCertVerifier`, `ClientCertVerifier`, `ResolvesClientCert`, `StoresServerSessions`.
+//! [`certificates`] makes a `ResolvesServerCert` of a function that may wait, for a database or a vault, while the
+//! handshake does. rustls 0.23 calls it where nothing stands against that: on the fiber's own stack, below
+//! `complete_io`, with no lock held and no thread-local in use. rustls has no thread-locals at all, and holds its locks
+//! (session cache, tickets, compressed certificates, key log) around its own data and around no callback; only a
+//! ticketer inside its `TicketSwitcher` is called under one. The same goes for the other traits of a configuration:
+//! `ServerCertVerifier`, `ClientCertVerifier`, `ResolvesClientCert`, `StoresServerSessions`.
 //!
-//! It does not go below tokio-rustls, which polls the handshake as a future: a wait inside is a nested one there, and refused.
+//! It does not go below tokio-rustls, which polls the handshake as a future: a wait inside is a nested one there, and
+//! refused.
 //!
 //! # Reads and writes
 //!
-//! * An end of the connection without `close_notify` is an error of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), since what came before may
-//!   have been cut off.
-//! * rustls keeps an error of the connection back if it has taken bytes of a `write`. It comes with the next call: `flush`, or [`close`], after the last.
-//! * Time-outs are the socket's, by `stream.sock.set_read_timeout(..)`. Nothing is lost by one, and the call can be made again.
+//! * An end of the connection without `close_notify` is an error of kind
+//!   [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), since what came before may have been cut off.
+//! * rustls keeps an error of the connection back if it has taken bytes of a `write`. It comes with the next call:
+//!   `flush`, or [`close`], after the last.
+//! * Time-outs are the socket's, by `stream.sock.set_read_timeout(..)`. Nothing is lost by one, and the call can be
+//!   made again.
 //!
 //! # Calls that are cancelled
 //!
-//! The wait of a cancelled fiber is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), in a handshake as in a read or write.
-//! The other side sees an end without `close_notify`. A callback sees it by [`try_await_in_fiber`](tower_fiber::try_await_in_fiber), and gives no
-//! certificate then.
+//! The wait of a cancelled fiber is an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), in a
+//! handshake as in a read or write. The other side sees an end without `close_notify`. A callback sees it by
+//! [`try_await_in_fiber`](tower_fiber::try_await_in_fiber), and gives no certificate then.
 //!
 //! # Example
 //!
@@ -72,12 +77,13 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-/// Speaks TLS as a client with the server of this name, a DNS name or an IP address, on a stream that is connected to it.
+/// Speaks TLS as a client with the server of this name, a DNS name or an IP address, on a stream that is connected to
+/// it.
 ///
 /// # Errors
 ///
-/// Those of the stream. Of kind [`InvalidData`](ErrorKind::InvalidData) those of TLS, with a `rustls::Error` inside, such as one of the certificate;
-/// of kind [`InvalidInput`](ErrorKind::InvalidInput) for what is no name.
+/// Those of the stream. Of kind [`InvalidData`](ErrorKind::InvalidData) those of TLS, with a `rustls::Error` inside,
+/// such as one of the certificate; of kind [`InvalidInput`](ErrorKind::InvalidInput) for what is no name.
 pub fn connect<S: Read + Write>(
     config: &Arc<ClientConfig>,
     name: &str,
@@ -123,8 +129,8 @@ where
     stream.flush()
 }
 
-/// Finds a certificate by the name that a client asks for, by a function that may wait. Without one, and without a name, the handshake fails with the
-/// alert `access_denied`.
+/// Finds a certificate by the name that a client asks for, by a function that may wait. Without one, and without a
+/// name, the handshake fails with the alert `access_denied`.
 pub fn certificates<F>(find: F) -> Arc<dyn ResolvesServerCert>
 where
     F: Fn(&str) -> Option<Arc<CertifiedKey>> + Send + Sync + 'static,

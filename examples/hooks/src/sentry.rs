@@ -1,5 +1,5 @@
-//! sentry's hub, as `sentry-core` 0.49 keeps it, by a [`Hook`]: each call has a hub of its own, and so do the fibers that it makes (`join`,
-//! `race`, streams) and what it offloads. The crate `sentry` exports the same types.
+//! sentry's hub, as `sentry-core` 0.49 keeps it, by a [`Hook`]: each call has a hub of its own, and so do the fibers
+//! that it makes (`join`, `race`, streams) and what it offloads. The crate `sentry` exports the same types.
 //!
 //! ```
 //! use hooks::sentry::Sentry;
@@ -23,12 +23,13 @@
 //!
 //! # What is kept apart
 //!
-//! A call begins with the topmost scope of the hub that is current where it is first polled, as a thread begins with that of the main
-//! thread. With `sentry-tower`'s `NewSentryLayer` outside the [`FiberLayer`](tower_fiber::FiberLayer), that is the request's. Tags, users and
-//! breadcrumbs that the call adds stay its own: a layer outside does not see them.
+//! A call begins with the topmost scope of the hub that is current where it is first polled, as a thread begins with
+//! that of the main thread. With `sentry-tower`'s `NewSentryLayer` outside the [`FiberLayer`](tower_fiber::FiberLayer),
+//! that is the request's. Tags, users and breadcrumbs that the call adds stay its own: a layer outside does not see
+//! them.
 //!
-//! Guards may be held over waits, those of `Hub::push_scope` and `HubSwitchGuard`s as well as `with_scope` and `Hub::run` around a wait: a
-//! fiber takes them along, and no other call sees them.
+//! Guards may be held over waits, those of `Hub::push_scope` and `HubSwitchGuard`s as well as `with_scope` and
+//! `Hub::run` around a wait: a fiber takes them along, and no other call sees them.
 
 use std::{
     cell::RefCell,
@@ -39,8 +40,8 @@ use sentry_core::{Hub, HubSwitchGuard};
 use tower_fiber::Hook;
 
 thread_local! {
-    /// What the fibers that run on this thread have taken the place of, one inside the other. A guard cannot be kept with the fiber, since it is
-    /// not `Send`.
+    /// What the fibers that run on this thread have taken the place of, one inside the other. A guard cannot be kept
+    /// with the fiber, since it is not `Send`.
     static GUARDS: RefCell<Vec<[HubSwitchGuard; 2]>> = const { RefCell::new(Vec::new()) };
 }
 

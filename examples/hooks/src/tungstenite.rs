@@ -1,7 +1,7 @@
 //! tungstenite in fibers: websockets whose `read` and `send` suspend the fiber.
 //!
-//! tungstenite speaks over any stream that is `Read + Write`, so it needs no more than a [`TcpStream`] of `tower_fiber::io`. Its own `connect`
-//! opens a socket of std's, which blocks the thread; [`connect`] is for it.
+//! tungstenite speaks over any stream that is `Read + Write`, so it needs no more than a [`TcpStream`] of
+//! `tower_fiber::io`. Its own `connect` opens a `std` socket, which blocks the thread; [`connect`] is for it.
 //!
 //! | of tungstenite | here |
 //! |---|---|
@@ -14,13 +14,13 @@
 //! # Time-outs
 //!
 //! `socket.get_mut().set_read_timeout(..)` limits how long a `read` waits without a byte. It is an `Error::Io` of kind
-//! [`TimedOut`](ErrorKind::TimedOut) then, by which nothing is lost: the socket may be read again, also in the middle of a message. That is how one
-//! fiber both waits for messages and sends its own from time to time.
+//! [`TimedOut`](ErrorKind::TimedOut) then, by which nothing is lost: the socket may be read again, also in the middle
+//! of a message. That is how one fiber both waits for messages and sends its own from time to time.
 //!
 //! # Calls that are cancelled
 //!
-//! The wait of a cancelled fiber is an `Error::Io` of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted). The other side sees the
-//! connection end without a closing handshake, when the socket is dropped.
+//! The wait of a cancelled fiber is an `Error::Io` of kind [`ConnectionAborted`](ErrorKind::ConnectionAborted). The
+//! other side sees the connection end without a closing handshake, when the socket is dropped.
 //!
 //! # Example
 //!
@@ -72,7 +72,8 @@ use tungstenite::{
 ///
 /// # Errors
 ///
-/// tungstenite's; of the connection and of the waits, [`Error::Io`]. For a `wss://` URL too, of kind [`Unsupported`](ErrorKind::Unsupported).
+/// tungstenite's; of the connection and of the waits, [`Error::Io`]. For a `wss://` URL too, of kind
+/// [`Unsupported`](ErrorKind::Unsupported).
 pub fn connect(request: impl IntoClientRequest) -> Result<(WebSocket<TcpStream>, Response), Error> {
     let request = request.into_client_request()?;
     let uri = request.uri();

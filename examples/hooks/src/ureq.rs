@@ -11,19 +11,20 @@
 //! | `Agent::shutdown` | as ever, also from other threads |
 //! | `native-tls` | none: `Error::TlsRequired` |
 //!
-//! A connection belongs to the runtime in which it was made. The pool gives it to that runtime's fibers alone and closes it for others, so give each
-//! runtime an agent of its own, as under `per_core`.
+//! A connection belongs to the runtime in which it was made. The pool gives it to that runtime's fibers alone and
+//! closes it for others, so give each runtime an agent of its own, as under `per_core`.
 //!
 //! # Outside of fibers
 //!
-//! A call is refused there, with an error of kind [`Unsupported`](io::ErrorKind::Unsupported) that says what to do. Under
-//! [`block_on_waits`](tower_fiber::block_on_waits) it blocks the thread, as ureq's own agent does. Here and there the runtime needs sockets and timers
-//! (`enable_all`).
+//! A call is refused there, with an error of kind [`Unsupported`](io::ErrorKind::Unsupported) that says what to do.
+//! Under [`block_on_waits`](tower_fiber::block_on_waits) it blocks the thread, as ureq's own agent does. Here and there
+//! the runtime needs sockets and timers (`enable_all`).
 //!
 //! # Calls that are cancelled
 //!
-//! The wait of a cancelled fiber is an `Error::Io`, and its connection is closed: one whose response is read in part never gets into the pool. Its kind
-//! is `Other`, where the rest of `tower_fiber` says `ConnectionAborted`: ureq takes that for the regular end of a body that has no length.
+//! The wait of a cancelled fiber is an `Error::Io`, and its connection is closed: one whose response is read in part
+//! never gets into the pool. Its kind is `Other`, where the rest of `tower_fiber` says `ConnectionAborted`: ureq takes
+//! that for the regular end of a body that has no length.
 //!
 //! # Example
 //!
@@ -264,7 +265,7 @@ fn left(timeout: NextTimeout, begun: Instant) -> NextTimeout {
     NextTimeout { after, ..timeout }
 }
 
-/// Waits for a future of tokio's, as long as ureq allows.
+/// Waits for a tokio future, as long as ureq allows.
 fn wait<R>(limit: NextTimeout, future: impl Future<Output = io::Result<R>>) -> Result<R, Error> {
     let limited = async {
         if Handle::try_current().is_err() {

@@ -1,4 +1,5 @@
-//! What minijinja leaves changed on the thread while a template waits: nothing where it may, and what its docs here say where it may not.
+//! What minijinja leaves changed on the thread while a template waits: nothing where it may, and what its docs here say
+//! where it may not.
 
 #![cfg(target_os = "linux")]
 

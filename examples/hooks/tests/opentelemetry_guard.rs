@@ -1,4 +1,5 @@
-//! OpenTelemetry's context follows each call by a hook. What it does with guards that are held over waits is told as it is.
+//! OpenTelemetry's context follows each call by a hook. What it does with guards that are held over waits is told as it
+//! is.
 
 use hooks::opentelemetry::OpenTelemetry;
 use opentelemetry::{

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     match env::args_os().nth(1) {
         None => {}
-        Some(argument) if argument == "--help" => return say(USAGE),
+        Some(argument) if argument == "--help" || argument == "-h" => return say(USAGE),
         Some(other) => return Err(format!("there is no argument {other:?}; {USAGE}").into()),
     }
     let port = number("PORT", 3000)?;
@@ -84,7 +84,8 @@ async fn open(port: u16, latency: Duration) -> Result<()> {
     let directory = tempfile::Builder::new().prefix("legacy-service-").tempdir()?;
     let file = match env::var("DATABASE") {
         Ok(file) => file,
-        Err(_) => directory.path().join("stock.sqlite3").display().to_string(),
+        Err(VarError::NotPresent) => directory.path().join("stock.sqlite3").display().to_string(),
+        Err(error) => return Err(format!("DATABASE: {error}").into()),
     };
     let pool = SqlitePool::builder(&file).max_size(4).setup("PRAGMA busy_timeout = 5000").build();
     let set_up = pool.clone();

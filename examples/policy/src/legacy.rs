@@ -10,7 +10,7 @@ use std::{
 /// How many decisions are kept at most.
 const ROOM: usize = 10_000;
 
-/// Who decides what no rule decides.
+/// Decides what no rule decides.
 pub trait Policy: Send + Sync + 'static {
     /// Whether `who` may do `what`.
     ///

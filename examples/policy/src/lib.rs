@@ -1,6 +1,7 @@
 //! A gRPC service whose authorisation is plain synchronous code that asks another service, without blocking a thread.
 //!
-//! - [`legacy`] is the authorisation: a trait, rules, and a cache behind a lock. It is not async, and knows neither fibers nor tonic.
+//! - [`legacy`] is the authorisation: a trait, rules, and a cache behind a lock. It is not async, and knows neither
+//!   fibers nor tonic.
 //! - [`remote`] connects it: the one place that waits.
 //! - [`service`] guards the documents, by tonic's interceptor and in the method.
 //! - [`decider`] is the service that is asked, in ordinary async code.

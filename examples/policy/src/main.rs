@@ -28,7 +28,7 @@ const USAGE: &str =
        policy decide               only decides
        policy read USER DOCUMENT   reads one
 PORT chooses the port, 50052 without it, or 50053 to decide
-POLICY is the address of who decides, for example 127.0.0.1:50053; without it `policy` does it itself on a free port";
+POLICY is the address of the service that decides, for example 127.0.0.1:50053; without it `policy` decides itself, on a free port";
 const LATENCY: Duration = Duration::from_millis(200);
 /// How long the documents wait for a decision, and keep it.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ fn run() -> Outcome {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => runtime.block_on(serve(address(50052)?)),
         ["decide"] => runtime.block_on(decide(address(50053)?)),
-        ["--help"] => say(USAGE),
+        ["--help" | "-h"] => say(USAGE),
         ["read", user, document] => runtime.block_on(read(address(50052)?, user, document)),
         _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
     }

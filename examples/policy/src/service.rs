@@ -1,4 +1,4 @@
-//! The documents, and who gets to them.
+//! The documents, and the check of who may read them.
 
 use std::{
     error::Error as _,

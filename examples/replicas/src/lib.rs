@@ -1,4 +1,5 @@
-//! Replicas of a gRPC service of plain synchronous code, behind tonic's balancing and tower's retry, while one is killed and one added.
+//! Replicas of a gRPC service of plain synchronous code, behind tonic's balancing and tower's retry, while one is
+//! killed and one added.
 //!
 //! - [`replica`] is the service: a server in a process of its own.
 //! - [`cluster`] starts these processes, and ends them.

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             Ok(port) => on_one_thread(serve(port, false)),
             Err(_) => Err(format!("{port:?} is no port, give a number from 0 to 65535").into()),
         },
-        ["--help"] => say(USAGE).map_err(Into::into),
+        ["--help" | "-h"] => say(USAGE).map_err(Into::into),
         _ if arguments == AS_CHILD => on_one_thread(serve(0, true)),
         _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
     };

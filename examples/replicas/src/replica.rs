@@ -42,8 +42,8 @@ impl Squares for Replica {
     }
 }
 
-/// Serves on `port`, or on a free one if that is 0, and says where, until a signal. If it has a parent, then also until that closes
-/// the standard input.
+/// Serves on `port`, or on a free one if that is 0, and says where, until a signal. If it has a parent, then also until
+/// that closes the standard input.
 ///
 /// # Errors
 ///

@@ -24,7 +24,8 @@ const TIMES: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Sends a request again if nobody answered it. Only for requests that may be done twice: the first may have been, without an answer.
+/// Sends a request again if nobody answered it. Only for requests that may be done twice: the first may have been,
+/// without an answer.
 #[derive(Clone, Debug)]
 pub struct Idempotent {
     left: u32,

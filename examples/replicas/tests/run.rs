@@ -115,6 +115,14 @@ fn a_killed_run_leaves_no_replica() {
 }
 
 #[test]
+fn help() {
+    for argument in ["--help", "-h"] {
+        let output = output(&mut replicas(&[argument]));
+        assert!(output.status.success() && output.stdout.starts_with(b"usage: replicas "), "{output:?}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let text = |arguments: &[&str]| {
         let output = output(&mut replicas(arguments));

@@ -9,7 +9,8 @@ use crate::legacy::Rates;
 /// How long the service that knows the rates takes.
 pub const LATENCY: Duration = Duration::from_millis(100);
 
-/// Stands for a client of that service. Any future can be awaited in the same way: a request by reqwest, a query by sqlx.
+/// Stands for a client of that service. Any future can be awaited in the same way: a request by reqwest, a query by
+/// sqlx.
 pub struct RemoteRates;
 
 impl Rates for RemoteRates {

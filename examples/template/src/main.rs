@@ -1,6 +1,9 @@
 //! Serves the routes until Ctrl-C or SIGTERM, and lets running requests end.
 
-use std::{env, error::Error};
+use std::{
+    env::{self, VarError},
+    error::Error,
+};
 
 use app::web;
 use tokio::net::TcpListener;
@@ -8,7 +11,11 @@ use tower_fiber::{FiberLayer, axum::serve};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let address = env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let address = match env::var("ADDRESS") {
+        Ok(address) => address,
+        Err(VarError::NotPresent) => "127.0.0.1:3000".to_owned(),
+        Err(error) => return Err(format!("ADDRESS: {error}").into()),
+    };
     let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     println!("http://{}/prices/1999/USD", listener.local_addr()?);
 

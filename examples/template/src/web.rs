@@ -12,8 +12,8 @@ use tower_fiber::{FiberLayer, axum::fiber_with};
 
 use crate::{bridge::RemoteRates, legacy::Prices};
 
-/// The routes. Handlers by `fiber_with` are synchronous functions, each call of which runs in a fiber of `layer`; others
-/// are async functions as always.
+/// The routes. Handlers by `fiber_with` are synchronous functions, each call of which runs in a fiber of `layer`;
+/// others are async functions as always.
 pub fn router(layer: &FiberLayer) -> Router {
     Router::new()
         .route("/prices/{cents}/{currency}", get(fiber_with(layer, price)))

@@ -8,8 +8,8 @@ use tonic::{
 
 /// Lets a request whose client resets it in the middle of its messages end with `ABORTED`.
 ///
-/// tonic lets it end as if all had been sent. Async code is dropped then, and never acts on that; plain code goes on, and would take half
-/// of the messages for the whole.
+/// tonic lets it end as if all had been sent. Async code is dropped then, and never acts on that; plain code goes on,
+/// and would take half of the messages for the whole.
 pub fn is_an_error<B>(request: http::Request<B>) -> http::Request<Body>
 where
     B: HttpBody<Data = Bytes, Error: Into<StdError>> + Send + 'static,

@@ -1,8 +1,8 @@
 //! Single functions as methods, without the generated server.
 //!
-//! `sync_fn(f)` behind a [`FiberLayer`] is what tonic calls a `UnaryService`, if `f` takes a `Request` and gives a `Response` or a
-//! `Status`. By the same rule it is a `ClientStreamingService`, a `ServerStreamingService` or a `StreamingService` if it takes or gives a
-//! stream.
+//! `sync_fn(f)` behind a [`FiberLayer`] is what tonic calls a `UnaryService`, if `f` takes a `Request` and gives a
+//! `Response` or a `Status`. By the same rule it is a `ClientStreamingService`, a `ServerStreamingService` or a
+//! `StreamingService` if it takes or gives a stream.
 
 use std::convert::Infallible;
 

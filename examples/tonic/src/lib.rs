@@ -6,7 +6,8 @@
 //! - [`methods`] is plain code that knows gRPC: messages, metadata and streams in and out.
 //! - [`service`] implements the generated trait and mounts the server behind a [`FiberLayer`](tower_fiber::FiberLayer).
 //! - [`functions`] serves the same methods without the generated server: each is a plain function.
-//! - [`until`] ends streams at the client's deadline, and [`cut_off`] makes an error of request streams that a client has reset.
+//! - [`until`] ends streams at the client's deadline, and [`cut_off`] makes an error of request streams that a client
+//!   has reset.
 
 pub mod business;
 pub mod cut_off;

@@ -48,25 +48,28 @@ fn explain(error: &dyn Error) {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> =
+        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => on_one_thread(serve(address()?, |layer, directory| Routes::new(server(layer, directory)))),
+        ["functions"] => on_one_thread(serve(address()?, functions::routes)),
+        ["per-core"] => serve_per_core(address()?),
+        ["call", name] => on_one_thread(calls::call(address()?, name)),
+        ["greet-all", ref names @ ..] if !names.is_empty() => on_one_thread(calls::greet_all(address()?, names)),
+        ["watch", name] => on_one_thread(calls::watch(address()?, name)),
+        ["chat"] => on_one_thread(calls::chat(address()?)),
+        ["--help" | "-h"] => say(USAGE),
+        _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
+    }
+}
+
+fn address() -> Result<SocketAddr, Box<dyn Error>> {
     let port = match env::var("PORT") {
         Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}, it must be a number from 0 to 65535"))?,
         Err(VarError::NotPresent) => 50051,
         Err(error) => return Err(format!("PORT: {error}").into()),
     };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let arguments: Vec<String> =
-        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => on_one_thread(serve(address, |layer, directory| Routes::new(server(layer, directory)))),
-        ["functions"] => on_one_thread(serve(address, functions::routes)),
-        ["per-core"] => serve_per_core(address),
-        ["call", name] => on_one_thread(calls::call(address, name)),
-        ["greet-all", ref names @ ..] if !names.is_empty() => on_one_thread(calls::greet_all(address, names)),
-        ["watch", name] => on_one_thread(calls::watch(address, name)),
-        ["chat"] => on_one_thread(calls::chat(address)),
-        ["--help"] => say(USAGE),
-        _ => Err(format!("there is no command {:?}; --help lists them all", arguments.join(" ")).into()),
-    }
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 /// One thread, to show that calls which wait do not stop others.
@@ -113,7 +116,8 @@ fn in_order(reports: &[ShutdownReport]) -> Result<(), Box<dyn Error>> {
 
 /// The same on every core.
 fn serve_per_core(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    // A gRPC client keeps one connection, so there are few: one acceptor spreads those evenly, a hash of the kernel may not.
+    // A gRPC client keeps one connection, so there are few: one acceptor spreads those evenly, a hash of the kernel may
+    // not.
     let cores = PerCore::builder().single_acceptor().tcp_nodelay(true).bind(address)?;
     say_what_to_try(cores.local_addr(), &format!("on {} cores", cores.cores()))?;
     let layer = FiberLayer::new();

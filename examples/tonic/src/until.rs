@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use tonic::{Status, codegen::tokio_stream::Stream, metadata::MetadataMap};
 use tower_fiber::until_caller_gone;
 
-/// Gives the items of `answers` until the deadline that `request` asks for, and then `DEADLINE_EXCEEDED`; `answers` is dropped, so that
-/// its producer learns that the caller has gone.
+/// Gives the items of `answers` until the deadline that `request` asks for, and then `DEADLINE_EXCEEDED`; `answers` is
+/// dropped, so that its producer learns that the caller has gone.
 ///
 /// tonic's own deadline ends when a method returns its stream, so long before the stream does.
 pub fn until_deadline<S: Stream + Unpin>(request: &MetadataMap, answers: S) -> Until<S> {
@@ -26,10 +26,11 @@ pub fn until_deadline<S: Stream + Unpin>(request: &MetadataMap, answers: S) -> U
     })
 }
 
-/// Gives the items of `messages` until the caller of this fiber has gone, and then `CANCELLED`. Call it inside the fiber that reads.
+/// Gives the items of `messages` until the caller of this fiber has gone, and then `CANCELLED`. Call it inside the
+/// fiber that reads.
 ///
-/// A client that resets its stream ends its messages with an error anyway. One whose deadline has passed, but which neither sends nor
-/// ends, would keep the fiber waiting for a message.
+/// A client that resets its stream ends its messages with an error anyway. One whose deadline has passed, but which
+/// neither sends nor ends, would keep the fiber waiting for a message.
 pub fn until_gone<S: Stream + Unpin>(messages: S) -> Until<S> {
     let gone = until_caller_gone();
     Until::new(messages, async move {

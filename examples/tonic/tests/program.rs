@@ -42,13 +42,15 @@ fn a_call_in_flight_is_answered() {
 fn what_is_wrong_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for (arguments, code, text) in [
-        (&[][..], 1, "cannot listen on 127.0.0.1"),
-        (&["per-core"], 1, "cannot listen on 127.0.0.1"),
-        (&["--help"], 0, "usage: "),
-        (&["--colour"], 1, "there is no command \"--colour\"; --help"),
+    for (arguments, port, code, text) in [
+        (&[][..], &*port, 1, "cannot listen on 127.0.0.1"),
+        (&["per-core"], &port, 1, "cannot listen on 127.0.0.1"),
+        (&["--help"], "many", 0, "usage: "),
+        (&["-h"], "many", 0, "usage: "),
+        (&["call", "Ada"], "many", 1, "PORT is \"many\""),
+        (&["--colour"], &port, 1, "there is no command \"--colour\"; --help"),
     ] {
-        let output = Command::new(PROGRAM).args(arguments).env("PORT", &port).output().unwrap();
+        let output = Command::new(PROGRAM).args(arguments).env("PORT", port).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(said.starts_with(text), "{said}");

@@ -1,6 +1,8 @@
-//! Small requests to Redis, one after the other in one fiber: by the synchronous client, unmodified, and by the asynchronous one with `.wait()`.
+//! Small requests to Redis, one after the other in one fiber: by the synchronous client, unmodified, and by the
+//! asynchronous one with `.wait()`.
 //!
-//! `cargo bench --manifest-path examples/unmodified/Cargo.toml --bench redis` starts Debian's server. The best of many short rounds, in turn.
+//! `cargo bench --manifest-path examples/unmodified/Cargo.toml --bench redis` starts Debian's server. The best of many
+//! short rounds, in turn.
 
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@ Measures fifty callers of each library on one thread, then serves until Ctrl-C o
   --mariadb URL      such as mysql://user:password@localhost:3306
   --redis URL        such as redis://localhost:6379
   --port NUMBER      where the service listens on 127.0.0.1; 0, the default, is any free port
-  --help             this text
+  --help, -h         this text
 
 Servers that are not named are started on loopback, if they are installed; the libraries of the others are left out.";
 
@@ -36,7 +36,13 @@ impl Options {
     /// # Errors
     ///
     /// If one is unknown or stands alone.
-    pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+    pub fn read(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let arguments: Vec<_> = arguments.collect();
+        // Help is given whatever is wrong with the others.
+        if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+            return Ok(Self { help: true, ..Self::default() });
+        }
+        let mut arguments = arguments.into_iter();
         let mut options = Self::default();
         while let Some(name) = arguments.next() {
             let mut value =
@@ -50,7 +56,6 @@ impl Options {
                     options.port =
                         port.parse().map_err(|_| format!("{port:?} is no port, give a number from 0 to 65535"))?;
                 }
-                "--help" | "-h" => options.help = true,
                 _ => return Err(format!("there is no option {name:?}; --help lists them all").into()),
             }
         }

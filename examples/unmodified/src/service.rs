@@ -19,7 +19,8 @@ pub const WAIT: Duration = Duration::from_millis(100);
 /// A library by its name in the service's paths.
 pub type Library = (&'static str, Call);
 
-/// `/fiber/<library>` and `/blocking/<library>` for each, and `/calls`: how often libc's functions have waited. And the layer of the fibers.
+/// `/fiber/<library>` and `/blocking/<library>` for each, and `/calls`: how often libc's functions have waited. And the
+/// layer of the fibers.
 ///
 /// # Errors
 ///

@@ -15,7 +15,7 @@ fn a_connection_for_each() {
     overlap(&libraries::mysql(&url, CALLERS).unwrap());
 }
 
-/// Its pool waits on a condition variable of std's, so that callers without a connection wait in their fibers.
+/// Its pool waits on a `std` condition variable, so that callers without a connection wait in their fibers.
 #[test]
 fn ten_connections_for_fifty() {
     let Some(url) = url() else { return };

@@ -1,5 +1,5 @@
-//! r2d2 waits on a condition variable of parking_lot's, which belongs to the thread. The connection that it waits for is
-//! with a fiber of the same thread, which cannot go on until r2d2 gives up.
+//! r2d2 waits on a condition variable of parking_lot's, which belongs to the thread. The connection that it waits for
+//! is with a fiber of the same thread, which cannot go on until r2d2 gives up.
 
 mod common;
 

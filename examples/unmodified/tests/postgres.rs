@@ -1,4 +1,5 @@
-//! postgres, whose client has a runtime of its own: a thread in a fiber runs another one already, with or without interposition.
+//! postgres, whose client has a runtime of its own: a thread in a fiber runs another one already, with or without
+//! interposition.
 
 mod common;
 

@@ -12,9 +12,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_unmodified");
 
 #[test]
 fn help() {
-    let output = Command::new(PROGRAM).arg("--help").output().unwrap();
-    assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{USAGE}\n"));
+    for arguments in [&["--help"][..], &["-h"], &["--port", "many", "--help"]] {
+        let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{USAGE}\n"));
+    }
 }
 
 #[test]

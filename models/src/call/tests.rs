@@ -1,4 +1,4 @@
-//! A call in a task of tokio's, and its outcome, between the caller's thread and the task's.
+//! A call in a tokio task, and its outcome, between the caller's thread and the task's.
 
 use std::{
     future::{Future as _, poll_fn},

@@ -13,6 +13,8 @@ use axum::{
 };
 use http_body_util::LengthLimitError;
 
+use crate::error::Elapsed;
+
 /// Turns an [`io::Error`] into a response, for functions that read a request's body and use `?`.
 ///
 /// | status | because |
@@ -109,8 +111,8 @@ impl fmt::Display for ReadError {
             return f.write_str("the body of the request is longer than is allowed here");
         }
         f.write_str("the body of the request could not be read")?;
-        // The errors in between add no information.
-        chain(&*self.0).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        // The errors in between add no information, nor does the source of a time-out's error.
+        chain(&*self.0).filter(|cause| !cause.is::<Elapsed>()).last().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

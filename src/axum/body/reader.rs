@@ -74,7 +74,7 @@ pub struct BodyReader {
     /// The bytes that have arrived but were not read yet.
     chunk: Bytes,
     state: State,
-    /// What tells the handler of an error.
+    /// Reports read errors to the handler's future.
     upload: Option<Upload>,
 }
 

@@ -16,10 +16,10 @@ use super::{BodyError, error::ReadError};
 /// The outcome of reading a request's body, shared by the reader and the handler that the request is for. It follows
 /// the request as an extension, so that extractors that wrap the reader are told about, too.
 #[derive(Clone, Default)]
-pub(in crate::axum) struct Upload(Arc<Outcome>);
+pub(in crate::axum) struct Upload(Arc<ReadOutcome>);
 
 #[derive(Default)]
-struct Outcome {
+struct ReadOutcome {
     error: OnceLock<ReadError>,
     /// The handler's code has asked for the error, so that its response is made in the knowledge of it.
     is_taken: AtomicBool,

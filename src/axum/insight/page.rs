@@ -8,7 +8,7 @@ use crate::{
     fiber::{Listed, Shared},
 };
 
-/// The query with which the page does not refresh itself.
+/// The query that turns refreshing off.
 pub(super) const PAUSED: &str = "paused";
 
 /// How often the page refreshes itself, in seconds.
@@ -18,11 +18,11 @@ const REFRESH: u32 = 2;
 pub(super) struct Links {
     /// The overview.
     pub(super) home: String,
-    /// What is before the names of the other routes.
+    /// The prefix of the other routes.
     pub(super) base: String,
 }
 
-/// A text with the characters replaced that mean something in HTML.
+/// Escapes the text for HTML.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {

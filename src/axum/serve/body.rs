@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,9 +13,11 @@ use axum::{
     body::{Body, Bytes, HttpBody},
 };
 use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::state::CountedRequest;
+use crate::axum::silence::silence;
 
 /// The body of a response that is sent piece by piece. Its request is counted until then.
 pub(super) struct Sent {
@@ -56,13 +58,17 @@ impl HttpBody for Sent {
     }
 }
 
-/// The body of a request, of which something must arrive within a limit.
-pub(super) struct Arriving<B> {
-    body: B,
-    limit: Duration,
-    /// Set while the handler waits for the client.
-    timer: Option<Pin<Box<Sleep>>>,
-    is_waiting: bool,
+pin_project! {
+    /// The body of a request, of which something must arrive within a limit.
+    pub(super) struct Arriving<B> {
+        #[pin]
+        body: B,
+        limit: Duration,
+        // Set by the first wait for the client.
+        #[pin]
+        timer: Option<Sleep>,
+        is_waiting: bool,
+    }
 }
 
 impl<B> Arriving<B> {
@@ -73,25 +79,28 @@ impl<B> Arriving<B> {
 
 impl<B> HttpBody for Arriving<B>
 where
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
 {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.is_waiting = false;
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+            *this.is_waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
-        if !this.is_waiting {
-            timer.as_mut().reset(Instant::now() + this.limit);
-            this.is_waiting = true;
+        if !mem::replace(this.is_waiting, true) {
+            match this.timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.reset(Instant::now() + *this.limit),
+                None => this.timer.set(Some(sleep(*this.limit))),
+            }
         }
-        ready!(timer.as_mut().poll(cx));
+        if let Some(timer) = this.timer.as_pin_mut() {
+            ready!(timer.poll(cx));
+        }
         let text = format!("nothing of the request's body has arrived for {:?}", this.limit);
-        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text).into())))
+        Poll::Ready(Some(Err(silence(text).into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -175,7 +175,8 @@ impl<L, S> Serve<L, S> {
     }
 
     /// Limits how long a handler waits for the next piece of a request's body; 60 seconds by default. Reading the body
-    /// then fails, which axum's extractors answer with 400.
+    /// then fails, which axum's extractors answer with 400. The error of the request's
+    /// [`Body`](axum::body::Body) has an [`Elapsed`](crate::error::Elapsed) among its sources.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.limits.body = limit.min(NEVER);
         self

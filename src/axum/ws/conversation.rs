@@ -19,7 +19,7 @@ use super::{
     SyncWebSocket, WebSocketEnd, WebSocketSender,
     heartbeat::Beat,
     pump::Pump,
-    shared::{Missed, Received, WebSocketState},
+    state::{Missed, Received, WebSocketState},
 };
 use crate::{axum::serve::OpenWebSocket, error::Cancelled, layer::FiberLayer, run::InFiber};
 

@@ -15,9 +15,8 @@ pub enum WebSocketEnd {
     /// This side closed it. The frame is the client's answer, if it came in time and has a code.
     ClosedHere(Option<CloseFrame>),
     /// The client disconnected without a close: its connection was cut, it stopped reading for too long, or it did
-    /// not answer the [`heartbeat`](super::WebSocketUpgradeExt::heartbeat).
-    /// The error is the system's or the heartbeat's, if
-    /// there is one.
+    /// not answer the [`heartbeat`](super::WebSocketUpgradeExt::heartbeat). The error is the system's or the
+    /// heartbeat's, if there is one. Only the heartbeat's has an [`Elapsed`](crate::error::Elapsed) among its sources.
     Vanished(Option<axum::Error>),
     /// The client broke the protocol, or sent more than the limits of
     /// [`WebSocketUpgrade`](axum::extract::WebSocketUpgrade) allow. The client is told by a close frame.

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future as _,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -10,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::util::never::NEVER;
+use crate::{axum::silence::silence, util::never::NEVER};
 
 /// When a silent client gets a ping, and how long it may stay silent after that.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +73,7 @@ impl Heartbeat {
         }
         if self.is_pinged {
             let text = format!("it has sent nothing within {:?} of a ping", self.beat.timeout);
-            return Poll::Ready(Due::End(axum::Error::new(io::Error::new(io::ErrorKind::TimedOut, text))));
+            return Poll::Ready(Due::End(axum::Error::new(silence(text))));
         }
         self.is_pinged = true;
         self.at = Some(Instant::now() + self.beat.timeout);

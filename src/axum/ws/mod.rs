@@ -17,8 +17,8 @@ mod heartbeat;
 mod hold;
 mod pump;
 mod sender;
-mod shared;
 mod socket;
+mod state;
 mod upgrade;
 mod wait;
 

@@ -24,8 +24,8 @@ use super::{
     WebSocketEnd,
     heartbeat::{Beat, Due, Heartbeat},
     hold::Hold,
-    shared::{Close, Missed, Received, WebSocketState},
     socket::INBOUND,
+    state::{Close, Missed, Received, WebSocketState},
 };
 
 /// How long a websocket may take from its close, by either side, to the end of its connection.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     SendError,
-    shared::WebSocketState,
+    state::WebSocketState,
     wait::{GivenUp, wait},
 };
 

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     SendError, WebSocketEnd, WebSocketSender,
-    shared::Received,
+    state::Received,
     wait::{GivenUp, wait},
 };
 use crate::error::Elapsed;

@@ -126,7 +126,8 @@ impl Reporter {
         }
         self.report.send(Report::Midway).unwrap();
         match (self.end, self.body) {
-            // With HTTP/1 the server finds out that the client has gone when it reads for the function, which goes on with that.
+            // With HTTP/1 the server finds out that the client has gone when it reads for the function, which goes on
+            // with that.
             (End::Reset(_), Of::Request) => {}
             (End::Reset(OnDrop::Unwind) | End::Cancel(OnDrop::Unwind), _) => await_in_fiber(pending()),
             // It goes on after the error, which the next write or read gives again.

@@ -1,5 +1,5 @@
-//! Compressors, archives, tables and documents over the bodies of requests and responses, however these end: right bytes or a clear
-//! error, the process lives, and nothing is left.
+//! Compressors, archives, tables and documents over the bodies of requests and responses, however these end: right
+//! bytes or a clear error, the process lives, and nothing is left.
 //!
 //! Each format is written and read, over HTTP/1.1 and HTTP/2 sockets, on each kind of runtime, and ended in each way.
 

@@ -9,13 +9,16 @@ use axum::{
 use tokio::task::yield_now;
 use tower::{ServiceBuilder, timeout::TimeoutLayer};
 use tower_fiber::{
-    FiberLayer, FiberPool, OnDrop, Placement, WaitExt as _,
+    FiberLayer, FiberPool, OnDrop, WaitExt as _,
     axum::{CallerGone, Next, fiber_with, from_sync_fn, from_sync_fn_with},
     offload, shield, until_caller_gone,
 };
 
-use super::{Goes, layers, leave, lingers, script};
-use crate::harness::{get as fetch, on_each_runtime};
+use super::{Goes, leave, lingers, script};
+use crate::{
+    harness::{get as fetch, on_each_runtime},
+    support::both_on_drop,
+};
 
 #[test]
 fn middleware_inside_middleware() {
@@ -23,7 +26,7 @@ fn middleware_inside_middleware() {
         for (policy, middle) in
             [(OnDrop::Finish, "middle saw 499"), (OnDrop::Cancel, "middle saw 499"), (OnDrop::Unwind, "middle dropped")]
         {
-            for layer in layers(policy) {
+            for layer in both_on_drop(policy) {
                 let (script, mut watch) = script();
                 let app = Router::new()
                     .route("/", script.asynchronous())
@@ -40,7 +43,7 @@ fn middleware_inside_middleware() {
 #[test]
 fn an_async_layer_in_between_is_dropped_when_the_handler_has_finished() {
     on_each_runtime(|| async {
-        for layer in layers(OnDrop::Finish) {
+        for layer in both_on_drop(OnDrop::Finish) {
             let (script, mut watch) = script();
             let between = script.clone();
             let app = Router::new()
@@ -60,7 +63,7 @@ fn an_async_layer_in_between_is_dropped_when_the_handler_has_finished() {
 #[test]
 fn a_router_in_a_layer_of_its_own() {
     on_each_runtime(|| async {
-        for (outer, inner) in layers(OnDrop::Finish).into_iter().zip(layers(OnDrop::Finish)) {
+        for (outer, inner) in both_on_drop(OnDrop::Finish).into_iter().zip(both_on_drop(OnDrop::Finish)) {
             for finishes in [false, true] {
                 let (script, mut watch) = script();
                 let handler = if finishes { script.in_fiber(&inner, OnDrop::Finish) } else { script.asynchronous() };
@@ -106,7 +109,7 @@ fn calls_on_another_pool_go_on_alone() {
 #[test]
 fn a_shield_waits_for_the_response() {
     on_each_runtime(|| async {
-        for layer in layers(OnDrop::Unwind) {
+        for layer in both_on_drop(OnDrop::Unwind) {
             let (script, mut watch) = script();
             let function = script.plain("outside");
             let shielded = move |request: Request, next: Next| shield(|| function(request, next));
@@ -123,7 +126,7 @@ fn a_shield_waits_for_the_response() {
 #[test]
 fn nothing_begins_when_the_caller_has_gone_before() {
     on_each_runtime(|| async {
-        for layer in layers(OnDrop::Finish) {
+        for layer in both_on_drop(OnDrop::Finish) {
             let (script, mut watch) = script();
             let late = script.plain("outside");
             let begins = script.clone();
@@ -148,7 +151,7 @@ fn nothing_begins_when_the_caller_has_gone_before() {
 #[test]
 fn it_runs_below_offload() {
     on_each_runtime(|| async {
-        for layer in layers(OnDrop::Finish) {
+        for layer in both_on_drop(OnDrop::Finish) {
             let (script, mut watch) = script();
             let function = script.plain("outside");
             let offloaded = move |request: Request, next: Next| {
@@ -165,9 +168,7 @@ fn it_runs_below_offload() {
 
 #[tokio::test(start_paused = true)]
 async fn a_time_out_of_towers_cancels_the_handlers_below() {
-    for placement in [Placement::Auto, Placement::SharedPool] {
-        let layer = FiberLayer::builder().on_drop(OnDrop::Cancel).placement(placement.clone()).build().unwrap();
-        let outer = FiberLayer::builder().placement(placement).build().unwrap();
+    for (layer, outer) in both_on_drop(OnDrop::Cancel).into_iter().zip(both_on_drop(OnDrop::Finish)) {
         let (script, mut watch) = script();
         let elapsed = HandleErrorLayer::new(async |_: BoxError| StatusCode::REQUEST_TIMEOUT);
         let time_out = ServiceBuilder::new().layer(elapsed).layer(TimeoutLayer::new(Duration::from_secs(30)));
@@ -187,7 +188,7 @@ async fn a_time_out_of_towers_cancels_the_handlers_below() {
 #[test]
 fn a_retry_ends_by_the_mark() {
     on_each_runtime(|| async {
-        for layer in layers(OnDrop::Finish) {
+        for layer in both_on_drop(OnDrop::Finish) {
             let (script, mut watch) = script();
             let log = script.clone();
             let retry = move |_: Request, next: Next| {

@@ -4,8 +4,8 @@ use axum::{Router, middleware::from_fn};
 use tokio::task::yield_now;
 use tower_fiber::{FiberLayer, OnDrop, axum::from_sync_fn_with};
 
-use super::{Goes, POLICIES, Script, Watch, layers, leave, script};
-use crate::harness::on_each_runtime;
+use super::{Goes, POLICIES, Script, Watch, leave, script};
+use crate::{harness::on_each_runtime, support::both_on_drop};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -84,10 +84,10 @@ fn synchronous_middleware_outside() {
     on_each_runtime(|| async {
         for (policy, kind, goes) in mixes() {
             let kinds = match kind {
-                Kind::Fiber(policy) => layers(policy),
-                Kind::Async | Kind::Blocking => layers(OnDrop::Finish),
+                Kind::Fiber(policy) => both_on_drop(policy),
+                Kind::Async | Kind::Blocking => both_on_drop(OnDrop::Finish),
             };
-            for (outer, layer) in layers(policy).into_iter().zip(kinds) {
+            for (outer, layer) in both_on_drop(policy).into_iter().zip(kinds) {
                 let (script, watch) = script();
                 let app = inside(kind, &script, &layer).layer(from_sync_fn_with(&outer, script.plain("outside")));
                 drop(script);
@@ -121,7 +121,7 @@ fn async_middleware_outside() {
     on_each_runtime(|| async {
         for (kind, goes) in INSIDE.into_iter().flat_map(|kind| [(kind, Goes::Client), (kind, Goes::TimeOut)]) {
             let policy = if let Kind::Fiber(policy) = kind { policy } else { OnDrop::Finish };
-            for layer in layers(policy) {
+            for layer in both_on_drop(policy) {
                 let (script, watch) = script();
                 let outside = script.clone();
                 let native = move |request, next| Script::native(outside.clone(), request, next);

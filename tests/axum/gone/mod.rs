@@ -14,7 +14,7 @@ use axum::{
 };
 use tokio::sync::{mpsc, watch};
 use tower_fiber::{
-    FiberLayer, OnDrop, Placement, WaitExt as _,
+    FiberLayer, OnDrop, WaitExt as _,
     axum::{CallerGone, Next, blocking, fiber_with},
     caller_gone, try_await_in_fiber, until_caller_gone,
 };
@@ -80,8 +80,8 @@ impl Script {
         })
     }
 
-    /// What a synchronous handler of this policy does when its caller goes: it learns of that and waits for the gate, is
-    /// cancelled, or unwinds.
+    /// What a synchronous handler of this policy does when its caller goes: it learns of that and waits for the gate,
+    /// is cancelled, or unwinds.
     pub(crate) fn synchronous(&self, policy: OnDrop) -> impl Fn() + Clone + Send + Sync + 'static + use<> {
         let script = self.clone();
         move || {
@@ -151,12 +151,6 @@ impl Drop for Ends {
             self.say("dropped");
         }
     }
-}
-
-/// Layers in place where that is possible, and on the pool.
-pub(crate) fn layers(policy: OnDrop) -> [FiberLayer; 2] {
-    [Placement::Auto, Placement::SharedPool]
-        .map(|placement| FiberLayer::builder().on_drop(policy).placement(placement).build().unwrap())
 }
 
 /// How a request loses its caller.

@@ -29,7 +29,8 @@ pub(crate) async fn reset_http1(shop: &Shop, clients: usize) {
     drop(waiting);
 }
 
-/// `clients` requests over a few connections: half of these stay while their streams are reset, half are reset themselves.
+/// `clients` requests over a few connections: half of these stay while their streams are reset, half are reset
+/// themselves.
 pub(crate) async fn reset_http2(shop: &Shop, clients: usize) {
     let mut connections = Vec::new();
     for _ in 0..clients / STREAMS {

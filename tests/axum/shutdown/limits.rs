@@ -1,15 +1,24 @@
 //! How long clients may take.
 
 use std::{
+    error::Error as _,
     io::{Read as _, Write as _},
+    iter,
     net::TcpStream,
     sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, routing::post};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    routing::post,
+};
 use tokio::sync::Notify;
-use tower_fiber::axum::{BodyReader, fiber};
+use tower_fiber::{
+    axum::{BodyReader, fiber},
+    error::Elapsed,
+};
 
 use super::harness::{LONG, SHORT, Server, assert_nothing_cut};
 use crate::harness::on_each_runtime;
@@ -48,7 +57,26 @@ fn a_body_that_does_not_arrive() {
         let mut client = TcpStream::connect(server.address).unwrap();
         client.write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
         let answer = answer(client).await;
-        assert!(answer.contains("half: ") && answer.contains("has arrived for 50ms"), "{answer}");
+        assert!(answer.contains("half: ") && answer.ends_with("has arrived for 50ms"), "{answer}");
+        assert_nothing_cut(server.ended().await);
+    });
+}
+
+#[test]
+fn the_error_of_a_body_that_does_not_arrive_is_found_by_its_type() {
+    on_each_runtime(|| async {
+        let read = async |body: Body| {
+            let error = to_bytes(body, usize::MAX).await.unwrap_err();
+            let sources = iter::successors(error.source(), |&error| error.source());
+            let is_found = sources.last().unwrap().is::<Elapsed>();
+            format!("{error}: {is_found}")
+        };
+        let app = Router::new().route("/", post(read));
+        let server = Server::with(app, |server| server.grace(LONG).body_timeout(SHORT)).await;
+        let mut client = TcpStream::connect(server.address).unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
+        let answer = answer(client).await;
+        assert!(answer.contains("has arrived for 50ms: true"), "{answer}");
         assert_nothing_cut(server.ended().await);
     });
 }

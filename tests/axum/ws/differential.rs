@@ -1,6 +1,6 @@
-//! An echo of a synchronous function and one of axum's own get the same bytes from a client, in the same pieces: they send the same bytes, and
-//! their connections end in the same way. Only a broken frame is answered otherwise: axum's loop drops the connection, and the function's
-//! client is told by a close frame first.
+//! An echo of a synchronous function and one of axum's own get the same bytes from a client, in the same pieces: they
+//! send the same bytes, and their connections end in the same way. Only a broken frame is answered otherwise: axum's
+//! loop drops the connection, and the function's client is told by a close frame first.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -94,8 +94,8 @@ impl Last {
 }
 
 impl Script {
-    /// The pieces in which it is sent. The last frame and what follows come in one, so that the server has read all when it closes the
-    /// connection: otherwise the system resets it, at a time of its own.
+    /// The pieces in which it is sent. The last frame and what follows come in one, so that the server has read all
+    /// when it closes the connection: otherwise the system resets it, at a time of its own.
     fn pieces(&self) -> Vec<Vec<u8>> {
         let write = |parts: &[Part], bytes: &mut Vec<u8>| parts.iter().for_each(|part| part.write(bytes));
         let mut before = Vec::new();

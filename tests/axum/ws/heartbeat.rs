@@ -1,6 +1,8 @@
 //! Pings for silent clients, and the end of those that stay silent.
 
 use std::{
+    error::Error as _,
+    iter,
     net::{Ipv4Addr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -9,7 +11,10 @@ use std::{
 use axum::{Router, extract::WebSocketUpgrade, routing::any, serve::ListenerExt as _};
 use tokio::{net::TcpListener, sync::mpsc, time::Instant};
 use tokio_tungstenite::{client_async, tungstenite::Message};
-use tower_fiber::axum::{SyncWebSocket, WebSocketEnd, WebSocketUpgradeExt as _};
+use tower_fiber::{
+    axum::{SyncWebSocket, WebSocketEnd, WebSocketUpgradeExt as _},
+    error::Elapsed,
+};
 
 use crate::ws::{
     harness::{Client, on_each_runtime, with_ticking_time},
@@ -41,6 +46,10 @@ fn echo() -> (impl Fn(SyncWebSocket) + Clone + Send + Sync + 'static, mpsc::Unbo
         }
         let end = socket.end().unwrap();
         assert!(matches!(end, WebSocketEnd::Vanished(Some(_)) | WebSocketEnd::ClosedByPeer(_)), "{end}");
+        if let WebSocketEnd::Vanished(Some(error)) = end {
+            let sources = iter::successors(error.source(), |&error| error.source());
+            assert!(sources.last().unwrap().is::<Elapsed>(), "{error:?}");
+        }
         report.send(end.to_string()).unwrap();
     };
     (echo, reports)

@@ -54,7 +54,8 @@ fn several_on_one_connection() {
             assert_eq!(socket.next().await.unwrap().unwrap(), n.to_string().into());
         }
         for mut socket in sockets {
-            // The server resets its stream when it has answered, at which hyper's client may fail in the middle of either call.
+            // The server resets its stream when it has answered, at which hyper's client may fail in the middle of
+            // either call.
             _ = socket.close(None).await;
             assert!(socket.next().await.unwrap().map_or(true, |message| message.is_close()));
             assert_eq!(ends.recv().await, Some(true));

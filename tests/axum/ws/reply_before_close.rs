@@ -1,4 +1,5 @@
-//! Messages that are followed at once by a close, or by the end of the client's stream: they are answered first, as by a loop of axum's own.
+//! Messages that are followed at once by a close, or by the end of the client's stream: they are answered first, as by
+//! a loop of axum's own.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -36,7 +37,7 @@ const ANSWER: &[u8] = b"\x81\x02hi";
 const PONG: &[u8] = b"\x8a\x01?";
 const CLOSED: &[u8] = b"\x88\x02\x03\xe8";
 
-/// All that the server sends to one who sends that in one piece, and perhaps no more.
+/// All that the server sends to a client that sends `frames` in one piece, and perhaps no more.
 async fn answers(app: Router, frames: &[u8], is_half_closed: bool) -> Vec<u8> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,5 @@
-//! A lock that is held over a wait: by many fibers of one thread, by fibers of several threads, and by threads beside them.
+//! A lock that is held over a wait: by many fibers of one thread, by fibers of several threads, and by threads beside
+//! them.
 
 use std::{sync::Arc, thread};
 

@@ -1,4 +1,5 @@
-//! Fibers that block their thread in ways that need system calls, and programs that get in the way of the question where they are.
+//! Fibers that block their thread in ways that need system calls, and programs that get in the way of the question
+//! where they are.
 
 use std::{
     mem::MaybeUninit,

@@ -1,5 +1,5 @@
-//! Interposed calls where nothing may suspend, which unsafe code gets to: handlers of signals, code that blocks signals, children
-//! before `exec`; and calls of C code by the names that fortified headers give them.
+//! Interposed calls where nothing may suspend, which unsafe code gets to: handlers of signals, code that blocks
+//! signals, children before `exec`; and calls of C code by the names that fortified headers give them.
 
 use std::{
     env,

@@ -31,7 +31,8 @@ pub(crate) fn refuse_madvise(advice: Option<u32>) {
     ]);
 }
 
-/// Ends the process at its next system call, unless that writes, ends the process, or reads a clock which this machine can only read so.
+/// Ends the process at its next system call, unless that writes, ends the process, or reads a clock which this machine
+/// can only read so.
 ///
 /// # Panics
 ///

@@ -1,4 +1,5 @@
-//! Blocked threads are asked where they are by a signal: in system calls, on small stacks, and where the program uses it too.
+//! Blocked threads are asked where they are by a signal: in system calls, on small stacks, and where the program uses
+//! it too.
 
 #![cfg(target_os = "linux")]
 

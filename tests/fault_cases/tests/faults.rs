@@ -1,4 +1,5 @@
-//! Faults that safe code cannot make: the overflow of C frames has its message, and every other fault ends as without the crate.
+//! Faults that safe code cannot make: the overflow of C frames has its message, and every other fault ends as without
+//! the crate.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,5 @@
-//! Systems that do not do what stacks ask for: calls work, stacks are wiped and guarded, and what that costs is said once.
+//! Systems that do not do what stacks ask for: calls work, stacks are wiped and guarded, and what that costs is said
+//! once.
 
 #![cfg(target_os = "linux")]
 

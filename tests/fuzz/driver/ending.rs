@@ -122,7 +122,8 @@ impl Stage {
                 });
             };
             poll();
-            // A service that was ready in a fiber that is leaked keeps its room, until those in line have looked for some turns.
+            // A service that was ready in a fiber that is leaked keeps its room, until those in line have looked for
+            // some turns.
             for _ in 0..LOOKS {
                 if begun.load(Ordering::Relaxed) == free {
                     break;

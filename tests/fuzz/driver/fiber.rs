@@ -25,7 +25,8 @@ pub(crate) struct Me {
     pub(crate) number: FiberNo,
     /// Its layer, if it is not one of `run_local`.
     pub(crate) layer: Option<usize>,
-    /// The highest number of a layer around. Limited layers are called upwards only, so that no two calls wait for each other's place.
+    /// The highest number of a layer around. Limited layers are called upwards only, so that no two calls wait for each
+    /// other's place.
     pub(crate) rank: usize,
     /// A fiber around it was in a shield when it was made.
     is_sheltered: bool,

@@ -130,8 +130,8 @@ impl Ledger {
         self.books().fibers[fiber].polled = self.turn();
     }
 
-    /// Whether it has begun, has not ended, and did nothing to put that off. A combinator that has not polled it since `turn` did, unless it
-    /// is in a shield.
+    /// Whether it has begun, has not ended, and did nothing to put that off. A combinator that has not polled it since
+    /// `turn` did, unless it is in a shield.
     pub(crate) fn is_behind(&self, fiber: FiberNo, turn: u64) -> bool {
         let books = self.books();
         let Fiber { has_caught, shields, polled, .. } = books.fibers[fiber];
@@ -173,7 +173,8 @@ impl Ledger {
         })
     }
 
-    /// Fibers of that layer that may have been polled inside one that is leaked, with which they are counted although they have gone on.
+    /// Fibers of that layer that may have been polled inside one that is leaked, with which they are counted although
+    /// they have gone on.
     pub(crate) fn written_off(&self, layer: usize) -> u64 {
         let books = self.books();
         let numbers = || 0..books.fibers.len();

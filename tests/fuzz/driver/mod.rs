@@ -1,7 +1,9 @@
-//! Runs scripts: many fibers, with foreign code at every point, from which nothing may be lost and by which nothing may be broken.
+//! Runs scripts: many fibers, with foreign code at every point, from which nothing may be lost and by which nothing may
+//! be broken.
 //!
-//! A script is data ([`script::Script`]), which any bytes are read as ([`bytes`]). What is left out, because it is a documented price
-//! and ends the process, is a destructor that panics, or waits infallibly, while its thread panics; see [`act`].
+//! A script is data ([`script::Script`]), which any bytes are read as ([`bytes`]). What is left out, because it is a
+//! documented price and ends the process, is a destructor that panics, or waits infallibly, while its thread panics;
+//! see [`act`].
 
 #![allow(dead_code, reason = "the fuzzer and each test use a part of it")]
 

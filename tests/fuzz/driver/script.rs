@@ -63,7 +63,8 @@ code! {
         has_grace: bool,
     }
 
-    /// What foreign code does: a waker's, a destructor's, a hook's. Where it cannot (a wait while the thread panics), it does nothing.
+    /// What foreign code does: a waker's, a destructor's, a hook's. Where it cannot (a wait while the thread panics),
+    /// it does nothing.
     #[derive(Copy, Eq, Default)]
     enum Act {
         #[default]

@@ -17,7 +17,8 @@ use super::{
 };
 
 thread_local! {
-    /// The runtime of this thread ends, and is entered meanwhile. What is polled then goes to the pool, for which only its own host waits.
+    /// The runtime of this thread ends, and is entered meanwhile. What is polled then goes to the pool, for which only
+    /// its own host waits.
     static IS_ENDING: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,5 +1,5 @@
-//! `shield`, `join`, `race` and `FuturesUnordered` in each other, under each policy and in each place, polled in vain, dropped and cancelled
-//! at each point: shielded sections end, inner fibers go before outer ones, and nothing is lost.
+//! `shield`, `join`, `race` and `FuturesUnordered` in each other, under each policy and in each place, polled in vain,
+//! dropped and cancelled at each point: shielded sections end, inner fibers go before outer ones, and nothing is lost.
 //!
 //! What is checked is in `tests/fuzz/driver`: who was cut, each value that was made, the public counters.
 

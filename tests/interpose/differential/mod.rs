@@ -14,8 +14,8 @@ use self::{
 use super::both;
 use crate::support::on_each_runtime;
 
-/// Each case takes some time-outs, so there are fewer than usual. They are the same in each run, unless `PROPTEST_RNG_SEED` is set; the fuzzer
-/// looks for others.
+/// Each case takes some time-outs, so there are fewer than usual. They are the same in each run, unless
+/// `PROPTEST_RNG_SEED` is set; the fuzzer looks for others.
 fn config() -> ProptestConfig {
     let cases = env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
     let default = ProptestConfig::default();

@@ -1,4 +1,5 @@
-//! What the tests share: calls that begin together on one thread, and a callback whose waits end in an order that the test chooses.
+//! What the tests share: calls that begin together on one thread, and a callback whose waits end in an order that the
+//! test chooses.
 
 use std::io;
 
@@ -25,8 +26,9 @@ pub async fn fetch_async(turns: u64) -> u64 {
     turns
 }
 
-/// Runs `call` with two pairs of numbers in two fibers of one thread, which both have begun before one of them ends: in place, and on a pool.
-/// The waits end first in, first out, then last in, first out. Each call must give its own numbers.
+/// Runs `call` with two pairs of numbers in two fibers of one thread, which both have begun before one of them ends: in
+/// place, and on a pool. The waits end first in, first out, then last in, first out. Each call must give its own
+/// numbers.
 ///
 /// # Panics
 ///
@@ -51,7 +53,8 @@ pub fn interleaves(call: impl Fn(u64, u64) -> (u64, u64) + Clone + Send + 'stati
     }
 }
 
-/// Runs `call` where waits are refused: in a `no_wait` section, and on the stack of a fiber's thread. It must fail with a text that says so.
+/// Runs `call` where waits are refused: in a `no_wait` section, and on the stack of a fiber's thread. It must fail with
+/// a text that says so.
 ///
 /// # Panics
 ///

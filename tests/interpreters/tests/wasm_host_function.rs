@@ -1,4 +1,5 @@
-//! WebAssembly whose host functions wait. wasmtime keeps a list of the calls into modules for each thread, and takes them off in reverse order.
+//! WebAssembly whose host functions wait. wasmtime keeps a list of the calls into modules for each thread, and takes
+//! them off in reverse order.
 
 use std::sync::Arc;
 

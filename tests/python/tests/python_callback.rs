@@ -1,4 +1,5 @@
-//! Python whose functions wait. Python and PyO3 keep a stack of what is called for each thread: what two fibers put there must not be mixed.
+//! Python whose functions wait. Python and PyO3 keep a stack of what is called for each thread: what two fibers put
+//! there must not be mixed.
 
 use std::{ffi::CString, io};
 

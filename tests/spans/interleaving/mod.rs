@@ -1,5 +1,5 @@
-//! A hundred thousand requests, 500 at a time on one thread or on the pool, each with a span, a carried task-local, a fiber-local and a
-//! hook's context, through `TraceLayer` outside and inside the layer: none ever sees another's.
+//! A hundred thousand requests, 500 at a time on one thread or on the pool, each with a span, a carried task-local, a
+//! fiber-local and a hook's context, through `TraceLayer` outside and inside the layer: none ever sees another's.
 
 mod observer;
 

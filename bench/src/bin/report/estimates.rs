@@ -22,8 +22,8 @@ impl Case {
     }
 }
 
-/// Times of one iteration, in nanoseconds, by group and peer: the median of the round that was disturbed least. What the machine
-/// does besides makes code of this kind slower, never faster.
+/// Times of one iteration, in nanoseconds, by group and peer: the median of the round that was disturbed least. What
+/// the machine does besides makes code of this kind slower, never faster.
 pub(crate) struct Estimates(HashMap<(String, String), f64>);
 
 impl Estimates {

@@ -18,7 +18,8 @@ pub(crate) fn section(estimates: &Estimates, servers: &Servers, capacity: &Capac
     format!("\n## Goals\n{NOTE}{}", goals.0.into_text())
 }
 
-/// What the goals in nanoseconds were set against: a coroutine on a stack that is used again, and a switch to it and back.
+/// What the goals in nanoseconds were set against: a coroutine on a stack that is used again, and a switch to it and
+/// back.
 const CALL_FLOOR: f64 = 20.0;
 const WAIT_FLOOR: f64 = 3.2;
 

@@ -1,4 +1,5 @@
-//! A caller that goes before, between and in the queries of a transaction: its rows are written or not, and nothing stays behind.
+//! A caller that goes before, between and in the queries of a transaction: its rows are written or not, and nothing
+//! stays behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,8 +138,8 @@ async fn each_policy_at(point: Point) {
     assert_eq!(gone(OnDrop::Finish, point, true).await, both);
     assert_eq!(gone(OnDrop::Unwind, point, true).await, [""; 0]);
     assert_eq!(gone(OnDrop::Cancel, point, true).await, [""; 0]);
-    // A query is no place at which synchronous code expects to be cancelled, so code that does not ask goes on. Taking a
-    // connection can fail.
+    // A query is no place at which synchronous code expects to be cancelled, so code that does not ask goes on. Taking
+    // a connection can fail.
     let expected: &[&str] = if point == Point::Connection { &[] } else { &both };
     assert_eq!(gone(OnDrop::Cancel, point, false).await, expected);
 }

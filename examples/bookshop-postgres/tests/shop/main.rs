@@ -1,4 +1,5 @@
-//! The shop over a real socket: the tests of the bookshop on SQLite, as they are, and what happens when connections break.
+//! The shop over a real socket: the tests of the bookshop on SQLite, as they are, and what happens when connections
+//! break.
 
 extern crate self as bookshop;
 

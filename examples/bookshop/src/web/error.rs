@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::legacy::ShopError;
 use crate::legacy::pages::error_page;
+use crate::program::NAME;
 
 /// What the customer is told.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl From<ShopError> for Failure {
 fn log(error: &ShopError) {
     let causes = iter::successors(error.source(), |&cause| cause.source()).map(|cause| format!(": {cause}"));
     // Not `eprintln!`, which panics where nothing can be written.
-    _ = writeln!(io::stderr(), "bookshop: {error}{}", causes.collect::<String>());
+    _ = writeln!(io::stderr(), "{NAME}: {error}{}", causes.collect::<String>());
 }
 
 impl From<JsonRejection> for Failure {

@@ -20,9 +20,9 @@ pub(crate) fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// `call(caller, wait)` is synchronous and waits for a server for at least `wait`. Asserts that fifty at once, in fibers of this thread, take
-/// no more than five times as long as one of them alone and the work of all of them, which is what fifty take that do not wait. One after the
-/// other they would take fifty times as long as one.
+/// `call(caller, wait)` is synchronous and waits for a server for at least `wait`. Asserts that fifty at once, in
+/// fibers of this thread, take no more than five times as long as one of them alone and the work of all of them, which
+/// is what fifty take that do not wait. One after the other they would take fifty times as long as one.
 pub(crate) async fn overlap(call: impl Fn(usize, Duration) + Clone + Send + 'static) {
     // What is made at the first use, such as connections in a pool, is neither.
     timed(CALLERS, Duration::ZERO, &call).await;

@@ -8,7 +8,7 @@ use tower_fiber::{FiberLayer, OnDrop, run_in_fiber};
 
 use super::{LONG, client, errors::is_blocked};
 
-/// Who shares the connection with the one who goes.
+/// How many callers share the connection with the caller that goes.
 const OTHERS: usize = 10;
 
 async fn caller_goes(policy: OnDrop, key: &'static str) {

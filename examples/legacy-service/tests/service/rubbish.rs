@@ -1,6 +1,8 @@
 //! What is no use is refused in one line, by a clear status, and does no harm.
 
-use std::{fs::OpenOptions, net::TcpListener, process::Stdio, time::Duration};
+use std::{
+    ffi::OsStr, fs::OpenOptions, net::TcpListener, os::unix::ffi::OsStrExt as _, process::Stdio, time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -31,6 +33,15 @@ async fn what_keeps_it_from_starting_is_said_in_one_line() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.starts_with("legacy-service: ") && error.contains(text), "{text}: {error}");
         assert_eq!((error.lines().count(), output.status.code()), (1, Some(1)), "{error}");
+    }
+    let not_utf8 = OsStr::from_bytes(b"\xff.sqlite3");
+    let output = timeout(LONG, program(&[]).env("DATABASE", not_utf8).output()).await.unwrap().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("legacy-service: DATABASE: ") && error.contains("\\xFF.sqlite3"), "{error}");
+    assert_eq!((error.lines().count(), output.status.code()), (1, Some(1)), "{error}");
+    for argument in ["--help", "-h"] {
+        let output = timeout(LONG, program(&[("PORT", "many")]).arg(argument).output()).await.unwrap().unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b"usage: "), "{output:?}");
     }
     let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
     let output = timeout(LONG, program(&[]).stdout(full()).spawn().unwrap().wait_with_output()).await.unwrap().unwrap();

@@ -8,8 +8,8 @@ use crate::harness::{Decides, LONG, all_ended, documents, on_each_runtime, read}
 
 const CALLERS: usize = 50;
 
-/// The policy answers nobody before all have asked. A server that waits for one answer at a time would never get the first, and the
-/// first runtime has one thread.
+/// The policy answers nobody before all have asked. A server that waits for one answer at a time would never get the
+/// first, and the first runtime has one thread.
 #[test]
 fn all_ask_before_one_is_answered() {
     on_each_runtime(|| async {

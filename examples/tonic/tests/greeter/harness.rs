@@ -48,7 +48,8 @@ struct Core {
     thread: thread::JoinHandle<()>,
 }
 
-/// Runs a test with its servers on a current-thread runtime, then on one with two workers, then on one per core. A test that hangs fails.
+/// Runs a test with its servers on a current-thread runtime, then on one with two workers, then on one per core. A test
+/// that hangs fails.
 pub(crate) fn on_each_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
     let current_thread = || Builder::new_current_thread().enable_all().build().unwrap();
     println!("on a current-thread runtime");

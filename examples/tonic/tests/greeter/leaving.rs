@@ -37,8 +37,8 @@ const ALL: [Kind; 4] = [Kind::Unary, Kind::IteratorIn, Kind::ProducerOut, Kind::
 /// Those whose response is one message, where tonic's own deadlines reach.
 const ONE_REPLY: [Kind; 2] = [Kind::Unary, Kind::IteratorIn];
 
-/// Makes a call that waits for Ada's title, and gives the status that it ends with. The client's messages end with the call, or, if
-/// there is no stream of replies, not at all.
+/// Makes a call that waits for Ada's title, and gives the status that it ends with. The client's messages end with the
+/// call, or, if there is no stream of replies, not at all.
 ///
 /// hyper tells a server that a stream of replies was dropped only when the requests have ended, too.
 async fn call(mut client: GreeterClient<Channel>, kind: Kind, deadline: Option<Duration>) -> Status {

@@ -12,8 +12,8 @@ use crate::{
     probe::{Probe, REPLY},
 };
 
-/// What HTTP/2 and the sockets hold between the two: the client's window, hyper's send buffer of 400 KiB, one reply on its way in each
-/// of tonic, hyper and the stream, and one with the client.
+/// What HTTP/2 and the sockets hold between the two: the client's window, hyper's send buffer of 400 KiB, one reply on
+/// its way in each of tonic, hyper and the stream, and one with the client.
 const BETWEEN: u64 = (64 + 400) / (REPLY as u64 / 1024) + 6;
 
 #[test]

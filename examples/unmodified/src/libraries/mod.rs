@@ -1,4 +1,5 @@
-//! The libraries, each as its own docs use it. Every file opens a client, and returns a call of it that blocks for a while.
+//! The libraries, each as its own docs use it. Every file opens a client, and returns a call of it that blocks for a
+//! while.
 
 mod diesel;
 mod lettre;

@@ -1,4 +1,4 @@
-//! mysql's own pool, which keeps its connections behind a mutex and a condition variable of std's.
+//! mysql's own pool, which keeps its connections behind a mutex and a condition variable of `std`.
 
 use std::sync::Arc;
 

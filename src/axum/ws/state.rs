@@ -21,7 +21,7 @@ pub(super) type Close = Option<CloseFrame>;
 /// A message for the function, and a sender that the function drops when it asks for the next message.
 pub(super) type Received = (Message, oneshot::Sender<()>);
 
-/// What the client had not done when the time for closing was over.
+/// What the client had not done when the closing deadline passed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Missed {
     Answer,
