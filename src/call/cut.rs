@@ -26,7 +26,7 @@ pub(super) fn report_cancelled(service: &str, payload: &(dyn Any + Send)) {
     if payload.is::<Cancelled>() {
         tracing::info!(
             service,
-            "a call was cancelled and has unwound while its caller waits, who gets the panic `Cancelled`: a server \
+            "a call was cancelled and has unwound while its caller waits. The caller gets the panic `Cancelled`: a server \
              cuts the client off"
         );
     }

@@ -219,7 +219,7 @@ pub mod lifecycle {}
 ///
 #[doc = include_str!("../../docs/migration.md")]
 pub mod migration {}
-/// [stacks of corosensei's]: crate::docs::stacks#other-systems
+/// [corosensei's stacks]: crate::docs::stacks#other-systems
 /// [guards]: crate::docs::stacks#guards
 ///
 #[doc = files!()]

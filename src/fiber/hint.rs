@@ -20,7 +20,7 @@ const HINTS: &[(&str, &str)] = &[
     ),
     (
         "Can't get a task id when not inside a task",
-        "a fiber on a `FiberPool` is no task of tokio's, and in place its task can change: use `fiber_id()`, or \
+        "a fiber on a `FiberPool` is not a tokio task, and in place its task can change: use `fiber_id()`, or \
          `tokio::task::try_id()`",
     ),
     ("`spawn_local` called from outside", SPAWN_LOCAL),

@@ -30,8 +30,8 @@ pub(super) fn warn(call: &'static str) {
             service = service.as_deref().unwrap_or(""),
             call,
             unsaid,
-            "a fiber has parked its thread, which belongs to all its fibers, so this blocks; what it waits for (a channel of \
-             std's, a lock of parking_lot's, `thread::park`) must not come from a fiber of the same thread: use what suspends \
+            "a fiber has parked its thread, which belongs to all its fibers, so this blocks; what it waits for (a std \
+             channel, a parking_lot lock, `thread::park`) must not come from a fiber of the same thread: use what suspends \
              the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF33]; suspended on this thread are\n{others}"
         );
     };

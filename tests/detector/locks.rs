@@ -210,7 +210,7 @@ fn channel() {
         let (_sender, receiver) = mpsc::channel::<()>();
         _ = receiver.recv();
     };
-    is_named("locks::channel", &["it waits for a channel of std's; ", COMES], wait, waits);
+    is_named("locks::channel", &["it waits for a std channel; ", COMES], wait, waits);
 }
 
 #[test]

@@ -36,7 +36,7 @@ const MAX_THRESHOLD: Duration = Duration::from_secs(60 * 60);
 /// between are counted, and the next warning says how many there were.
 ///
 /// ```text
-/// WARN tower_fiber::blocking: a fiber has blocked thread `main` (ThreadId(1)) for 112 ms (threshold 100 ms) and still does; nothing else runs there meanwhile; it waited last at src/orders.rs:14:37; what computes for long or blocks belongs into `offload` [TF31]
+/// WARN tower_fiber::blocking: a fiber has blocked thread `main` (ThreadId(1)) for 112 ms (threshold 100 ms) and still does; nothing else runs there meanwhile; it waited last at src/orders.rs:14:37; what computes for long or blocks belongs in `offload` [TF31]
 /// the thread is in:
 ///    0: __GI___clock_nanosleep
 ///              at ./time/../sysdeps/unix/sysv/linux/clock_nanosleep.c:48

@@ -134,7 +134,7 @@ impl Text<'_> {
     fn advise(&self, f: &mut fmt::Formatter<'_>, awaited: Option<Awaited>) -> fmt::Result {
         let Survey { others, more, .. } = &self.report.survey;
         match (awaited, others.is_empty()) {
-            (None, _) => return f.write_str("; what computes for long or blocks belongs into `offload` [TF31]"),
+            (None, _) => return f.write_str("; what computes for long or blocks belongs in `offload` [TF31]"),
             (Some(Awaited::Lock(lock)), true) => {
                 return write!(
                     f,

@@ -55,12 +55,12 @@ pub(super) enum Awaited {
     /// It is free when another one gives it back.
     Lock(&'static str),
     /// It comes from another one.
-    News(&'static str),
+    Notice(&'static str),
 }
 
 const INITIALISED: Awaited = Lock("a value that is being initialised (LazyLock, OnceLock, Once)");
 
-const UNPARKED: Awaited = News("`Thread::unpark`");
+const UNPARKED: Awaited = Notice("`Thread::unpark`");
 
 /// Parts of the names of functions in which a thread waits, and for what.
 const AWAITED: [(&str, Awaited); 20] = [
@@ -69,20 +69,20 @@ const AWAITED: [(&str, Awaited); 20] = [
     ("::sync::once::", INITIALISED),
     ("std::sync::poison::once::", INITIALISED),
     ("std::sync::reentrant_lock::", Lock("a lock that its thread may take again")),
-    ("::sync::condvar::", News("a std Condvar")),
-    ("std::sync::mpmc::", News("a channel of std's")),
+    ("::sync::condvar::", Notice("a std Condvar")),
+    ("std::sync::mpmc::", Notice("a std channel")),
     ("pthread_mutex_lock", Lock("a pthread mutex")),
     ("pthread_rwlock_", Lock("a pthread rwlock")),
     ("pthread_once", Lock("a pthread once")),
-    ("pthread_cond_", News("a pthread condition variable")),
+    ("pthread_cond_", Notice("a pthread condition variable")),
     ("dashmap::lock::", Lock("a lock of a DashMap")),
     ("parking_lot::raw_mutex::", Lock("a parking_lot Mutex")),
     ("parking_lot::raw_rwlock::", Lock("a parking_lot RwLock")),
     ("parking_lot::once::", Lock("a parking_lot Once")),
-    ("parking_lot::condvar::", News("a parking_lot Condvar")),
+    ("parking_lot::condvar::", Notice("a parking_lot Condvar")),
     ("parking_lot::remutex::", Lock("a lock that its thread may take again")),
     ("once_cell::imp::", Lock("a value that is being initialised (once_cell)")),
-    ("crossbeam_channel::", News("a channel of crossbeam's")),
+    ("crossbeam_channel::", Notice("a crossbeam channel")),
     ("spin::", Lock("a spin lock")),
 ];
 
