@@ -142,10 +142,10 @@ impl Text<'_> {
                      suspends [TF32]"
                 );
             }
-            (Some(Awaited::News(news)), true) => {
+            (Some(Awaited::Notice(notice)), true) => {
                 return write!(
                     f,
-                    "\nit waits for {news}: use what suspends the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF41]"
+                    "\nit waits for {notice}: use what suspends the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF41]"
                 );
             }
             (Some(Awaited::Lock(lock)), false) => write!(
@@ -153,9 +153,9 @@ impl Text<'_> {
                 "\nit waits for {lock}; if a suspended fiber of the same thread holds that, neither can ever go on: do not hold such a \
                  lock over a wait, or use one of `tower_fiber::sync`, for which the fiber suspends [TF32]; suspended are"
             )?,
-            (Some(Awaited::News(news)), false) => write!(
+            (Some(Awaited::Notice(notice)), false) => write!(
                 f,
-                "\nit waits for {news}; if that is to come from a suspended fiber of the same thread, neither can ever go on: use what \
+                "\nit waits for {notice}; if that is to come from a suspended fiber of the same thread, neither can ever go on: use what \
                  suspends the fiber, of `tower_fiber::sync` or of tokio's by await_in_fiber [TF41]; suspended are"
             )?,
         }

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use self::Awaited::{Lock, News};
+use self::Awaited::{Lock, Notice};
 use crate::raw::Trace;
 
 /// The first functions on a fiber's stack, one of which the compiler may leave out. The frames below belong to the
