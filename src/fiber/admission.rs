@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Shared, is_within,
-    limit::{Permit, Place, Rank, Reserved},
+    limit::{Permit, Place, Rank},
     relay::Relayed,
     state_ext,
 };
@@ -58,7 +58,11 @@ pub(crate) struct Admission(Share);
 enum Share {
     #[default]
     Nothing,
-    Reserved(Reserved),
+    /// A reservation, which needs no box: the key is short so that it fits beside the variant's number.
+    Reserved {
+        key: u32,
+        shared: Arc<Shared>,
+    },
     Rest(Box<Rest>),
 }
 
@@ -84,7 +88,7 @@ impl Admission {
     pub(crate) fn poll_ready(&mut self, shared: &Arc<Shared>, label: &'static str, cx: &mut Context<'_>) -> Poll<()> {
         let is_ready = match &self.0 {
             Share::Nothing => shared.limit.is_none() || self.reserve(shared, label, cx),
-            Share::Reserved(_) => true,
+            Share::Reserved { .. } => true,
             Share::Rest(_) => false,
         };
         if is_ready && !shortage::is_there() {
@@ -98,10 +102,12 @@ impl Admission {
         if is_within(shared) {
             return true;
         }
-        let reserved = Reserved::at_once(shared, shared.name_or(label), cx.waker());
-        let is_reserved = reserved.is_some();
-        self.0 = reserved.map_or(Share::Nothing, Share::Reserved);
-        is_reserved
+        let limit = shared.limit.as_ref();
+        let Some(key) = limit.and_then(|limit| limit.reserve_at_once(shared.name_or(label), cx.waker())) else {
+            return false;
+        };
+        self.0 = Share::Reserved { key, shared: Arc::clone(shared) };
+        true
     }
 
     /// For a call that belongs to a fiber of the layer, and that another task polls: no limit holds it back, since the
@@ -124,18 +130,12 @@ impl Admission {
         matches!(self.0, Share::Nothing)
     }
 
-    /// Whether it is or was waited for.
-    #[inline]
-    pub(super) fn is_awaited(&self) -> bool {
-        matches!(self.0, Share::Rest(_))
-    }
-
     /// The permit of a new call, which is not in a fiber, if it need not be waited for.
     pub(super) fn permit_at_once(&mut self, shared: &Arc<Shared>, label: &'static str) -> Option<Permit> {
         let name = shared.name_or(label);
         match mem::take(&mut self.0) {
             Share::Nothing => Permit::at_once(shared, name),
-            Share::Reserved(reserved) => match reserved.into_permit(name) {
+            Share::Reserved { key, shared: of_layer } => match Permit::for_reserved(of_layer, key, name) {
                 Ok(permit) => Some(permit),
                 Err(place) => {
                     self.0 = Share::Rest(Rest::in_line(Some(place)));
@@ -170,13 +170,22 @@ impl Admission {
     fn rest(&mut self) -> &mut Rest {
         let rest = match mem::take(&mut self.0) {
             Share::Nothing => Rest::in_line(None),
-            Share::Reserved(reserved) => Rest::in_line(Some(reserved.into_place())),
+            Share::Reserved { key, shared } => Rest::in_line(Some(Place::reserved(shared, key))),
             Share::Rest(rest) => rest,
         };
         self.0 = Share::Rest(rest);
         match &mut self.0 {
             Share::Rest(rest) => rest,
             _ => unreachable!("it was just set"),
+        }
+    }
+}
+
+impl Drop for Admission {
+    #[inline]
+    fn drop(&mut self) {
+        if let Share::Reserved { key, shared } = &self.0 {
+            shared.limit.as_ref().into_iter().for_each(|limit| limit.give_back(*key));
         }
     }
 }

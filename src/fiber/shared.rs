@@ -54,8 +54,10 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
     observers: AtomicUsize,
-    /// Whether a fiber needs only a stack and a permit, and neither metrics nor a detector observe it.
+    /// Whether a fiber needs only a stack, and neither metrics nor a detector observe it.
     is_plain: bool,
+    /// The same for a fiber that has a permit of the layer's limit.
+    pub(super) is_plain_within_limit: bool,
 }
 
 /// The settings of the stacks that a layer's fibers run on, and of what suspends there.
@@ -160,8 +162,8 @@ impl Shared {
     ) -> Arc<Self> {
         let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
-        let is_begun_simply = !hygiene && drop_policy.grace.is_zero();
-        let is_plain = is_begun_simply && bar.is_none() && meter.is_none() && detector.is_none();
+        let needs_a_stack = !hygiene && drop_policy.grace.is_zero();
+        let is_plain = needs_a_stack && bar.is_none() && meter.is_none() && detector.is_none();
         let shared = Arc::new(Self {
             id: LayerId::new(),
             name: name.map(Into::into),
@@ -181,17 +183,24 @@ impl Shared {
             in_flight: InFlight::default(),
             reports: Reports::default(),
             observers: AtomicUsize::new(0),
-            is_plain,
+            is_plain: is_plain && max_fibers.is_none(),
+            is_plain_within_limit: is_plain && max_fibers.is_some(),
         });
         layers::register(&shared);
         shared.meter.iter().for_each(|meter| meter.add(&shared));
         shared
     }
 
-    /// The stack that this thread used last, for a call that has its permit and needs nothing else to begin.
+    /// The stack that this thread used last, for a call that needs nothing else to begin.
     #[inline]
     pub(super) fn take_plain(&self) -> Option<FiberStack> {
-        if !self.is_plain || self.usage.is_any_wanted() || shortage::is_there() {
+        if self.is_plain { self.take_plain_admitted() } else { None }
+    }
+
+    /// As `take_plain`, for a call that has its permit.
+    #[inline]
+    pub(super) fn take_plain_admitted(&self) -> Option<FiberStack> {
+        if self.usage.is_any_wanted() || shortage::is_there() {
             return None;
         }
         self.stacks.take_warm()

@@ -18,6 +18,20 @@ impl Limit {
         self.note(true, name);
         Some(taken)
     }
+
+    /// The key of a reservation, for a service. `None` if it has to wait.
+    pub(in crate::fiber) fn reserve_at_once(&self, name: &str, waker: &Waker) -> Option<u32> {
+        let insert = |line: &mut Line| {
+            let key = line.reserved.insert(task_of(waker));
+            u32::try_from(key).inspect_err(|_| _ = line.reserved.remove(key)).ok()
+        };
+        self.admit_at_once(name, insert).flatten()
+    }
+
+    /// Releases a reservation to other calls.
+    pub(in crate::fiber) fn give_back(&self, key: u32) {
+        self.change(|line| line.reserved.remove(key as usize));
+    }
 }
 
 impl Permit {
@@ -25,49 +39,19 @@ impl Permit {
     pub(in crate::fiber) fn at_once(shared: &Arc<Shared>, name: &str) -> Option<Self> {
         limit_of(shared).admit_at_once(name, |line| line.used += 1).map(|()| Self(Arc::clone(shared)))
     }
-}
 
-/// The reservation of a service that found room when it was asked whether it is ready. Dropping it releases the
-/// reservation to other calls.
-pub(in crate::fiber) struct Reserved {
-    /// `None` once the reservation was used.
-    shared: Option<Arc<Shared>>,
-    key: usize,
-}
-
-impl Reserved {
-    /// `None` if the service has to wait.
-    pub(in crate::fiber) fn at_once(shared: &Arc<Shared>, name: &str, waker: &Waker) -> Option<Self> {
-        let key = limit_of(shared).admit_at_once(name, |line| line.reserved.insert(task_of(waker)))?;
-        Some(Self { shared: Some(Arc::clone(shared)), key })
-    }
-
-    /// A permit in exchange for the reservation. `Err` if the call has to wait.
-    pub(in crate::fiber) fn into_permit(mut self, name: &str) -> Result<Permit, Place> {
-        let shared = self.shared.take().expect("it is unused");
+    /// In exchange for a reservation. `Err` if the call has to wait.
+    pub(in crate::fiber) fn for_reserved(shared: Arc<Shared>, key: u32, name: &str) -> Result<Self, Place> {
         let limit = limit_of(&shared);
         let mut line = limit.line();
         if !line.has_room(Rank::Reserved, limit.max) {
             drop(line);
-            return Err(Place::reserved(shared, self.key));
+            return Err(Place::reserved(shared, key));
         }
-        line.reserved.remove(self.key);
+        line.reserved.remove(key as usize);
         line.used += 1;
         drop(line);
         limit.note(true, name);
-        Ok(Permit(shared))
-    }
-
-    /// Stands in line with the reservation.
-    pub(in crate::fiber) fn into_place(mut self) -> Place {
-        Place::reserved(self.shared.take().expect("it is unused"), self.key)
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            limit_of(shared).change(|line| line.reserved.remove(self.key));
-        }
+        Ok(Self(shared))
     }
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use self::line::Line;
-pub(super) use self::{at_once::Reserved, line::Rank, place::Place};
+pub(super) use self::{line::Rank, place::Place};
 use super::Shared;
 use crate::util::lock::lock;
 

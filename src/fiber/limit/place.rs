@@ -72,8 +72,8 @@ impl Place {
     }
 
     /// The position of a call that has a reservation.
-    pub(super) fn reserved(shared: Arc<Shared>, key: usize) -> Self {
-        let reserved = Some(Reservation::Own(key));
+    pub(in crate::fiber) fn reserved(shared: Arc<Shared>, key: u32) -> Self {
+        let reserved = Some(Reservation::Own(key as usize));
         Self { shared, standing: Standing { reserved, ..Standing::default() } }
     }
 

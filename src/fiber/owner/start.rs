@@ -41,11 +41,9 @@ impl<J: Job> Fiber<J> {
         if !matches!(self.coroutine.slot(), Slot::Start(_)) {
             return not_plain();
         }
-        if self.admission.is_awaited() || (self.lacks_permit() && !self.take_permit()) {
-            return not_plain();
-        }
         let own = self.shared().counters.own_or_first();
-        let Some(stack) = own.and_then(|_| self.shared().take_plain()) else { return not_plain() };
+        let stack = own.filter(|_| self.admission.is_plain()).and_then(|_| self.shared().take_plain());
+        let Some(stack) = stack.or_else(|| own.and_then(|_| self.take_plain_limited())) else { return not_plain() };
         self.open_in(own);
         // Checked after the call was counted: a closed layer either waits for this call or refuses it.
         if self.shared().in_flight.is_closed() {
@@ -74,10 +72,8 @@ impl<J: Job> Fiber<J> {
         if self.header.call_guard.registration().is_some() && !self.detects_blocking() {
             self.leave_line();
         }
-        if !is_nested && self.lacks_permit() && matches!(self.coroutine.slot(), Slot::Start(_)) {
-            self.take_permit();
-        }
-        let warm = if self.lacks_permit() { None } else { self.admission.take_warm(self.header.shared()) };
+        let is_admitted = self.shared().limit.is_none() || self.has_permit(is_nested);
+        let warm = if is_admitted { self.admission.take_warm(self.header.shared()) } else { None };
         let mut stack = match warm {
             Some(stack) => stack,
             None => match self.apply(is_nested, cx) {
@@ -99,19 +95,22 @@ impl<J: Job> Fiber<J> {
         _ = self.start_on_stack(stack, outer, cx, caller, ending, None);
     }
 
-    #[inline]
-    fn lacks_permit(&self) -> bool {
-        self.shared().limit.is_some() && self.header.call_guard.permit.is_none()
+    /// As [`Shared::take_plain`], for a call of a limited layer, which gets its permit first.
+    #[inline(never)]
+    fn take_plain_limited(&mut self) -> Option<FiberStack> {
+        let is_admitted = self.shared().is_plain_within_limit && self.has_permit(false);
+        if is_admitted { self.shared().take_plain_admitted() } else { None }
     }
 
-    /// Takes the permit of a call that begins, if it need not wait for one.
+    /// Whether a fiber of a limited layer has a permit. A call that begins takes one if it need not wait for it.
     #[inline(never)]
-    fn take_permit(&mut self) -> bool {
+    fn has_permit(&mut self, is_nested: bool) -> bool {
         let call_guard = &mut self.header.call_guard;
-        let permit = self.admission.permit_at_once(&call_guard.shared, self.header.label);
-        let is_taken = permit.is_some();
-        call_guard.permit = ManuallyDrop::new(permit);
-        is_taken
+        if call_guard.permit.is_none() && !is_nested && matches!(self.coroutine.slot(), Slot::Start(_)) {
+            let permit = self.admission.permit_at_once(&call_guard.shared, self.header.label);
+            call_guard.permit = ManuallyDrop::new(permit);
+        }
+        call_guard.permit.is_some()
     }
 
     /// Takes the stack and permit that the fiber needs, or waits in line for them.
