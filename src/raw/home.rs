@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// How many threads can have their own index at the same time.
-pub(crate) const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 256;
 
 /// How many bits of a fiber's number count the fibers of one thread.
 const ID_BITS: u32 = 40;
