@@ -95,7 +95,7 @@
 //!   [stacks chapter](docs::stacks) says what happens at each limit: back-pressure, and on overflow a message that
 //!   names the service.
 //! * To let other tasks run, every 128th wait in a row that was ready at once yields.
-//! * A call that waits once takes some 900 instructions by default, and 8,000 with a limit, metrics, a blocking
+//! * A call that waits once takes some 900 instructions by default, and 7,300 with a limit, metrics, a blocking
 //!   detector, a subscriber and a span. `BENCHMARKS.md` in the repository has the times.
 //!
 //! More [chapters](docs) come with the feature `axum`. `docs::guide` answers "Will my library work?" and says how to
