@@ -27,11 +27,11 @@
 //! # async fn main() {
 //! let service = ServiceBuilder::new().layer(FiberLayer::new()).service(sync_fn(handler));
 //!
-//! // A hundred calls on this one thread.
+//! // A hundred calls on this one thread, where they would take ten seconds one after the other.
 //! let begun = Instant::now();
 //! let answers = join_all((0..100).map(|book| service.clone().oneshot(book))).await;
 //! assert_eq!(answers[7], Ok("book 7 costs 70".to_owned()));
-//! assert!(begun.elapsed() < Duration::from_secs(1));
+//! assert!(begun.elapsed() < Duration::from_secs(5));
 //! # }
 //! ```
 //!
