@@ -8,7 +8,7 @@ use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, load_shed::err
 use tower_fiber::{FiberLayer, FiberService, OnDrop, Placement, WaitExt as _, run_in_fiber, sync_fn};
 use tower_test::mock::Spawn;
 
-use crate::support::{both, poll_once, until};
+use crate::support::{both, in_each_task, poll_once, until};
 
 type Gate = oneshot::Receiver<u32>;
 
@@ -53,6 +53,30 @@ async fn in_time<R>(call: impl Future<Output = R>) -> R {
 /// Whether a service of the layer would be ready now.
 fn has_room(layer: &FiberLayer) -> bool {
     is_ready(&mut service(layer))
+}
+
+/// In a task that has made calls before, they begin the plain way.
+#[test]
+fn an_ended_call_that_is_still_there_has_no_permit() {
+    in_each_task(|| async {
+        let layer = FiberLayer::builder().max_fibers(1).build().unwrap();
+        let mut at_once = Box::pin(layer.run(|| ()));
+        assert!(poll_once(&mut at_once).await.is_some());
+        assert!(has_room(&layer));
+
+        let (open, gate) = oneshot::channel();
+        let mut waits = Box::pin(layer.run(|| gate.wait().unwrap()));
+        assert!(poll_once(&mut waits).await.is_none());
+        assert!(!has_room(&layer));
+        open.send(7).unwrap();
+        assert_eq!(poll_once(&mut waits).await, Some(7));
+        assert!(has_room(&layer));
+
+        let mut ready = service(&layer);
+        assert!(is_ready(&mut ready) && is_ready(&mut ready) && !has_room(&layer));
+        drop(ready);
+        assert!(has_room(&layer));
+    });
 }
 
 #[tokio::test]
