@@ -11,8 +11,8 @@ use tower_fiber::{FiberLayer, WaitExt};
 
 use crate::db::TemporaryDatabase;
 
-/// The connection is closed with the panic, not when somebody happens to take it from the pool: here nobody does, since
-/// the caller that waits for the lock has a connection already.
+/// The panic closes the connection at once, and not only when the pool is asked for it. Nobody asks here: the caller
+/// that waits for the lock has a connection already.
 #[tokio::test]
 async fn a_panic_frees_its_locks_at_once() {
     let database = TemporaryDatabase::create().await.unwrap();
