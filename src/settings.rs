@@ -133,8 +133,7 @@ impl Settings {
         let (bar, meter) = (scopes.bar(), scopes.meter());
         let placement_inside = KnownPlacement::of(&placement);
         let inherited = Inherited { scopes: scopes.inherited(), placement: Some(Box::new(placement_inside)) };
-        // A detector needs the general way into a fiber, as scopes do.
-        let has_context = !scopes.is_empty() || detector.is_some();
+        let has_context = !scopes.is_empty();
         let shared = Shared::new(name, stacks, drop_policy, bar, inherited, meter, detector);
         let scopes = has_context.then(|| Arc::new(scopes));
         Self { shared, placement: Some(placement), scopes }

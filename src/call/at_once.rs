@@ -28,7 +28,7 @@ impl<J: SendJob> Call<J> {
         let context = AtCall::new(scopes.as_deref());
         let mut fiber = Fiber::new(job, Admission::default(), Arc::clone(shared), label);
         let is_known_here = || driven::is_known_here(placement.as_ref(), cx.waker());
-        let is_plain = context.is_plain() && is_known_here();
+        let is_plain = context.is_plain() && !fiber.detects_blocking() && is_known_here();
         let poll = if is_plain { poll_plain(&mut fiber, cx, ending) } else { None };
         if poll.is_some_and(|poll| poll.is_ready()) {
             return None;

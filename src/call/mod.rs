@@ -161,9 +161,8 @@ impl<J: SendJob> Call<J> {
                 }
             }
             Stage::Own { call, is_placed } => {
-                // Most calls have nothing around them and begin in the polled task.
-                let is_known_here = || driven::is_known_here(self.placement.as_ref(), cx.waker());
-                if !call.fiber.is_plain() || !is_known_here() {
+                // Most calls begin in the polled task.
+                if !driven::is_known_here(self.placement.as_ref(), cx.waker()) {
                     return self.begin(cx, ending);
                 }
                 let Some(poll) = call.fiber.poll_plain(cx, ending) else { return self.begin(cx, ending) };

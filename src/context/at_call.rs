@@ -7,7 +7,7 @@ use super::{
     measured::Measured,
     scope::Scope,
     scopes::Scopes,
-    spans::{self, Parent, Spans},
+    spans::{self, Here, Parent, Spans},
 };
 #[cfg(feature = "lint")]
 use crate::diagnostics::lint;
@@ -24,16 +24,13 @@ impl AtCall {
 
     /// For code that leaves its thread for a thread that may block.
     pub(crate) fn leaving(scopes: Option<&Scopes>) -> Self {
-        if scopes.is_none() && !spans::may_exist() {
-            return Self(None);
-        }
-        let parent = Parent::current();
-        if parent.is_none() && scopes.is_none() {
-            return Self(None);
-        }
-        let mut context = Context::new(parent.unwrap_or_default(), scopes.map(Scopes::of_child).unwrap_or_default());
-        context.begin_now();
-        Self(Some(context))
+        let parent = if spans::may_exist() { Parent::current() } else { None };
+        Self((parent.is_some() || scopes.is_some()).then(|| {
+            let scopes = scopes.map(Scopes::of_child).unwrap_or_default();
+            let mut context = Context::new(parent.unwrap_or_default(), scopes);
+            context.begin_now();
+            context
+        }))
     }
 
     /// Runs that code on the other thread.
@@ -72,11 +69,16 @@ impl AtCall {
 /// Whether a fiber with this context has nothing around it if it is polled now.
 #[inline]
 pub(super) fn is_plain(context: Option<&Context>) -> bool {
+    context.is_none() && !spans::may_exist() && !is_lint_on()
+}
+
+#[inline]
+pub(super) fn is_lint_on() -> bool {
     #[cfg(feature = "lint")]
-    if lint::is_on() {
-        return false;
-    }
-    context.is_none() && !spans::may_exist()
+    let is_on = lint::is_on();
+    #[cfg(not(feature = "lint"))]
+    let is_on = false;
+    is_on
 }
 
 /// The context of one fiber.
@@ -86,6 +88,8 @@ pub(super) struct Context {
     pub(super) spans: Spans,
     /// Whether the outermost of `spans` is the span in which the fiber began.
     pub(super) lies_in_parent: bool,
+    /// Whether that span was the thread's only one in the first poll, and had been entered once.
+    pub(super) parent_is_alone: bool,
     pub(super) scopes: Vec<Box<dyn Scope>>,
     /// The call's times, if its layer has metrics.
     pub(super) measured: Option<Measured>,
@@ -96,7 +100,15 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(parent: Parent, scopes: Vec<Box<dyn Scope>>) -> Box<Self> {
         let (spans, measured) = (Spans::none(), None);
-        Box::new(Self { parent, spans, lies_in_parent: false, scopes, measured, has_begun: false })
+        Box::new(Self {
+            parent,
+            spans,
+            lies_in_parent: false,
+            parent_is_alone: false,
+            scopes,
+            measured,
+            has_begun: false,
+        })
     }
 
     #[cold]
@@ -122,7 +134,9 @@ impl Context {
         let context = match context {
             Some(context) if context.has_begun => return,
             Some(context) => {
-                context.parent.renew();
+                if let Some(here) = Here::look() {
+                    context.parent.renew(&here);
+                }
                 context
             }
             None => {
@@ -134,17 +148,17 @@ impl Context {
         context.begin_now();
     }
 
-    /// Like `at_first_poll`, inside that poll, which takes the thread's spans off.
-    pub(super) fn in_first_poll(context: &mut Option<Box<Self>>, outside: &mut Spans) {
-        let context = match context {
-            Some(context) if context.has_begun => return outside.take_off(context.parent.kept()),
-            Some(context) => {
+    /// Like `at_first_poll`, inside that poll, which looks at what is here anyway.
+    pub(super) fn in_first_poll(context: &mut Option<Box<Self>>, here: Option<&Here>) {
+        let context = match (context, here) {
+            (Some(context), _) if context.has_begun => return,
+            (Some(context), here) => {
                 debug_assert!(context.scopes.is_empty(), "they begin with everything in place");
-                context.parent.renew_by(outside);
+                here.into_iter().for_each(|here| context.parent.renew(here));
                 context
             }
-            None => {
-                let Some(parent) = Parent::taken_off(outside, None) else { return };
+            (context, here) => {
+                let Some(parent) = here.and_then(|here| here.parent_other_than(None)) else { return };
                 context.insert(Self::new(parent, Vec::new()))
             }
         };

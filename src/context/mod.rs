@@ -29,8 +29,8 @@ use std::{
 pub use self::hook::Hook;
 pub(crate) use self::{at_call::AtCall, scopes::Scopes};
 use self::{
-    at_call::{Context, is_plain},
-    entered::{Entered, EnteredNothing},
+    at_call::{Context, is_lint_on, is_plain},
+    entered::Entered,
 };
 #[cfg(feature = "lint")]
 use crate::diagnostics::lint;
@@ -94,16 +94,41 @@ impl<J: Job> InContext<J> {
         }
     }
 
-    /// Whether the fiber has nothing around it if it is polled now.
+    /// Whether the fiber has nothing around it if it is polled now, and is not watched.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        is_plain(self.context.as_deref())
+    fn is_plain(&self) -> bool {
+        is_plain(self.context.as_deref()) && !self.fiber.detects_blocking()
     }
 
-    /// The first poll of a fiber that has nothing around it: [`poll_plain`].
+    /// The first poll of a call that begins in the polled task, in the plain way if possible; see
+    /// [`Fiber::poll_plain`].
     #[inline]
-    pub(crate) fn poll_plain(&mut self, cx: &TaskContext<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
-        poll_plain(&mut self.fiber, cx, ending)
+    pub(crate) fn poll_plain(&mut self, cx: &mut TaskContext<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
+        if self.is_plain() {
+            return poll_plain(&mut self.fiber, cx, ending);
+        }
+        self.poll_plain_within(cx, ending)
+    }
+
+    /// [`poll_plain`](Self::poll_plain) where there may be spans, metrics or a detector.
+    #[inline(never)]
+    fn poll_plain_within(&mut self, cx: &mut TaskContext<'_>, ending: &mut Ending<J>) -> Option<Poll<()>> {
+        let Self { fiber, context, .. } = self;
+        let has_scopes = context.as_ref().is_some_and(|context| !context.scopes.is_empty());
+        if has_scopes || is_lint_on() {
+            return None;
+        }
+        #[cfg(debug_assertions)]
+        let canary = canary::Canary::new();
+        let mut entered = Entered::new(context, true);
+        let poll = entered.measure(|| in_run_slot(fiber, cx, |fiber, cx| fiber.poll_plain(cx, ending)));
+        if ending.is_ready() {
+            entered.end(fiber.shared());
+        }
+        drop(entered);
+        #[cfg(debug_assertions)]
+        canary.compare(fiber.name(), fiber.waits_at());
+        poll
     }
 
     /// Polls the fiber in its context. `ending` is `Pending`.
@@ -143,26 +168,10 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        // Layers that detect blocking give each call a context.
         if self.is_plain() && !cfg!(debug_assertions) {
             return self.fiber.poll(cx, caller, ending);
         }
         self.poll_within(cx, caller, ending);
-    }
-
-    /// Polls a fiber that has nothing around it but may enter spans, on a thread that has none.
-    #[inline(never)]
-    fn poll_bare(&mut self, cx: &mut TaskContext<'_>, caller: Option<&(dyn Caller + 'static)>, ending: &mut Ending<J>) {
-        let Self { fiber, context, begins } = self;
-        // What the fiber begins with is known: nothing.
-        *begins = false;
-        #[cfg(debug_assertions)]
-        let canary = canary::Canary::new();
-        let entered = EnteredNothing(context);
-        fiber.poll(cx, caller, ending);
-        drop(entered);
-        #[cfg(debug_assertions)]
-        canary.compare(fiber.name(), fiber.waits_at());
     }
 
     #[inline(never)]
@@ -172,23 +181,13 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        if self.context.is_none() && !self.fiber.detects_blocking() && spans::are_none_here() {
-            return self.poll_bare(cx, caller, ending);
-        }
-        let Self { fiber, context, begins } = self;
+        let Self { fiber, context, begins, .. } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         // The guard restores the thread's context if anything panics.
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
-        entered.run(&mut panics, || {
-            let in_run_slot = fiber.detects_blocking().then(|| fiber.enter_run_slot(cx));
-            fiber.poll(cx, caller, ending);
-            if in_run_slot.is_some() {
-                drop(in_run_slot);
-                fiber.leave_run_slot();
-            }
-        });
+        entered.run(&mut panics, || in_run_slot(fiber, cx, |fiber, cx| fiber.poll(cx, caller, ending)));
         if ending.is_ready() {
             entered.end(fiber.shared());
         }
@@ -199,6 +198,22 @@ impl<J: Job> InContext<J> {
             go_on_with::<J>(payload, ending);
         }
     }
+}
+
+/// Polls the fiber in its thread's run slot, if its layer detects blocking.
+#[inline]
+fn in_run_slot<J: Job, R>(
+    fiber: &mut Fiber<J>,
+    cx: &mut TaskContext<'_>,
+    poll: impl FnOnce(&mut Fiber<J>, &mut TaskContext<'_>) -> R,
+) -> R {
+    let guard = fiber.detects_blocking().then(|| fiber.enter_run_slot(cx));
+    let result = poll(fiber, cx);
+    if guard.is_some() {
+        drop(guard);
+        fiber.leave_run_slot();
+    }
+    result
 }
 
 /// Passes on the first panic of a hook: as the outcome if the fiber has ended, and otherwise out of its poll.

@@ -5,11 +5,6 @@ pub(super) fn may_exist() -> bool {
     false
 }
 
-#[inline]
-pub(super) fn are_none_here() -> bool {
-    true
-}
-
 #[derive(Default)]
 pub(super) struct Parent {}
 
@@ -18,12 +13,10 @@ impl Parent {
         None
     }
 
-    pub(super) fn renew(&mut self) {}
+    pub(super) fn renew(&mut self, _: &Here) {}
 
-    pub(super) fn renew_by(&mut self, _: &mut Spans) {}
-
-    pub(super) fn taken_off(_: &mut Spans, _: Option<&Self>) -> Option<Self> {
-        None
+    pub(super) fn is(&self, here: &Here) -> bool {
+        match *here {}
     }
 
     pub(super) fn id(&self) -> Option<&Id> {
@@ -44,8 +37,19 @@ impl Parent {
 }
 
 /// No value of these exists.
+pub(super) enum Here {}
 pub(super) enum Id {}
 pub(super) enum Dispatcher {}
+
+impl Here {
+    pub(super) fn look() -> Option<Self> {
+        None
+    }
+
+    pub(super) fn parent_other_than(&self, _: Option<&Id>) -> Option<Parent> {
+        match *self {}
+    }
+}
 
 pub(super) fn reset_dispatcher(_: &mut Option<Dispatcher>) {}
 
@@ -58,10 +62,20 @@ impl Spans {
 
     pub(super) fn take_off(&mut self, _: Option<Id>) {}
 
+    pub(super) fn take_off_here(&mut self, here: Here, _: Option<Id>) {
+        match here {}
+    }
+
+    pub(super) fn take_off_all_but_one(&mut self, _: bool) {}
+
     pub(super) fn put_on(&mut self) {}
 
     pub(super) fn is_empty(&self) -> bool {
         true
+    }
+
+    pub(super) fn are_only(&self, _: Option<&Id>) -> bool {
+        false
     }
 
     pub(super) fn lie_in(&self, _: Option<&Id>) -> bool {

@@ -139,11 +139,10 @@ impl CallGuard {
     /// Called after the fiber has returned its stack.
     #[inline(always)]
     pub(super) fn end(&mut self, own: Option<Own>) {
-        let is_plain = own.is_some();
-        if !is_plain && self.registration.is_some() {
+        if self.registration.is_some() {
             self.leave_registry();
         }
-        if mem::take(&mut self.live) && !is_plain && self.written_off {
+        if mem::take(&mut self.live) && own.is_none() && self.written_off {
             self.shared.count(Event::Revived);
         }
         // Last, so that a thread which sees no live fiber also sees its other numbers.

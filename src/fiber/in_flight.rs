@@ -92,13 +92,13 @@ impl InFlight {
 impl Shared {
     #[inline]
     pub(super) fn begin_call(&self, own: Option<Own>) {
-        self.count_in(Event::Begun, own);
+        self.count_call(Event::Begun, own);
         fence::light();
     }
 
     #[inline]
     pub(super) fn end_call(&self, own: Option<Own>) {
-        self.count_in(Event::Ended, own);
+        self.count_call(Event::Ended, own);
         self.in_flight.tell_end();
     }
 

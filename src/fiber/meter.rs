@@ -93,7 +93,7 @@ impl Meter {
     }
 
     /// Called after the event has been counted.
-    #[inline]
+    #[inline(never)]
     pub(super) fn hear(&self, event: Event) {
         match event {
             Event::Started | Event::Revived => {

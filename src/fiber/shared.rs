@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(super) reports: Reports,
     observers: AtomicUsize,
-    /// Whether a fiber needs only a stack, and neither metrics nor a detector observe it.
+    /// Whether a fiber needs only a stack to begin.
     is_plain: bool,
     /// The same for a fiber that has a permit of the layer's limit.
     pub(super) is_plain_within_limit: bool,
@@ -163,7 +163,7 @@ impl Shared {
         let Stacks { size, hygiene, max_fibers, .. } = stacks;
         // A grace period needs timers, which the general path looks for.
         let needs_a_stack = !hygiene && drop_policy.grace.is_zero();
-        let is_plain = needs_a_stack && bar.is_none() && meter.is_none() && detector.is_none();
+        let is_plain = needs_a_stack && bar.is_none();
         let shared = Arc::new(Self {
             id: LayerId::new(),
             name: name.map(Into::into),
@@ -209,15 +209,25 @@ impl Shared {
     /// Counts one event, also for metrics.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
-        self.counters.count(event);
+        self.count_in(event, None);
+    }
+
+    /// As `count`. A plain call passes its thread's `own` numbers.
+    #[inline]
+    pub(super) fn count_in(&self, event: Event, own: Option<Own>) {
+        match own {
+            Some(own) => own.count(event),
+            None => self.counters.count(event),
+        }
         if let Some(meter) = &self.meter {
             meter.hear(event);
         }
     }
 
-    /// As `count`. A plain call, which has no meter, passes its thread's `own` numbers.
+    /// As `count_in`, for the beginning and the end of a call. Those of a plain call lie beside events that the meter
+    /// hears of: the first before its fiber's start, the second before its times.
     #[inline]
-    pub(super) fn count_in(&self, event: Event, own: Option<Own>) {
+    pub(super) fn count_call(&self, event: Event, own: Option<Own>) {
         match own {
             Some(own) => own.count(event),
             None => self.count(event),

@@ -3,6 +3,7 @@
 #![cfg(feature = "metrics")]
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::pending,
     sync::OnceLock,
@@ -15,7 +16,7 @@ use tokio::{sync::oneshot, task::yield_now, time::sleep};
 use tower::{Layer as _, Service as _, service_fn};
 use tower_fiber::{FiberLayer, OnDrop, Placement, WaitExt as _, run_in_fiber, try_await_in_fiber};
 
-use crate::support::{poll_once, until};
+use crate::support::{in_each_task, poll_once, until};
 
 pub(crate) fn exporter() -> &'static PrometheusHandle {
     static EXPORTER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -44,14 +45,25 @@ fn assert_shown<const N: usize>(layer: &str, values: [(&str, f64); N]) {
     assert_eq!(shown(), values, "of {layer}");
 }
 
-#[tokio::test]
-async fn calls_and_waits_are_counted() {
+#[test]
+fn calls_and_waits_are_counted() {
     exporter();
-    let layer = FiberLayer::new().name("counted").metrics();
-    for waits in 0..4 {
-        layer.run(move || (0..waits).for_each(|_| yield_now().wait())).await;
-    }
-    assert_shown("counted", [("calls_total", 4.0), ("waits_total", 6.0), ("running_seconds_count", 4.0)]);
+    let names = Cell::new(["counted", "counted in a used task"]);
+    in_each_task(|| {
+        let [name, other] = names.get();
+        names.set([other; 2]);
+        async move {
+            let layer = FiberLayer::new().name(name).metrics();
+            for waits in 0..4 {
+                layer.run(move || (0..waits).for_each(|_| yield_now().wait())).await;
+            }
+            let fibers = [("live_fibers", 0.0), ("live_fibers_max", 1.0), ("stacks_in_use", 0.0)];
+            assert_shown(name, fibers);
+            let times = [("running_seconds_count", 4.0), ("suspended_seconds_count", 4.0)];
+            assert_shown(name, times);
+            assert_shown(name, [("calls_total", 4.0), ("waits_total", 6.0)]);
+        }
+    });
     for described in ["# HELP tower_fiber_calls_total", "# TYPE tower_fiber_live_fibers gauge"] {
         assert!(exporter().render().contains(described), "{}", exporter().render());
     }

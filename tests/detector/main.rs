@@ -6,6 +6,8 @@
 mod child;
 #[path = "../support/events.rs"]
 mod events;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod blocked;
 mod harness;
@@ -13,3 +15,4 @@ mod limits;
 #[cfg(all(feature = "backtrace", target_os = "linux"))]
 mod locks;
 mod threads;
+mod used_task;

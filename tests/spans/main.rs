@@ -10,5 +10,6 @@ mod support;
 use tracing_subscriber as subscriber;
 
 mod cases;
+mod every_order;
 mod filters;
 mod interleaving;

@@ -35,10 +35,10 @@ fn measured() -> Box<dyn FnMut()> {
 }
 
 #[library_benchmark]
-#[bench::held(args = (held()), config = at_most(1347))]
-#[bench::limited(args = (limited()), config = at_most(1504))]
-#[bench::watched(args = (watched()), config = at_most(2853))]
-#[bench::measured(args = (measured()), config = at_most(2930))]
+#[bench::held(args = (held()), config = at_most(1341))]
+#[bench::limited(args = (limited()), config = at_most(1497))]
+#[bench::watched(args = (watched()), config = at_most(2089))]
+#[bench::measured(args = (measured()), config = at_most(2834))]
 fn count(mut call: Box<dyn FnMut()>) -> Box<dyn FnMut()> {
     call();
     // Given back, so that its end is not counted.

@@ -4,6 +4,9 @@
 //! fiber's on, and each suspend does the reverse. That is right even if the same span has been entered twice, or by
 //! both.
 //!
+//! A task has most often entered one span, in which its fiber began. The first poll finds that out by taking it off.
+//! In later polls such a span stays on, because a suspend can tell it from what the fiber has entered.
+//!
 //! Subscribers are foreign code. A subscriber that panics here harms nothing but itself.
 
 mod parent;
@@ -12,13 +15,10 @@ mod taken;
 
 use tracing::{Dispatch, Id, dispatcher, level_filters::LevelFilter};
 
+use self::taken::{Taken, current_of};
 pub(super) use self::{
-    parent::Parent,
+    parent::{Here, Parent},
     scoped::{Dispatcher, reset_dispatcher},
-};
-use self::{
-    scoped::{Place, address},
-    taken::{Taken, current_of},
 };
 use crate::util::seldom::Seldom;
 
@@ -26,16 +26,6 @@ use crate::util::seldom::Seldom;
 #[inline]
 pub(super) fn may_exist() -> bool {
     LevelFilter::current() != LevelFilter::OFF
-}
-
-/// Whether the thread has entered no span and has no dispatcher of its own.
-#[inline]
-pub(super) fn are_none_here() -> bool {
-    if !dispatcher::has_been_set() {
-        return true;
-    }
-    let place = Place::here();
-    dispatcher::get_default(|dispatch| !place.is(address(dispatch)) && dispatch.current_span().id().is_none())
 }
 
 /// Spans that were entered and are not on the thread's stack now. They are kept from being closed, because another
@@ -49,26 +39,24 @@ impl Spans {
     }
 
     /// Takes off all spans that are on the thread's stack, of the subscriber with which these were put on. The fiber
-    /// that is about to run, or has run, has its own reference to the span `kept`.
+    /// that has run has its own reference to the span `kept`.
     #[inline]
     pub(super) fn take_off(&mut self, kept: Option<Id>) {
         debug_assert!(self.is_empty(), "they are on the stack");
         if self.0.is_some() {
             return self.take_off_again(kept);
         }
-        if !dispatcher::has_been_set() {
-            return;
+        if let Some(here) = Here::look() {
+            self.take_off_here(here, kept);
         }
-        // Nothing more is done in here, because subscribers find no dispatcher inside `get_default`.
-        let mut found = None;
-        dispatcher::get_default(|dispatch| {
-            if let Some(id) = current_of(dispatch) {
-                found = Some((dispatch.clone(), address(dispatch), id));
-            }
-        });
-        if let Some((dispatch, address, innermost)) = found {
+    }
+
+    /// Takes all spans off that are on the thread's stack.
+    #[inline]
+    pub(super) fn take_off_here(&mut self, Here { dispatch, is_own, id }: Here, kept: Option<Id>) {
+        if let Some(innermost) = id {
             // The ids of different subscribers cannot be told apart.
-            self.take_off_first(dispatch, innermost, kept.filter(|_| !Place::here().is(address)));
+            self.take_off_first(dispatch, innermost, kept.filter(|_| !is_own));
         }
     }
 
@@ -84,6 +72,14 @@ impl Spans {
         }
     }
 
+    /// Takes off what the fiber has entered on top of the one span that these are, which stays on for the thread. A
+    /// fiber that has ended has nothing that is worth keeping.
+    pub(super) fn take_off_all_but_one(&mut self, has_ended: bool) {
+        if let Some(taken) = &mut *self.0 {
+            taken.take_off_all_but_one(has_ended);
+        }
+    }
+
     /// Puts the spans back on.
     #[inline]
     pub(super) fn put_on(&mut self) {
@@ -95,6 +91,12 @@ impl Spans {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(Taken::is_empty)
+    }
+
+    /// Whether it is one span, and this one.
+    #[inline]
+    pub(super) fn are_only(&self, id: Option<&Id>) -> bool {
+        self.0.as_ref().and_then(Taken::only) == id
     }
 
     /// Whether the outermost of the spans is this one.

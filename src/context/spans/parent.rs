@@ -23,22 +23,12 @@ pub(crate) struct Parent {
 impl Parent {
     /// The thread's present span and own dispatcher. `None` if it has neither.
     pub(crate) fn current() -> Option<Self> {
-        Self::other_than(None)
+        Here::look()?.parent_other_than(None)
     }
 
     /// Takes over what the thread has now, and keeps the rest.
-    pub(crate) fn renew(&mut self) {
-        let now = Self::other_than(self.id());
-        now.into_iter().for_each(|now| self.change_to(now));
-    }
-
-    /// Like `renew`, in a poll, which takes the thread's spans off.
-    pub(crate) fn renew_by(&mut self, outside: &mut Spans) {
-        let now = Self::taken_off(outside, Some(self));
-        now.into_iter().for_each(|now| self.change_to(now));
-    }
-
-    fn change_to(&mut self, Self { span, dispatch }: Self) {
+    pub(crate) fn renew(&mut self, here: &Here) {
+        let Some(Self { span, dispatch }) = here.parent_other_than(self.id()) else { return };
         if span.is_some() {
             self.span = span;
         }
@@ -47,56 +37,10 @@ impl Parent {
         }
     }
 
-    /// What the thread has now, unless that is nothing or the `known` span.
-    fn other_than(known: Option<&Id>) -> Option<Self> {
-        let place = Place::here();
-        let mut span = Seldom::new(None);
-        let is_own = dispatcher::get_default(|dispatch| {
-            let is_own = place.is(address(dispatch));
-            if let Some(id) = dispatch.current_span().id().filter(|id| is_own || known != Some(*id)) {
-                *span = Some(Held::new(dispatch, id));
-            }
-            is_own
-        });
-        if span.is_none() && !is_own {
-            return None;
-        }
-        Some(Self { span, dispatch: is_own.then(|| dispatcher::get_default(Dispatch::clone)) })
-    }
-
-    /// Takes the thread's spans off. Returns what the thread had, unless that is nothing or `known`.
-    pub(crate) fn taken_off(outside: &mut Spans, known: Option<&Self>) -> Option<Self> {
-        if !dispatcher::has_been_set() {
-            return None;
-        }
-        let place = Place::here();
-        let mut found = None;
-        dispatcher::get_default(|dispatch| {
-            let (id, is_own) = (current_of(dispatch), place.is(address(dispatch)));
-            if id.is_some() || is_own {
-                found = Some((dispatch.clone(), is_own, id));
-            }
-        });
-        let (dispatch, is_own, id) = found?;
-        Self::take_off(outside, dispatch, is_own, id, known)
-    }
-
-    fn take_off(
-        outside: &mut Spans,
-        dispatch: Dispatch,
-        is_own: bool,
-        id: Option<Id>,
-        known: Option<&Self>,
-    ) -> Option<Self> {
-        let other = id.as_ref().filter(|id| is_own || known.and_then(Self::id) != Some(*id));
-        let span = other.map(|id| Held::new(&dispatch, id));
-        let now = (span.is_some() || is_own)
-            .then(|| Self { span: Seldom::new(span), dispatch: is_own.then(|| dispatch.clone()) });
-        if let Some(id) = id {
-            let kept = now.as_ref().or(known).filter(|_| !is_own).and_then(Self::kept);
-            outside.take_off_first(dispatch, id, kept);
-        }
-        now
+    /// Whether this is the thread's current span, of the subscriber that most threads have.
+    #[inline]
+    pub(crate) fn is(&self, Here { is_own, id, .. }: &Here) -> bool {
+        !is_own && self.dispatch.is_none() && self.id() == id.as_ref()
     }
 
     /// The spans that a fiber begins with.
@@ -120,6 +64,44 @@ impl Parent {
     #[inline]
     pub(crate) fn kept(&self) -> Option<Id> {
         if self.dispatch.is_none() { self.id().cloned() } else { None }
+    }
+}
+
+/// What a thread has: a current span, a dispatcher of its own, or both.
+pub(crate) struct Here {
+    pub(super) dispatch: Dispatch,
+    /// Whether `dispatch` is the thread's own.
+    pub(super) is_own: bool,
+    pub(super) id: Option<Id>,
+}
+
+impl Here {
+    /// `None` if this thread has neither.
+    #[inline]
+    pub(crate) fn look() -> Option<Self> {
+        if !dispatcher::has_been_set() {
+            return None;
+        }
+        let place = Place::here();
+        let mut found = None;
+        // Nothing more is done in here, because subscribers find no dispatcher inside `get_default`.
+        dispatcher::get_default(|dispatch| {
+            let (id, is_own) = (current_of(dispatch), place.is(address(dispatch)));
+            if id.is_some() || is_own {
+                found = Some(Self { dispatch: dispatch.clone(), is_own, id });
+            }
+        });
+        found
+    }
+
+    /// What a fiber begins with here, unless that is the `known` span.
+    pub(crate) fn parent_other_than(&self, known: Option<&Id>) -> Option<Parent> {
+        let Self { dispatch, is_own, id } = self;
+        // The ids of different subscribers cannot be told apart.
+        let other = id.as_ref().filter(|id| *is_own || known != Some(*id));
+        let span = other.map(|id| Held::new(dispatch, id));
+        (span.is_some() || *is_own)
+            .then(|| Parent { span: Seldom::new(span), dispatch: is_own.then(|| dispatch.clone()) })
     }
 }
 

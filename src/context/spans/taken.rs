@@ -46,6 +46,12 @@ impl Taken {
         self.innermost.is_none()
     }
 
+    /// The span, if there is just one.
+    #[inline]
+    pub(super) fn only(&self) -> Option<&Id> {
+        self.innermost.as_ref().filter(|_| self.others.is_empty()).map(|entry| &entry.id)
+    }
+
     pub(super) fn outermost(&self) -> Option<&Id> {
         self.others.last().or(self.innermost.as_ref()).map(|entry| &entry.id)
     }
@@ -79,6 +85,48 @@ impl Taken {
         if let Err(payload) = off {
             drop_quietly(payload);
         }
+    }
+
+    /// See [`Spans::take_off_all_but_one`](super::Spans::take_off_all_but_one).
+    pub(super) fn take_off_all_but_one(&mut self, has_ended: bool) {
+        let Self { dispatch, innermost, .. } = self;
+        let Some(Entry { id: one, .. }) = innermost else { return };
+        let is_alone = foreign(|| {
+            let is_current = current_of(dispatch).as_ref() == Some(one);
+            if !is_current || has_ended {
+                return is_current;
+            }
+            // Whether the fiber has entered it again shows when it is exited.
+            dispatch.exit(one);
+            let is_alone = current_of(dispatch).as_ref() != Some(one);
+            dispatch.enter(one);
+            is_alone
+        });
+        match is_alone {
+            Ok(true) => {}
+            Ok(false) => self.leave_one_on(),
+            Err(payload) => drop_quietly(payload),
+        }
+    }
+
+    /// Takes all off, and puts back on what is the thread's.
+    #[cold]
+    fn leave_one_on(&mut self) {
+        let Some(Entry { id: one, .. }) = self.innermost.take() else { return };
+        if let Some(innermost) = self.current() {
+            self.take_off(innermost, Some(&one));
+        }
+        let Self { dispatch, innermost, others } = self;
+        let mut all: Vec<_> = innermost.take().into_iter().chain(others.drain(..)).collect();
+        // It is gone if the fiber has dropped the guard that the thread had entered it by.
+        if let Some(index) = all.iter().rposition(|entry| entry.id == one) {
+            let mut threads = all.split_off(index).into_iter();
+            Self { dispatch: dispatch.clone(), innermost: threads.next(), others: threads.collect() }.put_on();
+            all.push(Entry { id: one, is_held: false });
+        }
+        let mut fibers = all.into_iter();
+        *innermost = fibers.next();
+        others.extend(fibers);
     }
 
     pub(super) fn put_on(&mut self) {
