@@ -1,31 +1,31 @@
 //! How long each call runs and waits, for metrics.
 
-use std::time::Instant;
-
-use crate::fiber::CallTimes;
+use crate::{fiber::CallTimes, raw::nanos};
 
 /// Measures one call.
 #[derive(Default)]
 pub(super) struct Measured {
     pub(super) times: CallTimes,
     /// When the last stretch ended.
-    left: Option<Instant>,
+    left: Option<u64>,
 }
 
 impl Measured {
     /// Called when a stretch begins. The result is for `pause`.
-    pub(super) fn resume(&mut self) -> Instant {
-        let resumed = Instant::now();
+    #[inline]
+    pub(super) fn resume(&mut self) -> u64 {
+        let resumed = nanos();
         if let Some(left) = self.left {
-            self.times.suspended += resumed - left;
+            self.times.suspended += resumed.saturating_sub(left);
             self.times.waits += 1;
         }
         resumed
     }
 
-    pub(super) fn pause(&mut self, resumed: Instant) {
-        let left = Instant::now();
-        self.times.running += left - resumed;
+    #[inline]
+    pub(super) fn pause(&mut self, resumed: u64) {
+        let left = nanos();
+        self.times.running += left.saturating_sub(resumed);
         self.left = Some(left);
     }
 }

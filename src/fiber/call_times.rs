@@ -1,11 +1,9 @@
 //! What a call has taken.
 
-use std::time::Duration;
-
-/// How long a call has run and been suspended, and how often it has waited.
+/// How long a call has run and been suspended, in nanoseconds, and how often it has waited.
 #[derive(Default)]
 pub(crate) struct CallTimes {
-    pub(crate) running: Duration,
-    pub(crate) suspended: Duration,
+    pub(crate) running: u64,
+    pub(crate) suspended: u64,
     pub(crate) waits: u64,
 }

@@ -152,7 +152,7 @@ mod trace;
 
 pub(crate) use at_home::AtHome;
 pub(crate) use biased::Biased;
-pub(crate) use clock::Moment;
+pub(crate) use clock::{Moment, nanos};
 pub(crate) use coroutine::{Coroutine, Lent, Ran};
 
 pub(crate) use entry::{Ending, Exit, Job, Slot};

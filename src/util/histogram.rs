@@ -1,6 +1,4 @@
-//! Durations, counted by size.
-
-use std::time::Duration;
+//! Durations in nanoseconds, counted by size.
 
 /// Each power of two is divided into so many buckets: values in one differ by a sixteenth at most.
 const PARTS: u64 = 16;
@@ -37,8 +35,7 @@ impl Default for Histogram {
 
 impl Histogram {
     #[inline]
-    pub(crate) fn add(&mut self, duration: Duration) {
-        let nanos = duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into());
+    pub(crate) fn add(&mut self, nanos: u64) {
         let bucket = &mut self.0[index(nanos)];
         bucket.count += 1;
         bucket.sum = bucket.sum.saturating_add(nanos);
@@ -72,7 +69,7 @@ mod tests {
         let mut histogram = Histogram::default();
         let nanos = [0, 1, 15, 16, 17, 31, 32, 1_000, 1_001, 1_000_000_007, 1 << 43, u64::MAX];
         for nanos in nanos {
-            histogram.add(Duration::from_nanos(nanos));
+            histogram.add(nanos);
         }
         let mut taken = Vec::new();
         histogram.take_into(&mut taken);

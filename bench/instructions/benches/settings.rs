@@ -38,7 +38,7 @@ fn measured() -> Box<dyn FnMut()> {
 #[bench::held(args = (held()), config = at_most(1341))]
 #[bench::limited(args = (limited()), config = at_most(1497))]
 #[bench::watched(args = (watched()), config = at_most(2089))]
-#[bench::measured(args = (measured()), config = at_most(2834))]
+#[bench::measured(args = (measured()), config = at_most(2512))]
 fn count(mut call: Box<dyn FnMut()>) -> Box<dyn FnMut()> {
     call();
     // Given back, so that its end is not counted.
