@@ -165,6 +165,12 @@ impl Context {
         context.begin_now();
     }
 
+    /// Whether the fiber has neither spans nor a dispatcher.
+    #[inline]
+    pub(super) fn has_no_spans(&self) -> bool {
+        self.parent.is_nothing() && self.spans.is_empty()
+    }
+
     fn begin_now(&mut self) {
         self.spans = self.parent.entered();
         self.lies_in_parent = !self.spans.is_empty();

@@ -12,14 +12,14 @@ use crate::{
 
 /// While it exists, the thread's spans and dispatcher are the fiber's.
 pub(super) enum Entered<'a> {
-    Nothing(#[expect(dead_code, reason = "it acts when it is dropped")] Nothing<'a>),
+    Nothing(Nothing<'a>),
     Around(Around<'a>),
 }
 
-/// A fiber runs that had nothing around it when it was polled, on a thread without spans. The context is `None`.
+/// A fiber runs that had neither spans nor a dispatcher when it was polled, on a thread without spans.
 pub(super) struct Nothing<'a>(&'a mut Option<Box<Context>>);
 
-/// A fiber runs that has a context, or whose thread has spans or a dispatcher of its own.
+/// A fiber runs that has spans or a dispatcher, or whose thread has spans or a dispatcher of its own.
 pub(super) struct Around<'a> {
     context: &'a mut Option<Box<Context>>,
     dispatcher: Seldom<Dispatcher>,
@@ -36,7 +36,7 @@ impl<'a> Entered<'a> {
     #[inline]
     pub(super) fn new(context: &'a mut Option<Box<Context>>, is_first: bool) -> Self {
         match Here::look() {
-            None if context.is_none() => Self::Nothing(Nothing(context)),
+            None if context.as_ref().is_none_or(|context| context.has_no_spans()) => Self::Nothing(Nothing(context)),
             here => Self::around(context, here, is_first),
         }
     }
@@ -60,9 +60,10 @@ impl<'a> Entered<'a> {
     /// Called when the fiber has ended. Passes on its times.
     #[inline]
     pub(super) fn end(&mut self, shared: &Shared) {
-        let Self::Around(Around { context, has_ended, .. }) = self else { return };
-        *has_ended = true;
-        if let (Some(context), Some(meter)) = (context, &shared.meter) {
+        if let Self::Around(Around { has_ended, .. }) = self {
+            *has_ended = true;
+        }
+        if let (Some(context), Some(meter)) = (self.context(), &shared.meter) {
             context.measured.take().into_iter().for_each(|measured| meter.call_ended(measured.times));
         }
     }
@@ -104,10 +105,8 @@ impl<'a> Entered<'a> {
 
     #[inline]
     fn context(&mut self) -> Option<&mut Context> {
-        match self {
-            Self::Nothing(_) => None,
-            Self::Around(around) => around.context.as_deref_mut(),
-        }
+        let (Self::Nothing(Nothing(context)) | Self::Around(Around { context, .. })) = self;
+        context.as_deref_mut()
     }
 }
 
@@ -158,12 +157,12 @@ impl Drop for Nothing<'_> {
     }
 }
 
-/// Makes a context for the spans that the fiber has entered, if there are any.
+/// Keeps the spans that the fiber has entered, if there are any, in its context.
 #[inline]
 fn keep_spans(context: &mut Option<Box<Context>>) {
     let mut spans = Spans::none();
     spans.take_off(None);
     if !spans.is_empty() {
-        context.insert(Context::new(Parent::default(), Vec::new())).spans = spans;
+        context.get_or_insert_with(|| Context::new(Parent::default(), Vec::new())).spans = spans;
     }
 }

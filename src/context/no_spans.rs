@@ -15,6 +15,10 @@ impl Parent {
 
     pub(super) fn renew(&mut self, _: &Here) {}
 
+    pub(super) fn is_nothing(&self) -> bool {
+        true
+    }
+
     pub(super) fn is(&self, here: &Here) -> bool {
         match *here {}
     }

@@ -37,8 +37,8 @@ fn measured() -> Box<dyn FnMut()> {
 #[library_benchmark]
 #[bench::held(args = (held()), config = at_most(1341))]
 #[bench::limited(args = (limited()), config = at_most(1497))]
-#[bench::watched(args = (watched()), config = at_most(2089))]
-#[bench::measured(args = (measured()), config = at_most(2512))]
+#[bench::watched(args = (watched()), config = at_most(2120))]
+#[bench::measured(args = (measured()), config = at_most(2250))]
 fn count(mut call: Box<dyn FnMut()>) -> Box<dyn FnMut()> {
     call();
     // Given back, so that its end is not counted.

@@ -37,6 +37,11 @@ impl Parent {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.span.is_none() && self.dispatch.is_none()
+    }
+
     /// Whether this is the thread's current span, of the subscriber that most threads have.
     #[inline]
     pub(crate) fn is(&self, Here { is_own, id, .. }: &Here) -> bool {
