@@ -14,7 +14,7 @@
 //! | `lookout`, `run_slot` | they order what a thread publishes with the two kinds of `fence` |
 //! | `trace/mod`, `trace/no_trace` | the interface of `trace/here`, and what stands for it where it cannot be built |
 //! | `stack/mod`, `stack/linux/{cache,idle,slab,place,guard}` | they keep each stack in one place (invariant 8) |
-//! | `stack/shortage` | it hands returned stacks to the calls that wait for one (invariant 8) |
+//! | `stack/shortage/{mod,wait}` | they hand returned stacks to the calls that wait for one (invariant 8) |
 //! | `interpose/{mod,gate,transfer}` | they decide which interposed call may suspend (invariant 17) |
 //!
 //! # Words
@@ -170,4 +170,4 @@ pub(crate) use state::{Outer, State, with_current, with_outer};
 pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};
 #[cfg(feature = "tracing")]
-pub(crate) use trace::{Trace, Untraceable};
+pub(crate) use trace::{Trace, Untraceable, trace_thread};
