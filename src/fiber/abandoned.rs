@@ -52,13 +52,3 @@ impl Drop for Mark {
         self.0.end();
     }
 }
-
-impl Shared {
-    /// Warns if too many of the layer's fibers have no caller any more.
-    #[cold]
-    pub(super) fn look_at_abandoned(&self, label: &str) {
-        if let Some(limit) = &self.limit {
-            limit.note_abandoned(self.counters.abandoned(), self.name_or(label));
-        }
-    }
-}
