@@ -19,7 +19,6 @@ use super::{
     id::{self, FiberId},
     nest::Nest,
     registry::{self, About},
-    report,
 };
 use crate::{
     raw::{AtHome, Home, Moment, Owner, foreign},
@@ -171,7 +170,7 @@ impl Owner for Header {
     }
 
     fn report(&self) {
-        report::report(self.shared(), self.id());
+        self.shared().reports.answer(self.id());
     }
 
     fn tell_caller_gone(&self) {

@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod admission;
+mod asking;
 mod call_guard;
 mod call_times;
 mod counters;
@@ -41,6 +42,7 @@ pub(crate) use self::registry::wake_fiber;
 pub(crate) use self::shared::{all_layers, observe_all_layers};
 pub(crate) use self::{
     admission::Admission,
+    asking::Asking,
     call_times::CallTimes,
     detector::DetectorSettings,
     event::Event,
@@ -53,7 +55,6 @@ pub(crate) use self::{
     policy::{Bar, DropPolicy, Stacks},
     registry::{Listed, Registry, cancel_all, list, registries, wake_all},
     relay::Relayed,
-    report::Asking,
     shared::Shared,
     state_ext::StateExt,
 };
