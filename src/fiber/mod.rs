@@ -10,6 +10,7 @@ mod counters;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod detector;
 mod event;
+mod find_header;
 mod header;
 #[cfg(feature = "tracing")]
 mod hint;
