@@ -6,17 +6,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{
-    BlockingLayer,
     call::{InBlocking, Line, Place, Refused, Threads},
     drive::drive,
 };
 use crate::error::as_box_error;
 
-/// Runs each call of `S` on the blocking pool; made by [`BlockingLayer`].
+/// Runs each call of `S` on the blocking pool; made by [`BlockingLayer`](crate::BlockingLayer).
 ///
 /// Errors of `S` pass through unchanged. The future of `S` is built and polled on the pool's thread, so it need not be
 /// `Send`, and synchronous code below it may wait.
@@ -35,9 +33,9 @@ pub struct BlockingService<S> {
 }
 
 impl<S> BlockingService<S> {
-    /// Wraps `inner` with a [`BlockingLayer`] of its own that has all defaults.
+    /// Wraps `inner` with a [`BlockingLayer`](crate::BlockingLayer) of its own that has all defaults.
     pub fn new(inner: S) -> Self {
-        BlockingLayer::new().layer(inner)
+        Self::with_threads(inner, Threads::default())
     }
 
     pub(super) fn with_threads(inner: S, threads: Threads) -> Self {

@@ -1,64 +1,30 @@
 //! Calls whose caller has gone and that still run.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use super::{Event, FiberId, Registry, Shared};
+use super::{Event, Shared};
 use crate::raw::Moment;
 
-/// A call that goes on without its caller, counted until its fiber has ended.
+/// A call that goes on without its caller, counted until this is dropped.
 pub(super) struct Abandoned {
-    fiber: FiberId,
-    registry: &'static Registry,
     shared: Arc<Shared>,
     /// When the fiber learned that its caller has gone.
     since: Moment,
-    has_ended: AtomicBool,
 }
 
 impl Abandoned {
-    /// At the fiber's home.
-    pub(super) fn new(fiber: FiberId, shared: &Arc<Shared>) -> Arc<Self> {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
         shared.count(Event::Abandoned);
-        let (registry, shared) = (Registry::here(), Arc::clone(shared));
-        let this = Arc::new(Self { fiber, registry, shared, since: Moment::now(), has_ended: AtomicBool::new(false) });
-        registry.add_abandoned(fiber, Arc::clone(&this));
-        this
+        Self { shared: Arc::clone(shared), since: Moment::now() }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }
-
-    /// Called when the fiber returns its stack, or is leaked with the one around it. Only the first time counts.
-    pub(super) fn end(&self) {
-        if !self.has_ended.swap(true, Ordering::Relaxed) {
-            self.registry.remove_abandoned(self.fiber);
-            self.shared.count(Event::AbandonedEnded);
-        }
-    }
 }
 
-/// The fiber's share. Dropped with a fiber that has not ended.
-pub(super) struct Mark(pub(super) Arc<Abandoned>);
-
-impl Drop for Mark {
+impl Drop for Abandoned {
     fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-impl Shared {
-    /// Warns if too many of the layer's fibers have no caller any more.
-    #[cold]
-    pub(super) fn look_at_abandoned(&self, label: &str) {
-        if let Some(limit) = &self.limit {
-            limit.note_abandoned(self.counters.abandoned(), self.name_or(label));
-        }
+        self.shared.count(Event::AbandonedEnded);
     }
 }

@@ -10,10 +10,9 @@ use std::{
 };
 
 use super::{
-    Shared, is_within,
+    Shared, find_header, is_within,
     limit::{Permit, Place, Rank},
     relay::Relayed,
-    state_ext,
 };
 use crate::raw::{FiberStack, let_go, shortage, with_current};
 
@@ -46,7 +45,7 @@ impl StackRequest<'_> {
 
 /// Whether a fiber around this code belongs to the layer and was left behind by the fiber that made it.
 fn is_left_behind(shared: &Shared) -> bool {
-    with_current(|state| state.is_some_and(|state| state_ext::is_left_behind(state, shared)))
+    with_current(|state| state.is_some_and(|state| find_header::is_left_behind(state, shared)))
 }
 
 /// The share of a permit and a stack that a call has before it begins; most calls have none. Dropping it releases that

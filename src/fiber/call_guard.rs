@@ -7,13 +7,12 @@ use std::{
 };
 
 use super::{
-    Event, Shared,
+    Event, Shared, StateExt as _,
     counters::Own,
     id::FiberId,
     limit::Permit,
-    nest::Inside,
+    nest::{Inside, WithNest as _},
     registry::{About, Registration},
-    state_ext,
 };
 use crate::raw::State;
 
@@ -88,7 +87,7 @@ impl CallGuard {
         waker: &Waker,
     ) -> bool {
         // If the outer fiber is leaked, its nest shows that fibers lie inside it.
-        outer.into_iter().for_each(|outer| state_ext::with_nest(outer, |_| ()));
+        outer.into_iter().for_each(|outer| outer.with_nest(|_| ()));
         let finishes = !self.shared.drop_policy.follows;
         // A parked root is dropped as it would be without the layer: no cancel waits for it.
         let inside = outer.filter(|_| self.live).map(|outer| (outer, is_shielded));
@@ -103,7 +102,7 @@ impl CallGuard {
                     is
                 }
             };
-            let around = outer.map(state_ext::id);
+            let around = outer.map(State::id);
             if registration.is_current(around, self.live, waker) {
                 registration.note_wait(about.waits_at);
                 return false;
@@ -115,7 +114,7 @@ impl CallGuard {
         }
         let nesting = inside.map(|(outer, is_shielded)| Inside::new(outer, is_shielded, finishes));
         let registration =
-            Registration::take(fiber, outer.map(state_ext::id), self.live, &self.shared, about, waker, nesting);
+            Registration::take(fiber, outer.map(State::id), self.live, &self.shared, about, waker, nesting);
         self.registration = ManuallyDrop::new(Some(registration));
         true
     }

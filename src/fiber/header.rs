@@ -14,12 +14,10 @@ use tokio::sync::watch;
 
 use super::{
     Bar, Locals, Shared,
-    abandoned::{Abandoned, Mark},
     call_guard::CallGuard,
     id::{self, FiberId},
     nest::Nest,
-    registry::{self, About},
-    report,
+    registry::{self, About, Mark},
 };
 use crate::{
     raw::{AtHome, Home, Moment, Owner, foreign},
@@ -118,15 +116,13 @@ impl Header {
         if abandoned.get().is_some() {
             return;
         }
-        abandoned.get_or_init(|| Mark(Abandoned::new(self.id(), shared)));
+        abandoned.get_or_init(|| Mark::new(self.id(), shared));
         drop_quietly(foreign(|| shared.look_at_abandoned(self.label)));
     }
 
     /// Counts the end of the fiber among those without a caller.
     pub(super) fn end_abandoned(&self) {
-        if let Some(Mark(abandoned)) = self.known_rare().and_then(|rare| rare.abandoned.get()) {
-            abandoned.end();
-        }
+        self.known_rare().and_then(|rare| rare.abandoned.get()).into_iter().for_each(Mark::end);
     }
 
     /// Assigns the number before the poll in which the fiber may begin.
@@ -171,7 +167,7 @@ impl Owner for Header {
     }
 
     fn report(&self) {
-        report::report(self.shared(), self.id());
+        self.shared().reports.answer(self.id());
     }
 
     fn tell_caller_gone(&self) {

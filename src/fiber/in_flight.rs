@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Event, Shared, counters::Own};
+use super::counters::EventCounters;
 use crate::{
     raw::{fence, foreign},
     util::drop_quietly::drop_quietly,
@@ -87,23 +87,8 @@ impl InFlight {
     pub(super) fn ask_for_reports(&self) {
         self.epoch.fetch_add(REPORT, Ordering::SeqCst);
     }
-}
-
-impl Shared {
-    #[inline]
-    pub(super) fn begin_call(&self, own: Option<Own>) {
-        self.count_call(Event::Begun, own);
-        fence::light();
-    }
-
-    #[inline]
-    pub(super) fn end_call(&self, own: Option<Own>) {
-        self.count_call(Event::Ended, own);
-        self.in_flight.tell_end();
-    }
-
-    /// Waits until no call is in flight.
-    pub(crate) async fn drained(&self) {
+    /// Waits until no call is in flight, as the layer's counters say.
+    pub(super) async fn drained(&self, counters: &EventCounters) {
         struct Waiter<'a>(&'a InFlight);
 
         impl Drop for Waiter<'_> {
@@ -112,13 +97,13 @@ impl Shared {
             }
         }
 
-        self.in_flight.waiting.fetch_add(1, Ordering::SeqCst);
-        let _waiter = Waiter(&self.in_flight);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiter = Waiter(self);
         fence::heavy();
         loop {
-            let mut ended = pin!(self.in_flight.ended.notified());
+            let mut ended = pin!(self.ended.notified());
             ended.as_mut().enable();
-            if self.counters.in_flight() == 0 {
+            if counters.in_flight() == 0 {
                 return;
             }
             ended.await;

@@ -3,42 +3,47 @@
 
 mod abandoned;
 mod admission;
+mod asking;
 mod call_guard;
 mod call_times;
 mod counters;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod detector;
 mod event;
+mod find_header;
 mod header;
 #[cfg(feature = "tracing")]
 mod hint;
 mod id;
 mod in_flight;
 mod inherited;
-mod layers;
 mod limit;
 mod locals;
 #[cfg_attr(not(feature = "metrics"), path = "no_meter.rs")]
 mod meter;
 mod nest;
+mod observer;
 mod owner;
+mod policy;
 mod registry;
 mod relay;
 mod report;
 mod shared;
 mod state_ext;
+mod usage;
 
 pub use self::id::FiberId;
-#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
-pub(crate) use self::layers::{all_layers, observe_all_layers};
 #[cfg(feature = "metrics")]
 pub(crate) use self::meter::{EVENTS, LOOKOUT, Reading};
 #[cfg(feature = "tracing")]
 pub(crate) use self::registry::Survey;
 #[cfg(feature = "insight")]
 pub(crate) use self::registry::wake_fiber;
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) use self::shared::{all_layers, observe_all_layers};
 pub(crate) use self::{
     admission::Admission,
+    asking::Asking,
     call_times::CallTimes,
     detector::DetectorSettings,
     event::Event,
@@ -46,11 +51,12 @@ pub(crate) use self::{
     locals::Locals,
     meter::Meter,
     nest::Finishing,
+    observer::Observer,
     owner::{Fiber, Phase},
+    policy::{Bar, DropPolicy, Stacks},
     registry::{Listed, Registry, cancel_all, list, registries, wake_all},
     relay::Relayed,
-    report::Asking,
-    shared::{Bar, DropPolicy, Observer, Shared, Stacks},
+    shared::Shared,
     state_ext::StateExt,
 };
 

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{id::FiberId, registry, state_ext};
+use super::{StateExt as _, id::FiberId, registry};
 use crate::raw::{State, with_current};
 
 /// What a fiber knows of the fibers inside it. The nest may outlive the fiber, since the inner fibers hold it.
@@ -43,9 +43,14 @@ impl Nest {
     }
 
     fn is_running(&self) -> bool {
-        let is_it = |state: &State| (state_ext::id(state) == self.fiber).then_some(());
+        let is_it = |state: &State| (state.id() == self.fiber).then_some(());
         with_current(|state| state.and_then(|state| state.find_around(is_it)).is_some())
     }
+}
+
+pub(super) trait WithNest {
+    /// Calls `f` with the nest of this fiber, which is made if there is none. Waits are refused meanwhile.
+    fn with_nest<R>(&self, f: impl FnOnce(&Arc<Nest>) -> R) -> R;
 }
 
 /// A fiber's share in the nests of the fibers around it: taken when it suspends inside another, given up when it ends,
@@ -80,8 +85,7 @@ impl Inside {
         }
         let mut known = self.around.iter();
         let differs = |state: &State| {
-            let is_same =
-                state_ext::with_nest(state, |nest| known.next().is_some_and(|known| Arc::ptr_eq(known, nest)));
+            let is_same = state.with_nest(|nest| known.next().is_some_and(|known| Arc::ptr_eq(known, nest)));
             (!is_same).then_some(())
         };
         outer.find_around(differs).is_none() && known.next().is_none()
@@ -92,7 +96,7 @@ impl Inside {
 fn nests(state: &State) -> Vec<Arc<Nest>> {
     let mut nests = Vec::new();
     state.find_around(|state| {
-        nests.push(state_ext::with_nest(state, Arc::clone));
+        nests.push(state.with_nest(Arc::clone));
         None::<()>
     });
     nests

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Shared, id::FiberId, relay::Relayed};
+use super::{id::FiberId, relay::Relayed};
 use crate::{raw::remaining_stack, util::lock::lock};
 
 /// Bytes of free stack that taking a backtrace needs.
@@ -18,6 +18,36 @@ const ROOM: usize = 24 * 1024;
 /// The open requests for reports to the fibers of one layer.
 #[derive(Debug, Default)]
 pub(super) struct Reports(Mutex<Vec<Arc<Answers>>>);
+
+impl Reports {
+    /// Opens a request to one fiber, or to all.
+    pub(super) fn ask(&self, asked: Option<FiberId>) -> Arc<Answers> {
+        let answers = Arc::new(Answers { asked, backtraces: Mutex::default(), epoch: Notify::new() });
+        lock(&self.0).push(Arc::clone(&answers));
+        answers
+    }
+
+    /// Closes a request.
+    pub(super) fn end(&self, request: &Arc<Answers>) {
+        lock(&self.0).retain(|answers| !Arc::ptr_eq(answers, request));
+    }
+
+    /// Answers all open requests for the fiber that this code runs on.
+    #[cold]
+    pub(super) fn answer(&self, fiber: FiberId) {
+        let is_asked = |answers: &&Arc<Answers>| answers.asked.is_none_or(|asked| asked == fiber);
+        let asking: Vec<_> = lock(&self.0).iter().filter(is_asked).cloned().collect();
+        if asking.is_empty() {
+            return;
+        }
+        let has_room = remaining_stack().is_none_or(|bytes| bytes > ROOM);
+        let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
+        for answers in asking {
+            lock(&answers.backtraces).insert(fiber, backtrace.clone());
+            answers.epoch.notify_one();
+        }
+    }
+}
 
 /// The answers to one request.
 #[derive(Debug)]
@@ -37,43 +67,5 @@ impl Answers {
 
     pub(crate) fn of(&self, fiber: FiberId) -> Option<Option<Arc<Backtrace>>> {
         lock(&self.backtraces).get(&fiber).cloned()
-    }
-}
-
-/// A request for reports, open while this value exists.
-pub(crate) struct Asking {
-    shared: Arc<Shared>,
-    pub(crate) answers: Arc<Answers>,
-}
-
-impl Asking {
-    /// Asks one fiber, or all. The caller must wake the waiting fibers that are asked after this.
-    pub(crate) fn new(shared: &Arc<Shared>, asked: Option<FiberId>) -> Self {
-        let answers = Arc::new(Answers { asked, backtraces: Mutex::default(), epoch: Notify::new() });
-        lock(&shared.reports.0).push(Arc::clone(&answers));
-        shared.in_flight.ask_for_reports();
-        Self { shared: Arc::clone(shared), answers }
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        lock(&self.shared.reports.0).retain(|answers| !Arc::ptr_eq(answers, &self.answers));
-    }
-}
-
-/// Answers all open requests for the fiber that this code runs on.
-#[cold]
-pub(super) fn report(shared: &Shared, fiber: FiberId) {
-    let is_asked = |answers: &&Arc<Answers>| answers.asked.is_none_or(|asked| asked == fiber);
-    let asking: Vec<_> = lock(&shared.reports.0).iter().filter(is_asked).cloned().collect();
-    if asking.is_empty() {
-        return;
-    }
-    let has_room = remaining_stack().is_none_or(|bytes| bytes > ROOM);
-    let backtrace = has_room.then(|| Arc::new(Backtrace::force_capture()));
-    for answers in asking {
-        lock(&answers.backtraces).insert(fiber, backtrace.clone());
-        answers.epoch.notify_one();
     }
 }

@@ -1,13 +1,12 @@
-//! The data that all fibers of a layer share: name, stacks, limit, drop policy and counters.
+//! The data that all fibers of a layer share: name, stacks, limit, drop policy and counters; and the layers of the
+//! process, by these data.
 
 use std::{
-    fmt,
-    ops::Deref,
+    collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, Weak,
+        atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use super::{
@@ -17,12 +16,16 @@ use super::{
     id::LayerId,
     in_flight::InFlight,
     inherited::Inherited,
-    layers,
     limit::Limit,
     meter::Meter,
+    policy::{Bar, DropPolicy, Stacks},
     report::Reports,
+    usage::Usage,
 };
-use crate::raw::{FiberStack, Source, shortage};
+use crate::{
+    raw::{FiberStack, Source, fence, shortage},
+    util::lock::lock,
+};
 
 /// The data that all fibers of one layer share.
 #[derive(Debug)]
@@ -58,96 +61,6 @@ pub(crate) struct Shared {
     is_plain: bool,
     /// The same for a fiber that has a permit of the layer's limit.
     pub(super) is_plain_within_limit: bool,
-}
-
-/// The settings of the stacks that a layer's fibers run on, and of what suspends there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stacks {
-    /// Usable bytes of each stack.
-    pub(crate) size: usize,
-    pub(crate) hygiene: bool,
-    /// How many fibers may exist at once.
-    pub(crate) max_fibers: Option<usize>,
-    /// Whether libc's blocking calls suspend the fibers.
-    #[cfg(feature = "interpose")]
-    pub(crate) interposes: bool,
-}
-
-/// Measures how much of their stacks fibers use, when that is asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Usage {
-    /// How many of the next fibers are to be measured.
-    wanted: AtomicU64,
-    measured: AtomicU64,
-    /// The most bytes that a measured fiber used.
-    deepest: AtomicU64,
-}
-
-impl Usage {
-    pub(crate) fn want(&self, fibers: u64) {
-        self.wanted.store(fibers, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn is_any_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether the fiber that begins is to be measured.
-    #[inline]
-    pub(super) fn is_wanted(&self) -> bool {
-        self.is_any_wanted() && self.take_turn()
-    }
-
-    #[cold]
-    fn take_turn(&self) -> bool {
-        self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |wanted| wanted.checked_sub(1)).is_ok()
-    }
-
-    #[cold]
-    pub(super) fn note(&self, bytes: usize) {
-        self.deepest.fetch_max(bytes as u64, Ordering::Relaxed);
-        self.measured.fetch_add(1, Ordering::Release);
-    }
-
-    pub(crate) fn measured(&self) -> u64 {
-        self.measured.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn deepest(&self) -> u64 {
-        self.deepest.load(Ordering::Relaxed)
-    }
-}
-
-/// The effect of a cancel on a layer's fibers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DropPolicy {
-    /// Infallible waits unwind. If not set, they go on and only fallible waits fail.
-    pub(crate) unwinds: bool,
-    /// Cancelling a fiber also cancels the fibers of this layer inside it.
-    pub(crate) follows: bool,
-    /// How long a fiber may go on before it is cancelled.
-    pub(crate) grace: Duration,
-}
-
-/// Checks whether the code on this stack holds something that it must not hold across a wait.
-pub(crate) struct Bar(Box<dyn Fn() -> bool + Send + Sync>);
-
-impl Bar {
-    pub(crate) fn new(is_held: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Box::new(is_held))
-    }
-
-    #[cold]
-    pub(super) fn is_held(&self) -> bool {
-        self.0()
-    }
-}
-
-impl fmt::Debug for Bar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bar").finish_non_exhaustive()
-    }
 }
 
 impl Shared {
@@ -186,9 +99,19 @@ impl Shared {
             is_plain: is_plain && max_fibers.is_none(),
             is_plain_within_limit: is_plain && max_fibers.is_some(),
         });
-        layers::register(&shared);
+        layers(|layers| {
+            layers.known.insert(shared.id, Arc::downgrade(&shared));
+            if layers.are_observed {
+                shared.observe();
+            }
+        });
         shared.meter.iter().for_each(|meter| meter.add(&shared));
         shared
+    }
+
+    /// The data of a layer, unless the layer is gone.
+    pub(super) fn of(id: LayerId) -> Option<Arc<Self>> {
+        layers(|layers| layers.known.get(&id)?.upgrade())
     }
 
     /// The stack that this thread used last, for a call that needs nothing else to begin.
@@ -234,9 +157,38 @@ impl Shared {
         }
     }
 
+    #[inline]
+    pub(super) fn begin_call(&self, own: Option<Own>) {
+        self.count_call(Event::Begun, own);
+        fence::light();
+    }
+
+    #[inline]
+    pub(super) fn end_call(&self, own: Option<Own>) {
+        self.count_call(Event::Ended, own);
+        self.in_flight.tell_end();
+    }
+
+    /// Waits until no call is in flight.
+    pub(crate) async fn drained(&self) {
+        self.in_flight.drained(&self.counters).await;
+    }
+
+    /// Warns if too many of the layer's fibers have no caller any more.
+    #[cold]
+    pub(super) fn look_at_abandoned(&self, label: &str) {
+        if let Some(limit) = &self.limit {
+            limit.note_abandoned(self.counters.abandoned(), self.name_or(label));
+        }
+    }
+
     /// Counts one more layer, handle, dump or page that may look at these fibers while they wait.
     pub(super) fn observe(&self) {
         self.observers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_observing(&self) {
+        self.observers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a layer or handle exists that could look at these fibers while they wait, or cancel them. Once none
@@ -254,44 +206,41 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        layers::forget(self.id);
+        layers(|layers| layers.known.remove(&self.id));
         self.meter.iter().for_each(|meter| meter.keep(self));
     }
 }
 
-/// Held by the layers and handles through which fibers can be inspected or cancelled. It is cloned from another one, or
-/// made before the first fiber.
-pub(crate) struct Observer(Arc<Shared>);
-
-impl Observer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.observe();
-        Self(shared)
-    }
+/// All layers of the process.
+#[derive(Default)]
+struct Layers {
+    known: HashMap<LayerId, Weak<Shared>>,
+    /// Whether a dump or the insight page observes all layers.
+    are_observed: bool,
 }
 
-impl Clone for Observer {
-    fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.0))
-    }
+fn layers<R>(f: impl FnOnce(&mut Layers) -> R) -> R {
+    static LAYERS: Mutex<Option<Layers>> = Mutex::new(None);
+    let mut layers: MutexGuard<'static, _> = lock(&LAYERS);
+    f(layers.get_or_insert_default())
 }
 
-impl Drop for Observer {
-    fn drop(&mut self) {
-        self.0.observers.fetch_sub(1, Ordering::Relaxed);
-    }
+/// The data of all layers, the oldest first.
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) fn all_layers() -> Vec<Arc<Shared>> {
+    // The last reference to one may be among these, so that they are dropped after the unlocking.
+    let mut all = layers(|layers| layers.known.values().filter_map(Weak::upgrade).collect::<Vec<_>>());
+    all.sort_by_key(|shared| shared.id);
+    all
 }
 
-impl Deref for Observer {
-    type Target = Arc<Shared>;
-
-    fn deref(&self) -> &Arc<Shared> {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Lets a dump or the insight page observe the fibers of all layers, including layers that are made later.
+#[cfg(any(feature = "insight", all(feature = "signal", unix)))]
+pub(crate) fn observe_all_layers() {
+    let known = layers(|layers| {
+        let is_first = !std::mem::replace(&mut layers.are_observed, true);
+        let known = layers.known.values().filter(|_| is_first);
+        known.filter_map(Weak::upgrade).collect::<Vec<_>>()
+    });
+    known.iter().for_each(|shared| shared.observe());
 }

@@ -12,11 +12,11 @@ use tower_service::Service;
 use crate::{
     call::{Call, ServiceCall},
     fiber::Admission,
-    layer::{FiberLayer, future::ResponseFuture},
+    layer::{FiberLayerBuilder, future::ResponseFuture},
     settings::Settings,
 };
 
-/// Runs each call of `S` in a fiber; made by [`FiberLayer`].
+/// Runs each call of `S` in a fiber; made by [`FiberLayer`](crate::FiberLayer).
 ///
 /// Errors of `S` pass through unchanged. `S` must be `Clone`; `S`, its requests, responses and errors must be `Send`.
 /// Its futures need not be, since a fiber never leaves its thread. All must be `'static`. If the compiler finds no
@@ -48,9 +48,9 @@ pub struct FiberService<S> {
 }
 
 impl<S> FiberService<S> {
-    /// Wraps `inner` with a [`FiberLayer`] of its own that has all defaults.
+    /// Wraps `inner` with a [`FiberLayer`](crate::FiberLayer) of its own that has all defaults.
     pub fn new(inner: S) -> Self {
-        tower_layer::Layer::layer(&FiberLayer::new(), inner)
+        Self::with_settings(inner, Arc::new(FiberLayerBuilder::new().settings()))
     }
 
     pub(crate) fn with_settings(inner: S, settings: Arc<Settings>) -> Self {

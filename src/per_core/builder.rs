@@ -3,13 +3,17 @@
 use std::{
     error::Error,
     future::{Future, IntoFuture},
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
     num::NonZeroUsize,
     thread,
     time::Duration,
 };
 
-use super::{Core, Listener, PerCoreError, bind, error::Kind, run};
+use super::{
+    Core, Listener, PerCoreError, bind,
+    error::Kind,
+    run::{Server, Settings, run},
+};
 use crate::error::ConfigError;
 
 /// A server whose address is bound, before its cores run.
@@ -46,11 +50,7 @@ use crate::error::ConfigError;
 #[derive(Debug)]
 #[must_use = "a server does nothing until `run` is called"]
 pub struct PerCore {
-    pub(super) settings: PerCoreBuilder,
-    pub(super) cores: usize,
-    pub(super) address: SocketAddr,
-    /// One socket for each core, or one for all.
-    pub(super) sockets: Vec<TcpListener>,
+    server: Server,
 }
 
 impl PerCore {
@@ -67,24 +67,26 @@ impl PerCore {
     pub fn builder() -> PerCoreBuilder {
         PerCoreBuilder {
             cores: None,
-            pin: false,
-            thread_name: "per-core".to_owned(),
-            nodelay: false,
-            shutdown_timeout: None,
-            single_acceptor: false,
+            settings: Settings {
+                pin: false,
+                thread_name: "per-core".to_owned(),
+                nodelay: false,
+                shutdown_timeout: None,
+                single_acceptor: false,
+            },
         }
     }
 
     /// Returns the bound address. If `addr` had port 0, this has the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// Returns the number of cores that the server runs on.
     #[must_use]
     pub fn cores(&self) -> usize {
-        self.cores
+        self.server.cores
     }
 
     /// Runs `f` once per core until all have returned, and returns their values in the order of the cores.
@@ -108,7 +110,7 @@ impl PerCore {
         T: Send,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        run::run(self, shutdown, f)
+        run(self.server, shutdown, f)
     }
 }
 
@@ -117,11 +119,7 @@ impl PerCore {
 #[must_use = "a builder does nothing until `bind` is called"]
 pub struct PerCoreBuilder {
     cores: Option<usize>,
-    pub(super) pin: bool,
-    pub(super) thread_name: String,
-    pub(super) nodelay: bool,
-    pub(super) shutdown_timeout: Option<Duration>,
-    pub(super) single_acceptor: bool,
+    settings: Settings,
 }
 
 impl PerCoreBuilder {
@@ -142,20 +140,20 @@ impl PerCoreBuilder {
     /// way of that process. Two pinned servers on one machine share its first CPUs. tokio's blocking threads, on which
     /// [`offload`](crate::offload) runs, are not pinned. Threads that `f` starts inherit the pin.
     pub fn pin(mut self, pin: bool) -> Self {
-        self.pin = pin;
+        self.settings.pin = pin;
         self
     }
 
     /// Sets the prefix of the threads' names, which is followed by a number: `per-core-0` by default.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.thread_name = name.into();
+        self.settings.thread_name = name.into();
         self
     }
 
     /// Sets `TCP_NODELAY` for accepted connections, so that small writes are sent at once. `false` by default, as in
     /// axum; gRPC needs it.
     pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
-        self.nodelay = nodelay;
+        self.settings.nodelay = nodelay;
         self
     }
 
@@ -163,14 +161,14 @@ impl PerCoreBuilder {
     /// After the limit the core's future is dropped, which cuts its connections, and [`run`](PerCore::run) returns an
     /// error. No limit by default. The limit cannot end a core that blocks its thread.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = Some(timeout);
+        self.settings.shutdown_timeout = Some(timeout);
         self
     }
 
     /// Accepts all connections on the thread that calls [`run`](PerCore::run) and hands them to the cores in turn, even
     /// where the system could distribute them. The [module](super) explains when this is better.
     pub fn single_acceptor(mut self) -> Self {
-        self.single_acceptor = true;
+        self.settings.single_acceptor = true;
         self
     }
 
@@ -184,7 +182,7 @@ impl PerCoreBuilder {
         if cores == 0 {
             return Err(ConfigError::new("a server needs at least one core: `cores(0)` was set").into());
         }
-        if self.thread_name.contains('\0') {
+        if self.settings.thread_name.contains('\0') {
             return Err(ConfigError::new("a thread name cannot contain a NUL byte").into());
         }
         let addresses: Vec<SocketAddr> =
@@ -192,10 +190,11 @@ impl PerCoreBuilder {
         if addresses.is_empty() {
             return Err(ConfigError::new("there is no address to listen on").into());
         }
-        self.single_acceptor |= !bind::BALANCES;
+        self.settings.single_acceptor |= !bind::BALANCES;
         let failed = |(address, error)| PerCoreError::new(None, Kind::Listen(address, error));
-        let sockets = bind::listen(&addresses, if self.single_acceptor { 1 } else { cores }).map_err(failed)?;
+        let sockets =
+            bind::listen(&addresses, if self.settings.single_acceptor { 1 } else { cores }).map_err(failed)?;
         let address = sockets[0].local_addr().map_err(|error| failed((addresses[0], error)))?;
-        Ok(PerCore { settings: self, cores, address, sockets })
+        Ok(PerCore { server: Server { settings: self.settings, cores, address, sockets } })
     }
 }

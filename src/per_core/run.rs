@@ -1,4 +1,4 @@
-//! [`PerCore::run`]: starts the threads and runs the closure on each.
+//! [`PerCore::run`](super::PerCore::run): starts the threads and runs the closure on each.
 
 use std::{
     error::Error,
@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
     task::Poll,
     thread,
+    time::Duration,
 };
 
 use tokio::{
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Core, Listener, PerCore, PerCoreBuilder, PerCoreError,
+    Core, Listener, PerCoreError,
     acceptor::Acceptor,
     error::Kind,
     handle::Serving,
@@ -30,8 +31,28 @@ use super::{
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
+/// A server that is bound and not yet started.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) settings: Settings,
+    pub(super) cores: usize,
+    pub(super) address: SocketAddr,
+    /// One for each core, or one for all.
+    pub(super) sockets: Vec<TcpListener>,
+}
+
+/// How its cores are run.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) pin: bool,
+    pub(super) thread_name: String,
+    pub(super) nodelay: bool,
+    pub(super) shutdown_timeout: Option<Duration>,
+    pub(super) single_acceptor: bool,
+}
+
 pub(super) fn run<F, Fut, T, E>(
-    server: PerCore,
+    server: Server,
     shutdown: impl Future<Output = ()>,
     f: F,
 ) -> Result<Vec<T>, PerCoreError>
@@ -43,7 +64,7 @@ where
 {
     let not_started = |error| PerCoreError::new(None, Kind::Start(error));
     let runtime = Builder::new_current_thread().enable_all().build().map_err(not_started)?;
-    let PerCore { settings, cores, address, sockets } = server;
+    let Server { settings, cores, address, sockets } = server;
     let (acceptor, origins) = origins(sockets, cores, settings.single_acceptor);
     let cpus = if settings.pin { Cpus::of_this_thread().inspect_err(unpinned).ok() } else { None };
     let (f, settings) = (&f, &settings);
@@ -120,7 +141,7 @@ struct Life<'a> {
     core: Core,
     origin: Origin,
     address: SocketAddr,
-    settings: &'a PerCoreBuilder,
+    settings: &'a Settings,
     /// The CPUs to pin to.
     cpus: Option<Cpus>,
 }

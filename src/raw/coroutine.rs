@@ -10,9 +10,9 @@ use super::{
     Job, Owner,
     at_home::AtHome,
     entry::{Ending, Slot, entry},
-    frame::{Asks, At, Caller, Frame, FramePtr, PollerMarks, Reply, Signals, WaitsAt},
+    exchange::{Asks, At, Caller, PollerMarks, Reply, Signals, WaitsAt},
     stack::FiberStack,
-    state::{Outer, Restore},
+    state::{Frame, FramePtr, Outer, Restore},
 };
 
 type OnStack = corosensei::Coroutine<FramePtr, (), (), FiberStack>;

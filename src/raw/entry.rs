@@ -16,7 +16,10 @@ use corosensei::Yielder;
 
 use crate::util::drop_quietly::drop_quietly;
 
-use super::{AtHome, Coroutine, State, frame::FramePtr, state};
+use super::{
+    AtHome, Coroutine, State,
+    state::{self, FramePtr},
+};
 
 /// The work of a fiber.
 pub(crate) trait Job: Sized + 'static {

@@ -8,13 +8,14 @@
 //! | file | why it is here |
 //! |---|---|
 //! | `owner` | running code and signal handlers call its methods through a frame (invariants 5 and 11) |
-//! | `coroutine`, `frame` | they hold the pointers that `entry` and `state` follow |
+//! | `coroutine` | it holds the pointers that `entry` and `state` follow |
+//! | `exchange`, `state/signals` | what a poll and its fiber tell each other through a frame, and what the fiber does then (invariant 5) |
 //! | `home` | the comparison of threads that `AtHome` relies on (invariant 1) |
 //! | `foreign` | it keeps foreign code from suspending a fiber between two steps (invariant 5) |
 //! | `lookout`, `run_slot` | they order what a thread publishes with the two kinds of `fence` |
 //! | `trace/mod`, `trace/no_trace` | the interface of `trace/here`, and what stands for it where it cannot be built |
 //! | `stack/mod`, `stack/linux/{cache,idle,slab,place,guard}` | they keep each stack in one place (invariant 8) |
-//! | `stack/shortage` | it hands returned stacks to the calls that wait for one (invariant 8) |
+//! | `stack/shortage/{mod,wait}` | they hand returned stacks to the calls that wait for one (invariant 8) |
 //! | `interpose/{mod,gate,transfer}` | they decide which interposed call may suspend (invariant 17) |
 //!
 //! # Words
@@ -24,10 +25,10 @@
 //! * The [`Owner`] owns the coroutine; code on the stack may ask it for its name, the addresses of the stack, what it
 //!   holds, and to pass on that the caller has gone. [`Fiber`](crate::fiber::Fiber) lends its header for it.
 //! * The [`State`] is a local variable of [`entry`](entry::entry), the first function on the coroutine's stack.
-//! * A [`Frame`](frame) is a local variable of one [`Coroutine::start`] or [`Coroutine::resume`], on the poller's
-//!   stack: what the poll has [`Lent`], the coroutine's slot, and the ending. Each resume passes a pointer to a new
-//!   one. What is lent tells the fiber its *signals* (cancelled, unwinding, caller gone, report), and the [`Caller`]
-//!   that it may ask. The fiber answers in the frame too, by its *reply*: where and how it suspended.
+//! * A [`Frame`](state::Frame) is a local variable of one [`Coroutine::start`] or [`Coroutine::resume`], on the
+//!   poller's stack: what the poll has [`Lent`], the coroutine's slot, and the ending. Each resume passes a pointer to
+//!   a new one. What is lent tells the fiber its *signals* (cancelled, unwinding, caller gone, report), and the
+//!   [`Caller`] that it may ask. The fiber answers in the frame too, by its *reply*: where and how it suspended.
 //! * A value that is [`AtHome`] belongs to the fiber's home thread: its coroutine's stack, a parked root, its
 //!   fiber-locals. On other threads it can only be moved and forgotten.
 //! * A *plain* call needs only a stack, and has no fiber around it. It takes the same path as every other call, with
@@ -131,9 +132,9 @@ mod biased;
 mod clock;
 mod coroutine;
 mod entry;
+mod exchange;
 pub(crate) mod fence;
 mod foreign;
-mod frame;
 mod home;
 #[cfg(all(feature = "interpose", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod interpose;
@@ -156,8 +157,8 @@ pub(crate) use clock::{Moment, nanos};
 pub(crate) use coroutine::{Coroutine, Lent, Ran};
 
 pub(crate) use entry::{Ending, Exit, Job, Slot};
+pub(crate) use exchange::{Asks, At, Caller, Reply, Signals};
 pub(crate) use foreign::{clone_waker, clone_waker_or_none, foreign, let_go, wake};
-pub(crate) use frame::{Asks, At, Caller, Reply, Signals};
 pub(crate) use home::{Home, SHARDS, known_shard, shard};
 #[cfg(feature = "metrics")]
 pub(crate) use lookout::Lookout;
@@ -170,4 +171,4 @@ pub(crate) use state::{Outer, State, with_current, with_outer};
 pub(crate) use thread_locals::{Block, PROBE_PATH};
 pub(crate) use thread_stack::{on_thread_stack, remaining_stack};
 #[cfg(feature = "tracing")]
-pub(crate) use trace::{Trace, Untraceable};
+pub(crate) use trace::{Trace, Untraceable, trace_thread};

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-use super::{lookout::Lookout, stack, state, trace};
+use super::{lookout::Lookout, stack, state, trace::this_thread};
 
 /// The lower bits of a stretch's number count the watched fibers nested on the thread; the innermost one runs. Zero
 /// means that no watched fiber runs.
@@ -125,7 +125,7 @@ impl RunSlot {
     #[cold]
     fn open(&'static self, prepare: fn()) {
         MINE.set(Some(self));
-        self.thread.store(trace::this_thread(), Ordering::Release);
+        self.thread.store(this_thread(), Ordering::Release);
         stack::prepare_for_traces();
         prepare();
     }
@@ -166,9 +166,13 @@ impl RunSlot {
         self.patience.load(Ordering::Relaxed)
     }
 
-    /// Traces the thread in this stretch, innermost function first.
-    pub(crate) fn trace(&self, running: &Running) -> Result<trace::Trace, trace::Untraceable> {
-        trace::capture(self.thread.load(Ordering::Acquire), running.stretch)
+    /// The thread's id for signals; zero if it has ended.
+    #[cfg_attr(
+        not(all(feature = "backtrace", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+        allow(dead_code, reason = "nobody asks")
+    )]
+    pub(super) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Acquire)
     }
 }
 

@@ -18,6 +18,7 @@ use std::{
 use axum::{extract::Request, response::Response, serve::Listener};
 use tower_service::Service;
 
+use self::run::{Limits, run};
 #[cfg(feature = "ws")]
 pub(super) use self::state::OpenWebSocket;
 pub use self::stopping::Stopping;
@@ -105,19 +106,6 @@ pub struct Serve<L, S> {
     shutdown: Shutdown,
 }
 
-/// How long clients may take.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    header: Duration,
-    body: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { header: Duration::from_secs(30), body: Duration::from_secs(60) }
-    }
-}
-
 impl<L, S> Serve<L, S> {
     /// Adds a layer, whose calls are ended after the connections. Add each layer of the app.
     pub fn layer(self, layer: &FiberLayer) -> Self {
@@ -193,7 +181,7 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { listener, app, limits, shutdown } = self;
-        Box::pin(run::run(listener, app, limits, shutdown))
+        Box::pin(run(listener, app, limits, shutdown))
     }
 }
 

@@ -24,7 +24,6 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    Limits,
     service::Requests,
     state::Server,
     stopping::{Phase, Stopping},
@@ -39,6 +38,19 @@ const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// How long websockets may take to end once they are cut.
 const AFTER_CUT: Duration = Duration::from_secs(1);
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) header: Duration,
+    pub(super) body: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { header: Duration::from_secs(30), body: Duration::from_secs(60) }
+    }
+}
 
 /// A server and its open connections.
 struct Running<S> {

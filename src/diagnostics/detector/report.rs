@@ -10,7 +10,7 @@ use std::{
 use super::stack::{Awaited, Stack};
 use crate::{
     fiber::{Registry, Shared, Survey},
-    raw::{Running, Trace, Untraceable},
+    raw::{Running, Trace, Untraceable, trace_thread},
 };
 
 pub(super) struct Report {
@@ -75,7 +75,7 @@ impl Report {
     /// `None` if no backtrace is wanted.
     fn trace(&self) -> Option<Result<Trace, Untraceable>> {
         let detector = self.survey.shared.detector.as_ref()?;
-        detector.backtrace.then(|| self.registry.run_slot.trace(&self.running))
+        detector.backtrace.then(|| trace_thread(&self.registry.run_slot, &self.running))
     }
 
     /// How long the fiber has run by now, if it still runs, or had run when it was seen.

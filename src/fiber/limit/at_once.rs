@@ -3,13 +3,16 @@
 use std::{sync::Arc, task::Waker};
 
 use super::{
-    Limit, Permit, Place, limit_of,
+    Limit,
     line::{Line, Rank, task_of},
+    permit::{Permit, limit_of},
+    place::Place,
 };
 use crate::fiber::Shared;
 
 impl Limit {
     /// `None` if a new call would have to wait.
+    #[inline]
     fn admit_at_once<R>(&self, name: &str, take: impl FnOnce(&mut Line) -> R) -> Option<R> {
         let mut line = self.line();
         let has_room = line.asleep.is_empty() && line.has_room(Rank::New, self.max);
@@ -36,6 +39,7 @@ impl Limit {
 
 impl Permit {
     /// For a new call. `None` if it has to wait.
+    #[inline]
     pub(in crate::fiber) fn at_once(shared: &Arc<Shared>, name: &str) -> Option<Self> {
         limit_of(shared).admit_at_once(name, |line| line.used += 1).map(|()| Self(Arc::clone(shared)))
     }

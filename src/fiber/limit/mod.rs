@@ -6,19 +6,16 @@
 
 mod at_once;
 mod line;
+mod permit;
 mod place;
 
-use std::{
-    mem::ManuallyDrop,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
 };
 
 use self::line::Line;
-pub(super) use self::{line::Rank, place::Place};
-use super::Shared;
+pub(super) use self::{line::Rank, permit::Permit, place::Place};
 use crate::util::lock::lock;
 
 #[derive(Debug)]
@@ -37,11 +34,13 @@ impl Limit {
         Self { max, line: Mutex::default(), is_reached, is_abandoned }
     }
 
+    #[inline]
     fn line(&self) -> MutexGuard<'_, Line> {
         lock(&self.line)
     }
 
     /// Changes the line so that calls may go on, and wakes those.
+    #[inline]
     fn change<R>(&self, f: impl FnOnce(&mut Line) -> R) -> R {
         let mut line = self.line();
         let result = f(&mut line);
@@ -94,31 +93,5 @@ impl Limit {
         );
         #[cfg(not(feature = "tracing"))]
         let _ = name;
-    }
-}
-
-fn limit_of(shared: &Shared) -> &Limit {
-    shared.limit.as_ref().expect("only layers with a limit have places")
-}
-
-/// One fiber's share of the limit, held while it has a stack.
-pub(in crate::fiber) struct Permit(Arc<Shared>);
-
-impl Permit {
-    /// For a fiber that goes on outside the fiber that made it.
-    pub(in crate::fiber) fn beyond_limit(shared: Arc<Shared>) -> Self {
-        limit_of(&shared).line().used += 1;
-        Self(shared)
-    }
-
-    /// Never releases the permit; for a leaked fiber.
-    pub(in crate::fiber) fn keep(self) {
-        let _kept = ManuallyDrop::new(self);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        limit_of(&self.0).change(|line| line.used -= 1);
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Permit, limit_of,
     line::{Line, Rank, Turn, Wakers, task_of},
+    permit::{Permit, limit_of},
 };
 use crate::{
     fiber::Shared,

@@ -4,6 +4,7 @@
 //! leaked because the fiber around them is. A fiber registers when it first waits, and only if a layer or handle exists
 //! that could look it up, or if other fibers lie around or inside it. Most calls do not pay for this.
 
+mod mark;
 mod registration;
 #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody is told"))]
 mod survey;
@@ -24,9 +25,9 @@ use std::{
 
 use slab::Slab;
 
-pub(super) use self::registration::Registration;
 #[cfg(feature = "tracing")]
 pub(crate) use self::survey::Survey;
+pub(super) use self::{mark::Mark, registration::Registration};
 use super::{
     Event, Shared,
     abandoned::Abandoned,
@@ -56,7 +57,7 @@ pub(crate) struct Registry {
     pub(crate) run_slot: RunSlot,
     entries: Biased<Slab<Entry>>,
     /// The fibers whose callers have gone. Apart, since most fibers that wait have theirs.
-    abandoned: Mutex<HashMap<FiberId, Arc<Abandoned>>>,
+    abandoned: Mutex<HashMap<FiberId, Abandoned>>,
 }
 
 /// A fiber's description for reports to people.
@@ -129,7 +130,7 @@ pub(crate) fn list(shared: &Arc<Shared>) -> Vec<Listed> {
             label: about.label,
             thread: Home::of_id(fiber.number()),
             age: about.begun.map(Moment::elapsed),
-            abandoned: registry.abandoned(fiber).map(|abandoned| abandoned.elapsed()),
+            abandoned: lock(&registry.abandoned).get(&fiber).map(Abandoned::elapsed),
             is_running: fiber.number().get() == running,
             waits_at: about.waits_at,
         }));
@@ -182,17 +183,14 @@ impl Registry {
         if MINE.get().is_some_and(|mine| ptr::eq(mine, self)) { self.entries.own(f) } else { self.entries.look_in(f) }
     }
 
-    pub(super) fn add_abandoned(&self, fiber: FiberId, abandoned: Arc<Abandoned>) {
+    fn add_abandoned(&self, fiber: FiberId, abandoned: Abandoned) {
         lock(&self.abandoned).insert(fiber, abandoned);
     }
 
-    /// The caller holds the value too, so that it is not dropped under the lock.
-    pub(super) fn remove_abandoned(&self, fiber: FiberId) {
-        lock(&self.abandoned).remove(&fiber);
-    }
-
-    fn abandoned(&self, fiber: FiberId) -> Option<Arc<Abandoned>> {
-        lock(&self.abandoned).get(&fiber).cloned()
+    /// Called when the fiber returns its stack, or is leaked with the one around it. Only the first time counts.
+    fn end_abandoned(&self, fiber: FiberId) {
+        // Dropped after the unlocking, since it counts, and may be the last that holds its layer's data.
+        let _abandoned = lock(&self.abandoned).remove(&fiber);
     }
 
     /// Wakes the fibers whose entries match.
@@ -222,7 +220,7 @@ impl Registry {
                 if entry.suspended {
                     shared.count(Event::LeakedLive);
                 }
-                self.abandoned(entry.fiber).iter().for_each(|abandoned| abandoned.end());
+                self.end_abandoned(entry.fiber);
                 shared.end_call(None);
             }
             let_go(entry);

@@ -1,18 +1,22 @@
-//! The state of a running fiber, through which code on its stack acts, and each thread's current fiber.
+//! The state of a running fiber, through which code on its stack acts, and the frames by which it is resumed.
 
 mod around;
+mod current;
+mod signals;
 mod waits;
 
+#[cfg(debug_assertions)]
+use std::any::TypeId;
 use std::{cell::Cell, ptr::NonNull, task::Waker};
 
 use corosensei::Yielder;
 
+pub(crate) use self::current::{Outer, with_current, with_outer};
+pub(super) use self::current::{Restore, address, make_current};
 use super::{
     Owner,
-    foreign::foreign,
-    frame::{Asks, Frame, FramePtr, Signals},
+    exchange::{Asks, Caller, PollerMarks, Reply, Signals},
 };
-use crate::util::drop_quietly::drop_quietly;
 
 /// How many consecutive waits may be ready at once before one of them yields.
 const READY_WAITS: u8 = 128;
@@ -42,6 +46,27 @@ const MISPLACED: u8 = POLLING | FOREIGN | ON_THREAD_STACK;
 
 /// Flags that keep a fiber from suspending or must be noted when it does.
 const UNUSUAL: u8 = MISPLACED | GIVEN_UP | SHIELDED;
+
+/// What one poll passes to the fiber: see the chapter of [`raw`](super).
+pub(super) struct Frame {
+    pub(super) waker: NonNull<Waker>,
+    /// A `Coroutine<J>` (invariant 6).
+    pub(super) coroutine: NonNull<()>,
+    /// The poller's `Ending<J>` (invariant 6).
+    pub(super) ending: NonNull<()>,
+    pub(super) owner: NonNull<dyn Owner>,
+    /// The fiber on whose stack the poller runs, if any.
+    pub(super) outer: Option<NonNull<State>>,
+    pub(super) caller: Option<NonNull<dyn Caller>>,
+    pub(super) signals: Signals,
+    pub(super) poller: PollerMarks,
+    pub(super) reply: Reply,
+    /// The type of the job whose coroutine and ending these are.
+    #[cfg(debug_assertions)]
+    pub(super) job: TypeId,
+}
+
+pub(super) type FramePtr = NonNull<Frame>;
 
 pub(crate) struct State {
     yielder: NonNull<Yielder<FramePtr, ()>>,
@@ -150,52 +175,10 @@ impl State {
         self.has(ON_THREAD_STACK)
     }
 
-    /// The signals in force.
-    pub(crate) fn signals(&self) -> Signals {
-        self.signals.get()
-    }
-
-    #[inline]
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.signals.get().is_cancelled()
-    }
-
-    #[inline]
-    pub(crate) fn is_unwinding(&self) -> bool {
-        self.signals.get().is_unwinding()
-    }
-
     /// Whether the poller's thread was panicking when it resumed the fiber. The fiber can then no longer detect a panic
     /// of its own. It assumes that it is not panicking: it had suspended, and a panic below it stays there.
     pub(crate) fn is_poller_panicking(&self) -> bool {
         self.frame().poller.is_panicking()
-    }
-
-    /// Puts the owner's signals into force.
-    #[inline]
-    pub(super) fn take_signals(&self) {
-        let signals = self.frame().signals;
-        if signals != self.signals.get() {
-            self.obey(signals);
-        }
-    }
-
-    #[cold]
-    fn obey(&self, signals: Signals) {
-        if signals.wants_report() {
-            drop_quietly(foreign(|| self.owner().report()));
-        }
-        let former = self.signals.get();
-        let all = former | if self.has(SHIELDED) { signals.shielded() } else { signals.lasting() };
-        if all == former {
-            // Signals that a shield puts off come again at each resume.
-            return;
-        }
-        self.signals.set(all);
-        if all.is_caller_gone() && !former.is_caller_gone() {
-            self.with_owner(|owner| owner.tell_caller_gone());
-        }
-        self.with_owner(|owner| owner.tell_inside());
     }
 
     /// Notes that the owner has something to run before the stack is returned.
@@ -216,69 +199,5 @@ impl State {
         if let Some(f) = self.with_owner(|owner| owner.at_end()) {
             f();
         }
-    }
-}
-
-thread_local! {
-    static CURRENT: Cell<Option<NonNull<State>>> = const { Cell::new(None) };
-}
-
-/// The fiber around one that is resumed, if any.
-pub(crate) struct Outer<'a>(Option<&'a State>);
-
-impl<'a> Outer<'a> {
-    #[inline]
-    pub(crate) fn state(&self) -> Option<&'a State> {
-        self.0
-    }
-}
-
-/// Calls `f` with the fiber that this code runs on, as the one around any fiber that `f` resumes.
-#[inline(always)]
-pub(crate) fn with_outer<R>(f: impl FnOnce(&Outer<'_>) -> R) -> R {
-    with_current(|state| f(&Outer(state)))
-}
-
-/// Calls `f` with the state of the fiber that this code runs on, or `None` on a thread's own stack.
-#[inline]
-pub(crate) fn with_current<R>(f: impl FnOnce(Option<&State>) -> R) -> R {
-    let current = CURRENT.get();
-    // SAFETY: invariant 3: a state in the slot is that of the fiber whose stack is executing, so by invariant 4 it
-    // lives until frames below this one return; the reference cannot outlive this call. Only shared references to a
-    // `State` are ever made.
-    let state = current.map(|state| unsafe { state.as_ref() });
-    f(state)
-}
-
-/// The address of the current fiber's state, or zero. May be called in a signal handler.
-#[inline]
-pub(in crate::raw) fn address() -> usize {
-    CURRENT.get().map_or(0, |state| state.addr().get())
-}
-
-// `LocalKey::set` is not used here: it would add a function for the case of a first use, which does not occur.
-
-/// Makes `state` the current fiber. Only for the fiber itself, while it executes (invariant 3).
-#[inline]
-pub(in crate::raw) fn make_current(state: &State) {
-    CURRENT.with(|current| current.set(Some(NonNull::from(state))));
-}
-
-/// Restores the former current fiber when control has returned from a resumed one.
-pub(in crate::raw) struct Restore(Option<NonNull<State>>);
-
-impl Restore {
-    #[inline]
-    pub(in crate::raw) fn new(outer: &Outer<'_>) -> Self {
-        let former = outer.state().map(NonNull::from);
-        debug_assert_eq!(former, CURRENT.get());
-        Self(former)
-    }
-}
-
-impl Drop for Restore {
-    #[inline]
-    fn drop(&mut self) {
-        CURRENT.with(|current| current.set(self.0));
     }
 }

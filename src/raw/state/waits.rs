@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     raw::{
+        exchange::{At, Reply, WaitsAt},
         foreign::foreign,
-        frame::{At, Reply, WaitsAt},
     },
     util::drop_quietly::drop_quietly,
 };

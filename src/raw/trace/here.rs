@@ -15,9 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{PATIENCE, Trace, Untraceable};
+use super::{PATIENCE, Trace, Untraceable, thread::this_thread};
 use crate::{
-    raw::{run_slot, state},
+    raw::{
+        run_slot::{RunSlot, Running, stretch_here},
+        state,
+    },
     util::lock::lock,
 };
 
@@ -47,17 +50,12 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// This thread's id for signals.
-pub(in crate::raw) fn this_thread() -> i32 {
-    // SAFETY: invariant 12: the call takes nothing, returns a number, and touches no memory of the program.
-    unsafe { libc::gettid() }
-}
-
-/// Asks `thread`, which belongs to this process, and waits for the answer; zero stands for a thread that has ended. The
-/// thread answers if it is still in that stretch: then it runs a fiber's code and is not between two stacks.
-pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untraceable> {
+/// Asks the thread of the run slot and waits for the answer. The thread answers if it is still in that stretch: then it
+/// runs a fiber's code and is not between two stacks.
+pub(crate) fn trace_thread(run_slot: &RunSlot, running: &Running) -> Result<Trace, Untraceable> {
     static ASKING: Mutex<()> = Mutex::new(());
     let _one = lock(&ASKING);
+    let thread = run_slot.thread();
     if thread <= 0 {
         return Err(Untraceable::Gone);
     }
@@ -69,7 +67,7 @@ pub(in crate::raw) fn capture(thread: i32, stretch: u64) -> Result<Trace, Untrac
     if QUESTION.load(Ordering::Acquire) & PHASE == WRITING {
         return Err(Untraceable::Silent);
     }
-    STRETCH.store(stretch, Ordering::Relaxed);
+    STRETCH.store(running.stretch, Ordering::Relaxed);
     QUESTION.store(question(ASKED), Ordering::Release);
     if !send(thread) {
         QUESTION.store(IDLE, Ordering::Release);
@@ -136,7 +134,7 @@ extern "C" fn answer(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_vo
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: invariant 16: the place is this thread's own, and stays for as long as the thread runs.
     let former = unsafe { errno.read() };
-    let (stretch, outside) = run_slot::stretch_here();
+    let (stretch, outside) = stretch_here();
     if stretch == STRETCH.load(Ordering::Relaxed) {
         write_down(&Interrupted::at(context), outside);
     } else {

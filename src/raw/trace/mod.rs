@@ -7,8 +7,11 @@ use std::{fmt, time::Duration};
     path = "no_trace.rs"
 )]
 mod here;
+mod thread;
 
-pub(super) use self::here::{capture, this_thread};
+#[cfg(feature = "tracing")]
+pub(crate) use self::here::trace_thread;
+pub(super) use self::thread::this_thread;
 
 /// How long a thread may take to answer.
 #[cfg_attr(

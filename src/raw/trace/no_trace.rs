@@ -1,12 +1,8 @@
 //! Traces on systems and builds without support for them.
 
 use super::{Trace, Untraceable};
+use crate::raw::run_slot::{RunSlot, Running};
 
-/// Any nonzero number.
-pub(in crate::raw) fn this_thread() -> i32 {
-    -1
-}
-
-pub(in crate::raw) fn capture(_: i32, _: u64) -> Result<Trace, Untraceable> {
+pub(crate) fn trace_thread(_: &RunSlot, _: &Running) -> Result<Trace, Untraceable> {
     Err(Untraceable::NotBuilt)
 }

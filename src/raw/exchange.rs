@@ -1,37 +1,10 @@
-//! The data that passes between a poll and the fiber: pointers and signals in, a reply out.
+//! What a poll and the fiber tell each other: signals and marks in, a reply out.
 
-#[cfg(debug_assertions)]
-use std::any::TypeId;
 use std::{
     cell::Cell,
     ops::{BitOr, BitOrAssign},
     panic::Location,
-    ptr::NonNull,
-    task::Waker,
 };
-
-use super::{Owner, State};
-
-/// What one poll passes to the fiber: see the chapter of [`raw`](super).
-pub(super) struct Frame {
-    pub(super) waker: NonNull<Waker>,
-    /// A `Coroutine<J>` (invariant 6).
-    pub(super) coroutine: NonNull<()>,
-    /// The poller's `Ending<J>` (invariant 6).
-    pub(super) ending: NonNull<()>,
-    pub(super) owner: NonNull<dyn Owner>,
-    /// The fiber on whose stack the poller runs, if any.
-    pub(super) outer: Option<NonNull<State>>,
-    pub(super) caller: Option<NonNull<dyn Caller>>,
-    pub(super) signals: Signals,
-    pub(super) poller: PollerMarks,
-    pub(super) reply: Reply,
-    /// The type of the job whose coroutine and ending these are.
-    #[cfg(debug_assertions)]
-    pub(super) job: TypeId,
-}
-
-pub(super) type FramePtr = NonNull<Frame>;
 
 /// A caller that awaits the fiber from another thread, and may go while the fiber runs.
 pub(crate) trait Caller: 'static {

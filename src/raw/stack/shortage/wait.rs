@@ -1,42 +1,20 @@
-//! Shortage of stacks: the calls that wait for one, their order, and the warning about it.
+//! The calls that wait for a stack: their order, and the warning about the shortage.
 
 use std::{
     io,
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::Notify;
+use super::{RETURNED, RETURNS, WAITING, is_there};
+use crate::raw::stack::{FiberStack, Source};
 
-use super::{FiberStack, Source};
-use crate::{raw::foreign::foreign, util::drop_quietly::drop_quietly};
-
-/// How many calls wait.
-static WAITING: AtomicUsize = AtomicUsize::new(0);
-/// Wakes the waiting calls, first come, first served.
-static RETURNED: Notify = Notify::const_new();
-/// How many stacks were returned while a call waited.
-static RETURNS: AtomicUsize = AtomicUsize::new(0);
 /// Whether this shortage has been reported.
 static IS_REPORTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether a call waits for a stack.
-#[inline]
-pub(crate) fn is_there() -> bool {
-    WAITING.load(Ordering::Relaxed) > 0
-}
 
 /// Takes a stack if one is available and, unless `reserve` is set, no other call waits for one.
 pub(crate) fn take_at_once(source: Source, reserve: bool) -> Option<FiberStack> {
     if reserve || !is_there() { source.take(reserve).ok() } else { None }
-}
-
-/// Called after a stack was returned to where every thread can take it.
-#[cold]
-pub(super) fn relieve() {
-    RETURNS.fetch_add(1, Ordering::SeqCst);
-    // This wakes a task, whose waker is foreign code.
-    drop_quietly(foreign(|| RETURNED.notify_one()));
 }
 
 /// Waits until a stack is available.
