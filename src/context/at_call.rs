@@ -158,7 +158,7 @@ impl Context {
                 context
             }
             (context, here) => {
-                let Some(parent) = here.and_then(|here| here.parent_other_than(None)) else { return };
+                let Some(parent) = here.and_then(|here| Parent::at(here, None)) else { return };
                 context.insert(Self::new(parent, Vec::new()))
             }
         };

@@ -36,9 +36,9 @@ fn measured() -> Box<dyn FnMut()> {
 
 #[library_benchmark]
 #[bench::held(args = (held()), config = at_most(1341))]
-#[bench::limited(args = (limited()), config = at_most(1497))]
+#[bench::limited(args = (limited()), config = at_most(1496))]
 #[bench::watched(args = (watched()), config = at_most(2120))]
-#[bench::measured(args = (measured()), config = at_most(2250))]
+#[bench::measured(args = (measured()), config = at_most(2238))]
 fn count(mut call: Box<dyn FnMut()>) -> Box<dyn FnMut()> {
     call();
     // Given back, so that its end is not counted.

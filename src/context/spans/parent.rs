@@ -1,11 +1,11 @@
 //! The span and the dispatcher that a fiber lies in.
 
-use tracing::{Dispatch, Id, dispatcher};
+use tracing::{Dispatch, Id};
 
 use super::{
-    Spans,
-    scoped::{Dispatcher, Place, address, set_dispatcher},
-    taken::{Taken, current_of},
+    here::Here,
+    off::Spans,
+    scoped::{Dispatcher, set_dispatcher},
 };
 use crate::{
     raw::foreign,
@@ -23,12 +23,21 @@ pub(crate) struct Parent {
 impl Parent {
     /// The thread's present span and own dispatcher. `None` if it has neither.
     pub(crate) fn current() -> Option<Self> {
-        Here::look()?.parent_other_than(None)
+        Self::at(&Here::look()?, None)
+    }
+
+    /// What a fiber begins with here, unless that is the `known` span.
+    pub(crate) fn at(Here { dispatch, is_own, id }: &Here, known: Option<&Id>) -> Option<Self> {
+        // The ids of different subscribers cannot be told apart.
+        let other = id.as_ref().filter(|id| *is_own || known != Some(*id));
+        let span = other.map(|id| Held::new(dispatch, id));
+        (span.is_some() || *is_own)
+            .then(|| Self { span: Seldom::new(span), dispatch: is_own.then(|| dispatch.clone()) })
     }
 
     /// Takes over what the thread has now, and keeps the rest.
     pub(crate) fn renew(&mut self, here: &Here) {
-        let Some(Self { span, dispatch }) = here.parent_other_than(self.id()) else { return };
+        let Some(Self { span, dispatch }) = Self::at(here, self.id()) else { return };
         if span.is_some() {
             self.span = span;
         }
@@ -50,8 +59,7 @@ impl Parent {
 
     /// The spans that a fiber begins with.
     pub(crate) fn entered(&self) -> Spans {
-        let first = |Held { dispatch, id }: &Held| Taken::first(dispatch.clone(), id.clone());
-        Spans(Seldom::new(self.span.as_ref().map(first)))
+        self.span.as_ref().map_or_else(Spans::none, |Held { dispatch, id }| Spans::first(dispatch.clone(), id.clone()))
     }
 
     /// Makes the caller's dispatcher the thread's, until the guard is dropped.
@@ -69,44 +77,6 @@ impl Parent {
     #[inline]
     pub(crate) fn kept(&self) -> Option<Id> {
         if self.dispatch.is_none() { self.id().cloned() } else { None }
-    }
-}
-
-/// What a thread has: a current span, a dispatcher of its own, or both.
-pub(crate) struct Here {
-    pub(super) dispatch: Dispatch,
-    /// Whether `dispatch` is the thread's own.
-    pub(super) is_own: bool,
-    pub(super) id: Option<Id>,
-}
-
-impl Here {
-    /// `None` if this thread has neither.
-    #[inline]
-    pub(crate) fn look() -> Option<Self> {
-        if !dispatcher::has_been_set() {
-            return None;
-        }
-        let place = Place::here();
-        let mut found = None;
-        // Nothing more is done in here, because subscribers find no dispatcher inside `get_default`.
-        dispatcher::get_default(|dispatch| {
-            let (id, is_own) = (current_of(dispatch), place.is(address(dispatch)));
-            if id.is_some() || is_own {
-                found = Some(Self { dispatch: dispatch.clone(), is_own, id });
-            }
-        });
-        found
-    }
-
-    /// What a fiber begins with here, unless that is the `known` span.
-    pub(crate) fn parent_other_than(&self, known: Option<&Id>) -> Option<Parent> {
-        let Self { dispatch, is_own, id } = self;
-        // The ids of different subscribers cannot be told apart.
-        let other = id.as_ref().filter(|id| *is_own || known != Some(*id));
-        let span = other.map(|id| Held::new(dispatch, id));
-        (span.is_some() || *is_own)
-            .then(|| Parent { span: Seldom::new(span), dispatch: is_own.then(|| dispatch.clone()) })
     }
 }
 

@@ -87,7 +87,7 @@ impl Taken {
         }
     }
 
-    /// See [`Spans::take_off_all_but_one`](super::Spans::take_off_all_but_one).
+    /// See [`Spans::take_off_all_but_one`](super::off::Spans::take_off_all_but_one).
     pub(super) fn take_off_all_but_one(&mut self, has_ended: bool) {
         let Self { dispatch, innermost, .. } = self;
         let Some(Entry { id: one, .. }) = innermost else { return };
