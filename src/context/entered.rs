@@ -1,7 +1,7 @@
 //! What surrounds a fiber while it runs.
 
 use super::{
-    at_call::Context,
+    of_fiber::Context,
     scope,
     spans::{self, Dispatcher, Here, Parent, Spans},
 };

@@ -12,6 +12,7 @@ mod carry;
 mod entered;
 mod hook;
 mod measured;
+mod of_fiber;
 mod probe;
 mod scope;
 mod scopes;
@@ -29,8 +30,8 @@ use std::{
 pub use self::hook::Hook;
 pub(crate) use self::{at_call::AtCall, scopes::Scopes};
 use self::{
-    at_call::{Context, is_lint_on, is_plain},
     entered::Entered,
+    of_fiber::{Context, is_lint_on, is_plain},
 };
 #[cfg(feature = "lint")]
 use crate::diagnostics::lint;
@@ -280,7 +281,6 @@ impl<J: Job> InContext<J> {
         self.fiber.is_given_up()
     }
 
-    /// See [`Fiber::is_shielded`].
     pub(crate) fn is_shielded(&self) -> bool {
         self.fiber.is_shielded()
     }

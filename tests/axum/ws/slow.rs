@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use axum::extract::ws::Message;
 use futures_util::SinkExt as _;
 use tokio::sync::{mpsc, watch};
 use tower_fiber::{WaitExt as _, yield_now};
@@ -40,10 +41,20 @@ fn the_client() {
         let server = Server::of(move |mut socket| {
             let sender = socket.sender();
             let mut sent = 0;
+            let mut refused = 0;
+            let mut message = Message::from(large(sent));
+            // What is in the queue goes to the socket as long as there is room, which may take the other thread a while.
             let full = loop {
-                match sender.try_send(large(sent)) {
-                    Ok(()) => sent += 1,
-                    Err(error) => break error,
+                match sender.try_send(message) {
+                    Ok(()) => {
+                        (sent, refused) = (sent + 1, 0);
+                        message = large(sent).into();
+                    }
+                    Err(error) if refused == 10_000 => break error,
+                    Err(error) => {
+                        refused += 1;
+                        message = error.into_message();
+                    }
                 }
                 yield_now();
             };

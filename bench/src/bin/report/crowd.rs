@@ -39,8 +39,12 @@ impl Crowd {
     /// How much more a call costs while so many wait.
     pub(crate) fn growth(&self, crowd: u64) -> Option<f64> {
         let row = &self.0["growth"]["fiber"];
-        let place = row["crowds"].as_array()?.iter().position(|count| count.as_u64() == Some(crowd))?;
-        Some(row["nanos"][place].as_f64()? / row["nanos"][0].as_f64()?)
+        Some(nanos(row, crowd)? / row["nanos"][0].as_f64()?)
+    }
+
+    /// Nanoseconds of a call with what servers have around it, while so many wait.
+    pub(crate) fn production(&self, kind: &str, crowd: u64) -> Option<f64> {
+        nanos(&self.0["production"][kind], crowd)
     }
 
     pub(crate) fn section(&self, charts: &Path) -> Result<String> {
@@ -65,6 +69,11 @@ impl Crowd {
             table(&self.0["production"]).into_text(),
         ))
     }
+}
+
+fn nanos(row: &Value, crowd: u64) -> Option<f64> {
+    let place = row["crowds"].as_array()?.iter().position(|count| count.as_u64() == Some(crowd))?;
+    row["nanos"][place].as_f64()
 }
 
 fn table(rows: &Value) -> Table {

@@ -11,6 +11,7 @@ use crate::{
 pub(crate) fn section(estimates: &Estimates, servers: &Servers, capacity: &Capacity, crowd: &Crowd) -> String {
     let mut goals = Goals(Table::new(&["figure", "goal", "measured", "met"]));
     overhead(&mut goals, estimates);
+    production(&mut goals, crowd, call_floor(estimates));
     throughput(&mut goals, servers);
     goals.most("one wait at 1,000 waiting, over the same alone", 1.4, "×", crowd.growth(1_000));
     goals.most("the same at 10,000 waiting", 2.0, "×", crowd.growth(10_000));
@@ -29,13 +30,18 @@ The goals in nanoseconds were set on a machine on which a bare coroutine takes 2
 [Where the time goes](bench/PROFILE.md) has a profile.
 ";
 
+/// How much slower this machine is for calls than the one that the goals were set on.
+fn call_floor(estimates: &Estimates) -> Option<f64> {
+    estimates.per_call("bare", Case::single("none", "root"), "corosensei").map(|floor| floor / CALL_FLOOR)
+}
+
 fn overhead(goals: &mut Goals, estimates: &Estimates) {
     let over_by = |case, peer: &str, base: &str| {
         Some(estimates.per_call("bare", case, peer)? - estimates.per_call("bare", case, base)?)
     };
     let over = |case, base| over_by(case, "in_place", base);
     let none = Case::single("none", "root");
-    let call_floor = estimates.per_call("bare", none, "corosensei").map(|floor| floor / CALL_FLOOR);
+    let call_floor = call_floor(estimates);
     goals.scaled("a call without wait, over the service called directly", 40.0, over(none, "direct"), call_floor);
     let large = Case { payload: "large", ..none };
     let limited = over_by(large, "in_place_limited", "direct");
@@ -54,6 +60,22 @@ fn overhead(goals: &mut Goals, estimates: &Estimates) {
     goals.scaled("a wait that is ready, over `.await`", 3.0, ready(), wait_floor);
 }
 
+fn production(goals: &mut Goals, crowd: &Crowd, call_floor: Option<f64>) {
+    let over = |kind, base, waiting| Some(crowd.production(kind, waiting)? - crowd.production(base, waiting)?);
+    for (figure, goal, kind) in [
+        ("`.metrics()`, over a call without", 40.0, "fiber-metrics"),
+        ("`.detect_blocking(..)`, over a call without", 15.0, "fiber-detector"),
+        ("`.max_fibers(..)`, over a call without", 25.0, "fiber-limit"),
+        ("a subscriber, over a call without", 20.0, "fiber-subscriber"),
+        ("a subscriber and a span, over a call without", 150.0, "fiber-span"),
+    ] {
+        goals.scaled(figure, goal, over(kind, "fiber", 1), call_floor);
+    }
+    let all = "all of these, over native async in the same span";
+    goals.scaled(all, 200.0, over("fiber-all", "async-span", 1), call_floor);
+    goals.scaled("the same at 1,000 waiting", 300.0, over("fiber-all", "async-span", 1_000), call_floor);
+}
+
 fn throughput(goals: &mut Goals, servers: &Servers) {
     let rate = |path, connections, kind, base| {
         let run = Run { part: "wrk", path, connections, figure: "rate" };
@@ -69,6 +91,18 @@ fn throughput(goals: &mut Goals, servers: &Servers) {
     goals.least("the same, of native plus one hop", 95.0, "%", rate("hello", 256, "pool", "native_spawn"));
     goals.least("wait of 5 ms, 256 connections: pool, of native", 95.0, "%", rate("wait", 256, "pool", "native"));
     goals.least("wait of 5 ms, 2,000 connections: pool, of native", 85.0, "%", rate("wait", 2000, "pool", "native"));
+    let per_core = rate("wait", 2000, "per_core", "native");
+    goals.least("wait of 5 ms, 2,000 connections: one runtime per core, of native", 98.0, "%", per_core);
+    for (figure, path, connections) in [
+        ("hello, 2,000 connections: pool, of native plus one hop", "hello", 2000),
+        ("wait of 5 ms, 256 connections: pool, of native plus one hop", "wait", 256),
+        ("wait of 5 ms, 2,000 connections: pool, of native plus one hop", "wait", 2000),
+    ] {
+        goals.least(figure, 97.0, "%", rate(path, connections, "pool", "native_spawn"));
+    }
+    let streams = Run { part: "h2", path: "hello", connections: 64, figure: "rate" };
+    let of_spawned = servers.ratio(streams, "pool", "native_spawn").map(|ratio| ratio * 100.0);
+    goals.least("HTTP/2, 10 streams in each of 64 connections: pool, of native plus one hop", 97.0, "%", of_spawned);
 
     let times =
         |part, path, connections, kind, figure| servers.ratio(Run { part, path, connections, figure }, kind, "native");
