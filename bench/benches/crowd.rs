@@ -63,8 +63,8 @@ fn number(name: &str, default: usize) -> usize {
         .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
 }
 
-/// Measures and prints one table. Each figure is the best of some passes over the whole table, since a machine that others
-/// use as well may be slow for seconds.
+/// Measures and prints one table. Each figure is the best of some passes over the whole table, since a machine that
+/// others use as well may be slow for seconds.
 fn table(title: &str, kinds: &[&str], crowds: &[usize]) -> Value {
     let mut best = vec![vec![None::<f64>; crowds.len()]; kinds.len()];
     for _ in 0..number("CROWD_PASSES", 5) {

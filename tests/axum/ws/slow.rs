@@ -43,7 +43,7 @@ fn the_client() {
             let mut sent = 0;
             let mut refused = 0;
             let mut message = Message::from(large(sent));
-            // What is in the queue goes to the socket as long as there is room, which may take the other thread a while.
+            // The queue is emptied into the socket as long as there is room, which may take the other thread a while.
             let full = loop {
                 match sender.try_send(message) {
                     Ok(()) => {
