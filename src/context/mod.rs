@@ -119,10 +119,14 @@ impl<J: Job> InContext<J> {
         if has_scopes || is_lint_on() {
             return None;
         }
+        if fiber.detects_blocking() {
+            // It registers before it begins, and must know by then what all calls have been told.
+            fiber.open();
+        }
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         let mut entered = Entered::new(context, true);
-        let poll = entered.measure(|| in_run_slot(fiber, cx, |fiber, cx| fiber.poll_plain(cx, ending)));
+        let poll = entered.measure(|| fiber.in_run_slot(cx, |fiber, cx| fiber.poll_plain(cx, ending)));
         if ending.is_ready() {
             entered.end(fiber.shared());
         }
@@ -188,7 +192,7 @@ impl<J: Job> InContext<J> {
         // The guard restores the thread's context if anything panics.
         let mut panics = FirstPanic::default();
         let mut entered = Entered::new(context, mem::take(begins));
-        entered.run(&mut panics, || in_run_slot(fiber, cx, |fiber, cx| fiber.poll(cx, caller, ending)));
+        entered.run(&mut panics, || fiber.in_run_slot(cx, |fiber, cx| fiber.poll(cx, caller, ending)));
         if ending.is_ready() {
             entered.end(fiber.shared());
         }
@@ -199,22 +203,6 @@ impl<J: Job> InContext<J> {
             go_on_with::<J>(payload, ending);
         }
     }
-}
-
-/// Polls the fiber in its thread's run slot, if its layer detects blocking.
-#[inline]
-fn in_run_slot<J: Job, R>(
-    fiber: &mut Fiber<J>,
-    cx: &mut TaskContext<'_>,
-    poll: impl FnOnce(&mut Fiber<J>, &mut TaskContext<'_>) -> R,
-) -> R {
-    let guard = fiber.detects_blocking().then(|| fiber.enter_run_slot(cx));
-    let result = poll(fiber, cx);
-    if guard.is_some() {
-        drop(guard);
-        fiber.leave_run_slot();
-    }
-    result
 }
 
 /// Passes on the first panic of a hook: as the outcome if the fiber has ended, and otherwise out of its poll.

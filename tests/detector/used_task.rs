@@ -1,13 +1,16 @@
 //! Calls of a task that has made others begin the plain way, and are watched all the same.
 
-use std::cell::Cell;
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc};
 
-use tokio::task::yield_now;
+use tokio::{
+    sync::oneshot,
+    task::{spawn_local, yield_now},
+};
 use tower_fiber::WaitExt as _;
 
 use crate::{
     harness::{assert_said, block_until_warned, watched},
-    support::{in_each_task, poll_once},
+    support::{in_each_task, in_used_task, poll_once},
 };
 
 #[test]
@@ -45,5 +48,32 @@ fn it_is_listed_while_it_waits() {
         assert_eq!(listed(), 1);
         call.as_mut().await;
         assert_eq!(listed(), 0);
+    });
+}
+
+/// It is registered before it begins, and has then heard already of what all calls were told earlier.
+#[test]
+fn it_does_not_wake_its_task() {
+    in_used_task(async {
+        let layer = watched("quiet").build().unwrap();
+        layer.handle().cancel_all();
+        let (open, gate) = oneshot::channel::<()>();
+        let polls = Rc::new(Cell::new(0));
+        let polled = Rc::clone(&polls);
+        let other = spawn_local(async move {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            assert_eq!(polled.get(), 1);
+            open.send(()).unwrap();
+        });
+        let mut call = pin!(layer.run(|| gate.wait().unwrap()));
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            call.as_mut().poll(cx)
+        })
+        .await;
+        other.await.unwrap();
+        assert_eq!(polls.get(), 2);
     });
 }

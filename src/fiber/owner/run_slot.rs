@@ -15,10 +15,26 @@ impl<J: Job> Fiber<J> {
         self.shared().detector.is_some()
     }
 
+    /// Polls the fiber in its thread's run slot, if its layer detects blocking.
+    #[inline]
+    pub(crate) fn in_run_slot<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> R,
+    ) -> R {
+        let guard = self.detects_blocking().then(|| self.enter_run_slot(cx));
+        let result = poll(self, cx);
+        if guard.is_some() {
+            drop(guard);
+            self.leave_run_slot();
+        }
+        result
+    }
+
     /// Marks the fiber as running in this thread's run slot until the guard is dropped, and registers it so that the
     /// detector can look it up. Called before the poll.
     #[inline(never)]
-    pub(crate) fn enter_run_slot(&mut self, cx: &Context<'_>) -> Option<impl Drop + use<J>> {
+    fn enter_run_slot(&mut self, cx: &Context<'_>) -> Option<impl Drop + use<J>> {
         // The poll reports that.
         if !self.is_home() {
             return None;
@@ -33,7 +49,7 @@ impl<J: Job> Fiber<J> {
     }
 
     /// Called after the poll and after the guard was dropped.
-    pub(crate) fn leave_run_slot(&mut self) {
+    fn leave_run_slot(&mut self) {
         // A call in line inside another fiber keeps its registration.
         if with_current(|outer| outer.is_none()) {
             self.leave_line();
