@@ -186,7 +186,7 @@ impl<J: Job> InContext<J> {
         caller: Option<&(dyn Caller + 'static)>,
         ending: &mut Ending<J>,
     ) {
-        let Self { fiber, context, begins, .. } = self;
+        let Self { fiber, context, begins } = self;
         #[cfg(debug_assertions)]
         let canary = canary::Canary::new();
         // The guard restores the thread's context if anything panics.

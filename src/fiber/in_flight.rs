@@ -87,6 +87,7 @@ impl InFlight {
     pub(super) fn ask_for_reports(&self) {
         self.epoch.fetch_add(REPORT, Ordering::SeqCst);
     }
+
     /// Waits until no call is in flight, as the layer's counters say.
     pub(super) async fn drained(&self, counters: &EventCounters) {
         struct Waiter<'a>(&'a InFlight);
