@@ -5,7 +5,9 @@
 //! both.
 //!
 //! A task has most often entered one span, in which its fiber began. The first poll finds that out by taking it off.
-//! In later polls such a span stays on, because a suspend can tell it from what the fiber has entered.
+//! In later polls such a span stays on, because a suspend can tell it from what the fiber has entered. A second entry
+//! is taken for the fiber's: a task that enters a span once around a first poll rarely enters it twice around a later
+//! one.
 //!
 //! Subscribers are foreign code. A subscriber that panics here harms nothing but itself.
 
