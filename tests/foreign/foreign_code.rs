@@ -288,31 +288,35 @@ fn permit_lost_by_panicking_drop() {
 
 async fn a_root_in_line_panics_when_dropped(layer: &FiberLayer, drops: &Drops) {
     let (open, gate) = oneshot::channel::<()>();
-    let held = Mutex::new(Some((gate, PanicsWhenDropped(drops.clone()))));
+    let (polled, was_polled) = oneshot::channel();
+    let held = Mutex::new(Some((gate, Some(polled), PanicsWhenDropped(drops.clone()))));
     let held = Arc::new(held);
     let service = service_fn(move |(): ()| {
-        let (mut gate, local) = held.lock().unwrap().take().unwrap();
+        let (mut gate, mut polled, local) = held.lock().unwrap().take().unwrap();
         poll_fn(move |cx| {
             let _local = &local;
+            polled.take().map(|polled| polled.send(()));
             Pin::new(&mut gate).poll(cx).map(|_| Ok::<_, Infallible>(()))
         })
     });
     let mut service = layer.layer(service);
     let mut response = Box::pin(service.ready().await.unwrap().call(()));
     assert!(poll_once(&mut response).await.is_none());
+    was_polled.await.unwrap();
+    let (begin, begun) = oneshot::channel();
     let (end, ended) = oneshot::channel::<()>();
-    let mut holds = Box::pin(layer.run(move || ended.wait().unwrap()));
-    until_live(layer, &mut holds).await;
+    let mut holds = Box::pin(layer.run(move || {
+        begin.send(()).unwrap();
+        ended.wait().unwrap();
+    }));
+    assert!(poll_once(&mut holds).await.is_none());
+    // Not `live`, which is 1 while the root is polled too.
+    begun.await.unwrap();
     _ = open.send(());
     assert!(poll_once(&mut response).await.is_none(), "in line");
     _ = catch_unwind(AssertUnwindSafe(|| drop(response)));
     end.send(()).unwrap();
     holds.await;
-}
-
-async fn until_live<F: Future + Unpin>(layer: &FiberLayer, call: &mut F) {
-    assert!(poll_once(call).await.is_none());
-    until(|| layer.handle().live() == 1).await;
 }
 
 #[test]
