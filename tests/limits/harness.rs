@@ -32,10 +32,9 @@ pub(crate) struct Limited {
 }
 
 impl Limited {
-    pub(crate) fn new(max: usize, is_pooled: bool) -> Self {
-        let builder = FiberLayer::builder().max_fibers(max);
-        let builder = if is_pooled { builder.placement(Placement::SharedPool) } else { builder };
-        Self { layer: builder.build().unwrap(), max: max as u64, most: Arc::default() }
+    pub(crate) fn new(max: usize, placement: Placement) -> Self {
+        let layer = FiberLayer::builder().max_fibers(max).placement(placement).build().unwrap();
+        Self { layer, max: max as u64, most: Arc::default() }
     }
 
     pub(crate) fn look(&self) {
@@ -106,8 +105,8 @@ impl Limited {
 /// On each runtime, in place by default and on the pool.
 pub(crate) fn each<F: Future<Output = ()> + 'static>(max: usize, test: impl Fn(Limited) -> F + Copy + 'static) {
     on_each_runtime(move || async move {
-        for is_pooled in [false, true] {
-            test(Limited::new(max, is_pooled)).await;
+        for placement in [Placement::Auto, Placement::SharedPool] {
+            test(Limited::new(max, placement)).await;
         }
     });
 }

@@ -10,11 +10,11 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_fiber::WaitExt as _;
+use tower_fiber::{FiberLayer, FiberPool, Placement, WaitExt as _};
 
 use crate::{
     harness::{Limited, any, each},
-    support::poll_once,
+    support::{in_each_task, on_each_runtime, poll_once},
 };
 
 #[test]
@@ -99,29 +99,37 @@ type Call = Pin<Box<dyn Future<Output = Result<(), Infallible>>>>;
 /// A call that is pending without a fiber goes on before those that have not begun.
 #[test]
 fn a_call_in_flight_goes_before_new_ones() {
-    each(1, |limited| async move {
-        let order: Arc<Mutex<Vec<&str>>> = Arc::default();
-        let (goes_on, parked) = oneshot::channel();
-        let (lets_go, held) = oneshot::channel();
-        let mut first = gated(&limited, &order, "parked", [Some(parked), None]);
-        assert!(poll_once(&mut first).await.is_none());
-        let mut second = gated(&limited, &order, "holds", [None, Some(held)]);
-        // On the pool the first has a permit until it has been polled there.
-        while order.lock().unwrap().is_empty() {
-            assert!(poll_once(&mut second).await.is_none());
-            yield_now().await;
-        }
-        let mut third = gated(&limited, &order, "new", [None, None]);
-        assert!(poll_once(&mut third).await.is_none());
-        goes_on.send(()).unwrap();
-        assert!(poll_once(&mut first).await.is_none());
-        // On the pool it is told so where it runs.
-        for _ in 0..20 {
-            yield_now().await;
-        }
-        lets_go.send(()).unwrap();
-        assert!(join_all([first, second, third]).await.into_iter().all(|call| call.is_ok()));
-        assert_eq!(*order.lock().unwrap(), ["holds", "parked", "new"]);
-        limited.assert_bound(1).await;
+    in_each_task(|| the_order_of_calls(Placement::Auto));
+    on_each_runtime(|| {
+        let pool = FiberPool::builder().worker_threads(1).build().unwrap();
+        the_order_of_calls(Placement::Pool(pool))
     });
+}
+
+async fn the_order_of_calls(placement: Placement) {
+    let limited = Limited::new(1, placement.clone());
+    let beside = FiberLayer::builder().placement(placement).build().unwrap();
+    let order: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let (goes_on, parked) = oneshot::channel();
+    let (lets_go, held) = oneshot::channel();
+    let mut first = gated(&limited, &order, "parked", [Some(parked), None]);
+    assert!(poll_once(&mut first).await.is_none());
+    let mut second = gated(&limited, &order, "holds", [None, Some(held)]);
+    // On the pool the first has a permit until it has been polled there.
+    while order.lock().unwrap().is_empty() {
+        assert!(poll_once(&mut second).await.is_none());
+        yield_now().await;
+    }
+    let mut third = gated(&limited, &order, "new", [None, None]);
+    assert!(poll_once(&mut third).await.is_none());
+    goes_on.send(()).unwrap();
+    assert!(poll_once(&mut first).await.is_none());
+    // On the pool it stands in line once the only worker has run it: before the second of two calls that begin now.
+    for _ in 0..2 {
+        beside.run(|| ()).await;
+    }
+    lets_go.send(()).unwrap();
+    assert!(join_all([first, second, third]).await.into_iter().all(|call| call.is_ok()));
+    assert_eq!(*order.lock().unwrap(), ["holds", "parked", "new"]);
+    limited.assert_bound(1).await;
 }
