@@ -43,7 +43,7 @@ fn it_waits_in_fibers() {
             while layer.handle().counters().interposed_waits == 0 {
                 assert!(tries.next().is_some());
                 let step = Step { end: 0, call: Call::Read(1), meanwhile: Meanwhile::Writes(1) };
-                assert_eq!(layer.run(move || run(Kind::Stream, &[step])).await, [Ok((1, 0))]);
+                assert_eq!(layer.run(move || run(Kind::Stream, &[step], 1_000)).await, [Ok((1, 0))]);
             }
         }
     });
