@@ -247,7 +247,11 @@ fn a_burst_on_a_thread_that_then_makes_no_calls() {
                 polled_by_hand(|| {
                     let crowd = Crowd::gather(&layer, 10_000, |n| n);
                     assert!(resident_kib() > before + 20_000, "there is something to give back");
+                    let begun = Instant::now();
                     crowd.dismiss();
+                    // Half of what it has not needed for a tenth of a second goes. A busy machine may be that slow.
+                    let is_kept = resident_kib() > before + 20_000 || begun.elapsed() > Duration::from_millis(200);
+                    assert!(is_kept, "it keeps what it may need again");
                 });
                 ended.send(()).unwrap();
                 _ = is_due.recv();
