@@ -26,7 +26,7 @@ use tower_fiber::FiberLayer;
 
 use crate::system::is_asleep;
 
-/// How many milliseconds a call waits if nothing comes, and with how much patience.
+/// How many milliseconds a call waits if nothing comes, in a run with a patience of 1.
 const LIMIT: u16 = 15;
 
 #[derive(Clone, Copy, Debug)]
